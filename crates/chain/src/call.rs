@@ -1,0 +1,232 @@
+//! What an account may ask of the chain.
+
+use parity_scale_codec::{Decode, Encode};
+use primitives::{AccountId, AlphaRao, Digest, Hotkey, MechId, NetUid, Rao, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::Hyperparameter;
+
+/// Fields in one commitment. Source: `pallets/commitments`, `MaxFields`.
+pub const MAX_COMMITMENT_FIELDS: usize = 3;
+/// Distance between the storage indices of one subnet's mechanisms. Source: `GLOBAL_MAX_SUBNET_COUNT` in
+/// `subnets/mechanism.rs`.
+pub const SUBNETS_PER_MECHANISM: u16 = 4096;
+
+/// The key under which the chain keeps weights and bonds of a subnet's mechanism:
+/// `mecid · 4096 + netuid`. Source: `get_mechanism_storage_index`.
+#[must_use]
+pub fn storage_index(netuid: NetUid, mechid: MechId) -> u16 {
+    u16::from(mechid.0).wrapping_mul(SUBNETS_PER_MECHANISM).wrapping_add(netuid.0)
+}
+
+/// Weights as the chain takes them: one u16 per uid, uids without order, zeros kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct WeightVector {
+    /// The neurons that are weighed.
+    pub uids: Vec<Uid>,
+    /// Their weights, relative to each other; as long as `uids`.
+    pub values: Vec<u16>,
+}
+
+/// Where a neuron can be reached, as `serve_axon` takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Axon {
+    /// The neuron's own software version.
+    pub version: u32,
+    /// The address, an IPv4 address in the low 32 bits.
+    pub ip: u128,
+    /// The TCP port, not 0.
+    pub port: u16,
+    /// 4 or 6.
+    pub ip_type: u8,
+    /// The neuron's own protocol number.
+    pub protocol: u8,
+    /// Free for use.
+    pub placeholder1: u8,
+    /// Free for use.
+    pub placeholder2: u8,
+}
+
+/// One field of a commitment. Source: `pallets/commitments`, `Data`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum CommitmentField {
+    /// Up to 128 bytes.
+    Raw(Vec<u8>),
+    /// Up to 512 bytes.
+    BigRaw(Vec<u8>),
+    /// A BLAKE2b-256 hash.
+    BlakeTwo256([u8; 32]),
+    /// A SHA-256 hash.
+    Sha256([u8; 32]),
+    /// Up to 1024 bytes that the chain reveals at a round of the beacon.
+    TimelockEncrypted {
+        /// The ciphertext.
+        encrypted: Vec<u8>,
+        /// The beacon's round.
+        reveal_round: u64,
+    },
+    /// Asks that bonds towards this neuron be reset.
+    ResetBondsFlag,
+}
+
+/// A call that an account submits.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum Call {
+    /// Moves TAO to another account, which must be worth keeping.
+    Transfer {
+        /// The receiver.
+        to: AccountId,
+        /// How much.
+        amount: Rao,
+    },
+    /// Creates a subnet for the present lock cost; `hotkey` becomes its uid 0.
+    RegisterNetwork {
+        /// The owner's hotkey.
+        hotkey: Hotkey,
+    },
+    /// Starts emission and staking of a subnet (its owner).
+    StartCall {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Registers a hotkey on a subnet for the present burn price.
+    BurnedRegister {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Registers a hotkey unless the burn price is above a limit.
+    RegisterLimit {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The most to burn.
+        limit_price: Rao,
+    },
+    /// Swaps TAO for the subnet's alpha and stakes it with a hotkey; on root, stakes the TAO itself.
+    AddStake {
+        /// The hotkey to stake with.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// How much TAO.
+        amount: Rao,
+    },
+    /// Unstakes alpha and swaps it for TAO; more than is held takes all.
+    RemoveStake {
+        /// The hotkey staked with.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// How much alpha.
+        amount: AlphaRao,
+    },
+    /// Tells where the calling hotkey can be reached.
+    ServeAxon {
+        /// The subnet.
+        netuid: NetUid,
+        /// The address.
+        axon: Axon,
+    },
+    /// Sets the calling hotkey's weights in the clear.
+    SetWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// The weights.
+        weights: WeightVector,
+        /// The validator's version, checked against the subnet's.
+        version_key: u64,
+    },
+    /// Commits to weights by hash.
+    CommitWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// See [`crate::WeightsCommitment::hash`].
+        commit_hash: Digest,
+    },
+    /// Opens a commitment made `reveal_period` epochs ago.
+    RevealWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// The weights.
+        weights: WeightVector,
+        /// The salt of the commitment.
+        salt: Vec<u16>,
+        /// The version of the commitment.
+        version_key: u64,
+    },
+    /// Replaces the calling hotkey's commitment on a subnet.
+    SetCommitment {
+        /// The subnet.
+        netuid: NetUid,
+        /// At most [`MAX_COMMITMENT_FIELDS`] fields.
+        fields: Vec<CommitmentField>,
+    },
+    /// Sets one hyperparameter (the subnet's owner, or sudo).
+    SetHyperparameter {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which, and its new value.
+        value: Hyperparameter,
+    },
+    /// Splits emission among a subnet's mechanisms: parts of 65535 (owner or sudo); none splits evenly.
+    SetMechanismEmissionSplit {
+        /// The subnet.
+        netuid: NetUid,
+        /// One part per mechanism.
+        split: Option<Vec<u16>>,
+    },
+    /// Sets how much of a hotkey's dividends its owner keeps, in parts of 65535.
+    SetTake {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The take.
+        take: u16,
+    },
+    /// Runs an epoch as soon as the freeze window has passed (the owner; commit–reveal must be off).
+    TriggerEpoch {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Lets a subnet take part in the emission of TAO, or not (sudo).
+    SetSubnetEmissionEnabled {
+        /// The subnet.
+        netuid: NetUid,
+        /// Whether it does.
+        enabled: bool,
+    },
+}
+
+impl Call {
+    /// The call's name as the chain's metadata has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Call::Transfer { .. } => "transfer_keep_alive",
+            Call::RegisterNetwork { .. } => "register_network",
+            Call::StartCall { .. } => "start_call",
+            Call::BurnedRegister { .. } => "burned_register",
+            Call::RegisterLimit { .. } => "register_limit",
+            Call::AddStake { .. } => "add_stake",
+            Call::RemoveStake { .. } => "remove_stake",
+            Call::ServeAxon { .. } => "serve_axon",
+            Call::SetWeights { .. } => "set_mechanism_weights",
+            Call::CommitWeights { .. } => "commit_mechanism_weights",
+            Call::RevealWeights { .. } => "reveal_mechanism_weights",
+            Call::SetCommitment { .. } => "set_commitment",
+            Call::SetHyperparameter { value, .. } => value.call_name(),
+            Call::SetMechanismEmissionSplit { .. } => "sudo_set_mechanism_emission_split",
+            Call::SetTake { .. } => "set_take",
+            Call::TriggerEpoch { .. } => "trigger_epoch",
+            Call::SetSubnetEmissionEnabled { .. } => "sudo_set_subnet_emission_enabled",
+        }
+    }
+}

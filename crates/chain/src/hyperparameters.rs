@@ -1,0 +1,117 @@
+//! A subnet's settings: one table gives the struct, its defaults and the calls that set them.
+
+use parity_scale_codec::{Decode, Encode};
+use primitives::{BlockNumber, Rao};
+use serde::{Deserialize, Serialize};
+
+macro_rules! hyperparameters {
+    ($($(#[$doc:meta])* $variant:ident $field:ident: $ty:ty = $default:expr, $call:literal;)*) => {
+        /// A subnet's settings, with the defaults of a new subnet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+        pub struct Hyperparameters {
+            $($(#[$doc])* pub $field: $ty,)*
+        }
+
+        impl Default for Hyperparameters {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        /// One setting with its new value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+        pub enum Hyperparameter {
+            $($(#[$doc])* $variant($ty),)*
+        }
+
+        impl Hyperparameter {
+            /// The name of the call that sets it, as the chain's metadata has it.
+            #[must_use]
+            pub fn call_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $call,)* }
+            }
+        }
+
+        impl Hyperparameters {
+            /// Takes over one new value; ranges are the chain's to check.
+            pub fn set(&mut self, value: Hyperparameter) {
+                match value { $(Hyperparameter::$variant(new) => self.$field = new,)* }
+            }
+        }
+    };
+}
+
+// Source of the defaults: `init_new_network` in `subnets/subnet.rs` and `SubtensorInitial*` in
+// `runtime/src/lib.rs`, spec 425.
+hyperparameters! {
+    /// Blocks from one epoch to the next.
+    Tempo tempo: u16 = 360, "set_tempo";
+    /// Share of stake that consensus needs, of 65535.
+    Kappa kappa: u16 = 32_767, "sudo_set_kappa";
+    /// Legacy steepness of trust.
+    Rho rho: u16 = 10, "sudo_set_rho";
+    /// Blocks for which a new neuron is safe from pruning.
+    ImmunityPeriod immunity_period: u16 = 5000, "sudo_set_immunity_period";
+    /// Slots in the subnet.
+    MaxAllowedUids max_allowed_uids: u16 = 256, "sudo_set_max_allowed_uids";
+    /// Validators with a permit.
+    MaxAllowedValidators max_allowed_validators: u16 = 64, "sudo_set_max_allowed_validators";
+    /// Fewest weights that may be set.
+    MinAllowedWeights min_allowed_weights: u16 = 1, "sudo_set_min_allowed_weights";
+    /// Largest share of one weight, of 65535.
+    MaxWeightsLimit max_weights_limit: u16 = 65_535, "sudo_set_max_weight_limit";
+    /// Blocks between two settings of weights.
+    WeightsSetRateLimit weights_set_rate_limit: u64 = 100, "sudo_set_weights_set_rate_limit";
+    /// Lowest version key accepted.
+    WeightsVersionKey weights_version_key: u64 = 0, "sudo_set_weights_version_key";
+    /// Activity cutoff in thousandths of the tempo.
+    ActivityCutoffFactorMilli activity_cutoff_factor_milli: u32 = 13_889, "set_activity_cutoff_factor";
+    /// Blocks between two `serve_axon` of one neuron.
+    ServingRateLimit serving_rate_limit: u64 = 50, "sudo_set_serving_rate_limit";
+    /// Whether weights must be committed before they are revealed.
+    CommitRevealWeightsEnabled commit_reveal_weights_enabled: bool = true,
+        "sudo_set_commit_reveal_weights_enabled";
+    /// Epochs from commitment to reveal.
+    RevealPeriodEpochs reveal_period_epochs: u64 = 1, "sudo_set_commit_reveal_weights_interval";
+    /// Whether hotkeys may register.
+    NetworkRegistrationAllowed network_registration_allowed: bool = true,
+        "sudo_set_network_registration_allowed";
+    /// Lowest registration price.
+    MinBurn min_burn: Rao = Rao(500_000), "sudo_set_min_burn";
+    /// Highest registration price.
+    MaxBurn max_burn: Rao = Rao::from_whole(100), "sudo_set_max_burn";
+    /// Blocks in which the registration price halves.
+    BurnHalfLife burn_half_life_blocks: u16 = 360, "sudo_set_burn_half_life";
+    /// Factor on the price at each registration, as raw U64F64 bits, at least 1.
+    BurnIncreaseMult burn_increase_mult_bits: u128 = 23_242_897_532_874_035_200, "sudo_set_burn_increase_mult";
+    /// Share of the past in the moving average of bonds, in millionths.
+    BondsMovingAverage bonds_moving_average: u64 = 900_000, "sudo_set_bonds_moving_average";
+    /// How far bonds follow clipped weights, of 65535.
+    BondsPenalty bonds_penalty: u16 = 65_535, "sudo_set_bonds_penalty";
+    /// Whether a miner may reset bonds towards it.
+    BondsReset bonds_reset_enabled: bool = false, "sudo_set_bonds_reset_enabled";
+    /// Yuma3 bonds.
+    Yuma3 yuma3_enabled: bool = true, "sudo_set_yuma3_enabled";
+    /// Moving average of bonds per validator and miner.
+    LiquidAlpha liquid_alpha_enabled: bool = false, "sudo_set_liquid_alpha_enabled";
+    /// Lower and upper bound of liquid alpha, of 65535.
+    AlphaValues alpha_values: (u16, u16) = (45_875, 58_982), "sudo_set_alpha_values";
+    /// Steepness of liquid alpha's sigmoid, in hundredths.
+    AlphaSigmoidSteepness alpha_sigmoid_steepness: i16 = 1000, "sudo_set_alpha_sigmoid_steepness";
+    /// Mechanisms of the subnet.
+    MechanismCount mechanism_count: u8 = 1, "sudo_set_mechanism_count";
+    /// Hotkeys of the owner that cannot be pruned.
+    OwnerImmuneNeuronLimit owner_immune_neuron_limit: u16 = 1, "sudo_set_owner_immune_neuron_limit";
+    /// How many neurons outside of immunity are kept before an immune one is pruned.
+    MinNonImmuneUids min_non_immune_uids: u16 = 10, "sudo_set_min_non_immune_uids";
+}
+
+impl Hyperparameters {
+    /// Blocks without weights after which a validator counts as inactive, at least 1.
+    /// Source: `get_activity_cutoff_blocks`: factor · tempo / 1000.
+    #[must_use]
+    pub fn activity_cutoff_blocks(&self) -> BlockNumber {
+        let blocks = u64::from(self.activity_cutoff_factor_milli) * u64::from(self.tempo) / 1000;
+        blocks.max(1)
+    }
+}

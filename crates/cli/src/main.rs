@@ -1,0 +1,2 @@
+//! `weigh`: one binary for miners, validators, subnet owners and clients.
+fn main() {}

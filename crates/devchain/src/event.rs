@@ -1,0 +1,189 @@
+//! What a block reports besides its changes, by the chain's names.
+
+use parity_scale_codec::{Decode, Encode};
+use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Hotkey, MechId, NetUid, Rao, Uid};
+
+/// What one neuron got out of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct NeuronEmission {
+    /// Its slot.
+    pub uid: Uid,
+    /// Alpha earned as a miner.
+    pub incentive: AlphaRao,
+    /// Alpha earned as a validator, its nominators' part included.
+    pub dividends: AlphaRao,
+}
+
+/// Something that happened in a block.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Event {
+    /// TAO moved between two accounts.
+    Transfer {
+        /// The sender.
+        from: AccountId,
+        /// The receiver.
+        to: AccountId,
+        /// How much.
+        amount: Rao,
+    },
+    /// A subnet was created.
+    NetworkAdded {
+        /// Its number.
+        netuid: NetUid,
+        /// What its owner locked.
+        lock: Rao,
+    },
+    /// A subnet starts to emit.
+    FirstEmissionBlockNumberSet {
+        /// The subnet.
+        netuid: NetUid,
+        /// Its first block with emission.
+        block: BlockNumber,
+    },
+    /// A hotkey took a slot.
+    NeuronRegistered {
+        /// The subnet.
+        netuid: NetUid,
+        /// The slot.
+        uid: Uid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// A hotkey lost its slot to another.
+    NeuronPruned {
+        /// The subnet.
+        netuid: NetUid,
+        /// The slot.
+        uid: Uid,
+        /// The hotkey that held it.
+        hotkey: Hotkey,
+    },
+    /// Stake was added.
+    StakeAdded {
+        /// Who staked.
+        coldkey: Coldkey,
+        /// With whom.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// TAO paid, the fee included.
+        tao: Rao,
+        /// Alpha got.
+        alpha: AlphaRao,
+        /// The fee.
+        fee: Rao,
+    },
+    /// Stake was taken back.
+    StakeRemoved {
+        /// Who unstaked.
+        coldkey: Coldkey,
+        /// From whom.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// TAO got.
+        tao: Rao,
+        /// Alpha given up, the fee included.
+        alpha: AlphaRao,
+        /// The fee, in alpha.
+        fee: AlphaRao,
+    },
+    /// A hotkey changed how much of its dividends its owner keeps.
+    TakeSet {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The take, of 65535.
+        take: u16,
+    },
+    /// A hotkey told where it serves.
+    AxonServed {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Weights were set in the clear or by a reveal.
+    WeightsSet {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// The slot that set them.
+        uid: Uid,
+    },
+    /// Weights were committed to.
+    WeightsCommitted {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The hash.
+        hash: primitives::Digest,
+    },
+    /// A commitment was opened.
+    WeightsRevealed {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The hash.
+        hash: primitives::Digest,
+    },
+    /// A hotkey's commitment was replaced.
+    Commitment {
+        /// The subnet.
+        netuid: NetUid,
+        /// By whom.
+        hotkey: Hotkey,
+    },
+    /// A hyperparameter was set.
+    HyperparameterSet {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which, and its new value.
+        value: chain::Hyperparameter,
+    },
+    /// The split of emission among mechanisms was set.
+    MechanismEmissionSplitSet {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// An epoch was asked for.
+    EpochTriggered {
+        /// The subnet.
+        netuid: NetUid,
+        /// When it is due.
+        at: BlockNumber,
+    },
+    /// A subnet was let into the emission of TAO, or kept out of it.
+    SubnetEmissionEnabledSet {
+        /// The subnet.
+        netuid: NetUid,
+        /// Whether it takes part.
+        enabled: bool,
+    },
+    /// An epoch was put off: too many were due in one block.
+    EpochDeferred {
+        /// The subnet.
+        netuid: NetUid,
+        /// The block it was due in.
+        from_block: BlockNumber,
+        /// The block it is due in now.
+        to_block: BlockNumber,
+    },
+    /// An epoch ran and its emission was distributed.
+    EpochRan {
+        /// The subnet.
+        netuid: NetUid,
+        /// Its number after this epoch.
+        epoch: u64,
+        /// The owner's cut.
+        owner_cut: AlphaRao,
+        /// Neurons that got something.
+        emission: Vec<NeuronEmission>,
+    },
+}

@@ -1,0 +1,209 @@
+//! What a chain starts with: funded accounts, the chain's own settings, the settings of new subnets.
+
+use chain::{Hyperparameters, SUBNETS_PER_MECHANISM};
+use parity_scale_codec::{Decode, Encode};
+use primitives::{AccountId, BlockNumber, Coldkey, Hotkey, NetUid, Rao, Timestamp};
+use thiserror::Error;
+
+use crate::{
+    ledger::Ledger,
+    storage::items::{BALANCE, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE},
+};
+
+/// A genesis could not be made into a state.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GenesisError {
+    /// An account is given twice.
+    #[error("account {0} stands twice in the genesis")]
+    DuplicateAccount(AccountId),
+    /// All balances together exceed 64 bits.
+    #[error("genesis balances exceed {} rao", u64::MAX)]
+    TooMuch,
+    /// A balance is too small to exist.
+    #[error("balance of {account} is {balance}, below the existential deposit of {least}")]
+    BelowExistentialDeposit {
+        /// The account.
+        account: AccountId,
+        /// Its balance.
+        balance: Rao,
+        /// The existential deposit.
+        least: Rao,
+    },
+    /// A setting is out of its range.
+    #[error("{setting} is {found}, from {least} to {most} are possible")]
+    Setting {
+        /// Which one.
+        setting: &'static str,
+        /// Its value.
+        found: usize,
+        /// The least possible.
+        least: usize,
+        /// The most possible.
+        most: usize,
+    },
+    /// A subnet's hotkey belongs to another coldkey.
+    #[error("hotkey {0} of a genesis subnet has another owner already")]
+    ForeignHotkey(Hotkey),
+}
+
+/// The settings of a whole chain; on the real one each is a storage item of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Settings {
+    /// The least balance an account may have. Source: `runtime/src/lib.rs`, `EXISTENTIAL_DEPOSIT`.
+    pub existential_deposit: Rao,
+    /// The least lock of a new subnet.
+    pub min_lock_cost: Rao,
+    /// Blocks in which the lock falls by the last lock.
+    pub lock_reduction_interval: BlockNumber,
+    /// Blocks between two creations of subnets.
+    pub network_rate_limit: BlockNumber,
+    /// Most subnets, root not counted.
+    pub subnet_limit: u16,
+    /// Most epochs in one block.
+    pub max_epochs_per_block: u8,
+    /// Blocks before an epoch in which settings are frozen.
+    pub admin_freeze_window: u16,
+    /// Tempos between two changes of one hyperparameter by the owner.
+    pub owner_rate_limit_tempos: u16,
+    /// Stake weight that setting weights takes.
+    pub stake_threshold: u64,
+    /// Weight of root stake against alpha, of 2⁶⁴ − 1.
+    pub tao_weight: u64,
+    /// Least amount to stake or unstake.
+    pub min_stake: Rao,
+    /// Most mechanisms of a subnet.
+    pub max_mechanisms: u8,
+    /// Largest take of a hotkey's owner, of 65535; also the default.
+    pub max_take: u16,
+    /// Bytes of commitments per hotkey and epoch.
+    pub commitment_space: u64,
+    /// Price of the first registration in a new subnet.
+    pub initial_burn: Rao,
+    /// Settings of a new subnet.
+    pub new_subnet: Hyperparameters,
+}
+
+impl Default for Settings {
+    /// The main network's. Source: `SubtensorInitial*` in `runtime/src/lib.rs`, spec 425.
+    fn default() -> Self {
+        Self {
+            existential_deposit: Rao(500),
+            min_lock_cost: Rao::from_whole(1000),
+            lock_reduction_interval: 14 * 7200,
+            network_rate_limit: 7200,
+            subnet_limit: 128,
+            max_epochs_per_block: 2,
+            admin_freeze_window: 10,
+            owner_rate_limit_tempos: 2,
+            stake_threshold: 0,
+            tao_weight: 971_718_665_099_567_868,
+            min_stake: Rao(2_000_000),
+            max_mechanisms: 2,
+            max_take: 11_796,
+            commitment_space: 3100,
+            initial_burn: Rao::from_whole(1),
+            new_subnet: Hyperparameters::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// A development chain's: subnets at once and for little, no waiting between changes, epochs of many
+    /// subnets in one block, weights in the clear.
+    #[must_use]
+    pub fn development() -> Self {
+        Self {
+            min_lock_cost: Rao::from_whole(1),
+            network_rate_limit: 0,
+            max_epochs_per_block: 32,
+            admin_freeze_window: 0,
+            owner_rate_limit_tempos: 0,
+            new_subnet: Hyperparameters {
+                commit_reveal_weights_enabled: false,
+                ..Hyperparameters::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// The state before the first block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// Who holds how much.
+    pub accounts: Vec<(AccountId, Rao)>,
+    /// The account that may do everything.
+    pub sudo: AccountId,
+    /// The chain's settings.
+    pub settings: Settings,
+    /// Whether TAO can be staked on root.
+    pub root_staking: bool,
+    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which
+    /// is minted.
+    pub subnets: Vec<(Coldkey, Hotkey)>,
+    /// The time of block 0.
+    pub time: Timestamp,
+}
+
+impl Genesis {
+    /// A development chain on which `accounts` hold a million TAO each and the first of them is sudo.
+    #[must_use]
+    pub fn development(accounts: &[AccountId]) -> Self {
+        /// What the public local network gives its development accounts.
+        const TAO_EACH: u64 = 1_000_000;
+        Self {
+            accounts: accounts.iter().map(|account| (*account, Rao::from_whole(TAO_EACH))).collect(),
+            sudo: accounts.first().copied().unwrap_or_default(),
+            settings: Settings::development(),
+            root_staking: true,
+            subnets: Vec::new(),
+            time: Timestamp::default(),
+        }
+    }
+
+    /// What the chain's storage indices have room for, and a new subnet within it.
+    fn check(&self) -> Result<(), GenesisError> {
+        let in_range = |setting, found, least, most| {
+            let fits = (least..=most).contains(&found);
+            if fits { Ok(()) } else { Err(GenesisError::Setting { setting, found, least, most }) }
+        };
+        let Settings { subnet_limit, max_mechanisms, new_subnet, .. } = &self.settings;
+        let (most_subnets, most_mechanisms) =
+            (usize::from(SUBNETS_PER_MECHANISM) - 1, yuma::mechanisms::MAX_MECHANISMS);
+        in_range("subnet limit", usize::from(*subnet_limit), 0, most_subnets)?;
+        in_range("number of genesis subnets", self.subnets.len(), 0, most_subnets)?;
+        in_range("mechanism limit", usize::from(*max_mechanisms), 1, most_mechanisms)?;
+        let count = usize::from(new_subnet.mechanism_count);
+        in_range("mechanism count of a new subnet", count, 1, usize::from(*max_mechanisms))
+    }
+
+    pub(crate) fn ledger(&self) -> Result<Ledger, GenesisError> {
+        self.check()?;
+        let mut ledger = Ledger::new(self.settings);
+        ledger.put(&SETTINGS, &(), &self.settings);
+        ledger.put(&SUDO, &(), &self.sudo);
+        let mut issuance = Rao::ZERO;
+        for (account, balance) in &self.accounts {
+            if ledger.contains(&BALANCE, account) {
+                return Err(GenesisError::DuplicateAccount(*account));
+            }
+            let least = self.settings.existential_deposit;
+            if *balance < least {
+                let (account, balance) = (*account, *balance);
+                return Err(GenesisError::BelowExistentialDeposit { account, balance, least });
+            }
+            issuance = issuance.checked_add(*balance).map_err(|_| GenesisError::TooMuch)?;
+            ledger.put(&BALANCE, account, balance);
+        }
+        ledger.put(&NETWORKS_ADDED, &NetUid::ROOT, &true);
+        ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
+        for (owner, hotkey) in &self.subnets {
+            let lock = self.settings.min_lock_cost;
+            issuance = issuance.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
+            ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
+            ledger.create_subnet(*owner, *hotkey, lock);
+        }
+        ledger.put(&TOTAL_ISSUANCE, &(), &issuance);
+        Ok(ledger)
+    }
+}

@@ -1,0 +1,46 @@
+//! A local chain: the rules of runtime spec 425 as a pure state machine, with a durable log at its edge.
+//!
+//! [`State`] is one persistent map; [`State::block`] makes the next block from a time and extrinsics, and nothing
+//! else: no clock, no files, no randomness. [`storage::items`] is the table of everything that is stored. The rules
+//! stand in one module per idea, as methods of the state being made. [`log`] writes blocks before they are seen
+//! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
+//!
+//! Differences from the real chain, all deliberate: no transaction fees; an account is never emptied below the
+//! existential deposit; subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: child
+//! keys, timelocked commitments, registration and weights on root, swaps with limit prices, claims of root dividends
+//! (they are booked as claimable), and locks or leases of subnets. Start with [`Genesis`] and [`State`].
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the SCALE derive casts an enum's index, which is below 256"
+)]
+
+mod audit;
+mod coinbase;
+mod commit_reveal;
+mod commitments;
+mod digest;
+mod dispatch;
+mod epoch;
+mod event;
+mod genesis;
+mod hyperparameters;
+mod ledger;
+pub mod log;
+mod network;
+mod node;
+mod pool;
+mod registration;
+mod serving;
+mod stake;
+mod state;
+pub mod storage;
+mod view;
+mod weights;
+
+pub use audit::{Audit, AuditError, SubnetAudit};
+pub use dispatch::Extrinsic;
+pub use event::{Event, NeuronEmission};
+pub use genesis::{Genesis, GenesisError, Settings};
+pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
+pub use state::{Block, State};

@@ -1,0 +1,142 @@
+//! Creation of subnets: what it costs, what a new one starts with, and the owner's start call.
+
+use chain::{Hyperparameters, ModuleError, storage_index};
+use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
+
+use crate::{
+    Event,
+    ledger::{Dispatch, Ledger},
+    pool::Price,
+    storage::items::{
+        BURN, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_LOCK_BLOCK,
+        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, SUBNET_ALPHA_IN, SUBNET_LOCKED,
+        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBTOKEN_ENABLED,
+    },
+};
+
+/// How far the next lock stands above the last one. Source: `get_network_lock_cost` in `coinbase/root.rs`.
+const LOCK_FACTOR: u64 = 2;
+
+impl Ledger {
+    /// What a new subnet costs in the present block: twice the last lock, falling by the last lock within the
+    /// reduction interval, at least the chain's minimum. Source: `get_network_lock_cost`.
+    pub(crate) fn lock_cost(&self) -> Rao {
+        let least = self.settings.min_lock_cost;
+        let last = self.get(&LAST_LOCK_COST, &()).unwrap_or(least).0;
+        let at = self.read(&LAST_LOCK_BLOCK, &());
+        let factor = if at == 0 { 1 } else { LOCK_FACTOR };
+        let per_block = last.checked_div(self.settings.lock_reduction_interval).unwrap_or(0);
+        let fallen = per_block.saturating_mul(self.block.saturating_sub(at));
+        Rao(last.saturating_mul(factor).saturating_sub(fallen)).max(least)
+    }
+
+    /// Whether the chain's rate limit allows another subnet now.
+    pub(crate) fn passes_network_rate_limit(&self) -> bool {
+        let last = self.read(&LAST_LOCK_BLOCK, &());
+        last == 0 || self.block.saturating_sub(last) >= self.settings.network_rate_limit
+    }
+
+    /// Source: `do_register_network` in `subnets/subnet.rs`. Where the limit of subnets is reached the real
+    /// chain prunes one; here the call is refused.
+    pub(crate) fn register_network(&mut self, origin: AccountId, hotkey: Hotkey) -> Dispatch {
+        let coldkey = Coldkey(origin);
+        self.claim_hotkey(hotkey, coldkey)?;
+        if !self.passes_network_rate_limit() {
+            return Err(ModuleError::NetworkTxRateLimitExceeded);
+        }
+        if self.subnets().len() >= usize::from(self.settings.subnet_limit) {
+            return Err(ModuleError::SubnetLimitReached);
+        }
+        let lock = self.lock_cost();
+        if !self.can_pay(origin, lock) {
+            return Err(ModuleError::CannotAffordLockCost);
+        }
+        self.pay(origin, lock);
+        self.put(&LAST_LOCK_COST, &(), &lock);
+        self.put(&LAST_LOCK_BLOCK, &(), &self.block.clone());
+        self.create_subnet(coldkey, hotkey, lock);
+        Ok(())
+    }
+
+    /// Sets a subnet up under the lowest free number; `lock` becomes its pool's TAO, against which alpha stands
+    /// at the median price of the other subnets. The hotkey must be the coldkey's.
+    pub(crate) fn create_subnet(&mut self, owner: Coldkey, hotkey: Hotkey, lock: Rao) {
+        let taken = self.subnets();
+        let free = (1..=u16::MAX).map(NetUid).find(|netuid| taken.binary_search(netuid).is_err());
+        let netuid = free.expect("the genesis limits subnets to fewer than 4096");
+        let price = self.median_price(&taken);
+        let new_subnet = self.settings.new_subnet;
+        let block = self.block;
+        self.put(&NETWORKS_ADDED, &netuid, &true);
+        self.put(&NEURONS, &netuid, &0);
+        self.put(&HYPERPARAMETERS, &netuid, &new_subnet);
+        self.put(&NETWORK_REGISTERED_AT, &netuid, &block);
+        self.put(&LAST_EPOCH_BLOCK, &netuid, &staggered_start(block, netuid, &new_subnet));
+        self.put(&BURN, &netuid, &self.settings.initial_burn.clone());
+        self.put(&SUBNET_OWNER, &netuid, &owner);
+        self.put(&SUBNET_OWNER_HOTKEY, &netuid, &hotkey);
+        self.put(&SUBTOKEN_ENABLED, &netuid, &false);
+        self.put(&EMISSION_ENABLED, &netuid, &false);
+        self.put(&SUBNET_LOCKED, &netuid, &lock);
+        self.put(&SUBNET_TAO, &netuid, &lock);
+        self.put(&SUBNET_ALPHA_IN, &netuid, &alpha_at(lock, price));
+        for mechanism in 0..new_subnet.mechanism_count {
+            self.start_mechanism(storage_index(netuid, MechId(mechanism)), 0);
+        }
+        self.append_neuron(netuid, hotkey);
+        self.emit(Event::NetworkAdded { netuid, lock });
+    }
+
+    /// The median of the subnets' prices, the mean of the middle two where they are even; 1 without subnets.
+    /// Source: `get_median_subnet_alpha_price`.
+    fn median_price(&self, subnets: &[NetUid]) -> Price {
+        let mut prices: Vec<Price> = subnets.iter().map(|netuid| self.alpha_price(*netuid)).collect();
+        prices.retain(|price| *price > 0);
+        prices.sort_unstable();
+        let (last, middle) = (prices.len().saturating_sub(1), prices.len() / 2);
+        match (prices.get(last / 2), prices.get(middle)) {
+            (Some(low), Some(high)) => low.saturating_add(*high).saturating_div(Price::from_num(2)),
+            _ => Price::from_num(1),
+        }
+    }
+
+    /// Source: `do_start_call`.
+    pub(crate) fn start_call(&mut self, origin: AccountId, netuid: NetUid) -> Dispatch {
+        self.ensure_subnet(netuid)?;
+        if !self.is_subnet_owner(origin, netuid) {
+            return Err(ModuleError::BadOrigin);
+        }
+        if self.contains(&FIRST_EMISSION_BLOCK, &netuid) {
+            return Err(ModuleError::FirstEmissionBlockNumberAlreadySet);
+        }
+        let block = self.block + 1;
+        self.put(&FIRST_EMISSION_BLOCK, &netuid, &block);
+        self.put(&SUBTOKEN_ENABLED, &netuid, &true);
+        self.emit(Event::FirstEmissionBlockNumberSet { netuid, block });
+        Ok(())
+    }
+
+    /// Source: `sudo_set_subnet_emission_enabled`.
+    pub(crate) fn set_emission_enabled(
+        &mut self,
+        origin: AccountId,
+        netuid: NetUid,
+        enabled: bool,
+    ) -> Dispatch {
+        self.ensure_sudo(origin)?;
+        self.ensure_subnet(netuid)?;
+        self.put(&EMISSION_ENABLED, &netuid, &enabled);
+        self.emit(Event::SubnetEmissionEnabledSet { netuid, enabled });
+        Ok(())
+    }
+}
+
+/// The last epoch that a new subnet pretends to have had, so that subnets made together don't run together.
+fn staggered_start(block: u64, netuid: NetUid, settings: &Hyperparameters) -> u64 {
+    let offset = u64::from(netuid.0).checked_rem(u64::from(settings.tempo)).unwrap_or(0);
+    block.saturating_sub(offset)
+}
+
+fn alpha_at(tao: Rao, price: Price) -> AlphaRao {
+    AlphaRao(Price::saturating_from_num(tao.0).saturating_div(price).saturating_to_num())
+}

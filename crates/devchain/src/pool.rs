@@ -1,0 +1,129 @@
+//! A subnet's pool: TAO against alpha at constant product, with the swap's fee.
+//!
+//! A swap of `x` into a reserve `X` pays out `⌊Y · x / (X + x)⌋` of the reserve `Y`. Fees leave the pool: TAO that
+//! was paid as a fee stays with the subnet outside its reserve, alpha that was paid as a fee is sold for such TAO.
+
+use primitives::{AlphaRao, NetUid, Rao};
+use substrate_fixed::types::U64F64;
+
+use crate::{
+    ledger::Ledger,
+    storage::items::{SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_TAO, SWAP_FEES},
+};
+
+/// A price in TAO per alpha.
+pub(crate) type Price = U64F64;
+
+/// The fee of a swap, in parts of [`FEE_DENOMINATOR`]. Source: observed on a running chain of spec 425.
+const FEE_NUMERATOR: u64 = 33;
+/// What the fee's parts are of.
+const FEE_DENOMINATOR: u64 = 65_535;
+
+/// The fee on `amount`, rounded down.
+pub(crate) fn fee_of(amount: u64) -> u64 {
+    let fee = u128::from(amount) * u128::from(FEE_NUMERATOR) / u128::from(FEE_DENOMINATOR);
+    u64::try_from(fee).expect("a fee is less than what it is taken of")
+}
+
+/// What the pool pays out of `other` for `amount` that goes into `own`; none where it can't pay.
+fn swap(own: u64, other: u64, amount: u64) -> Option<u64> {
+    let sum = u128::from(own) + u128::from(amount);
+    let out = (u128::from(other) * u128::from(amount)).checked_div(sum)?;
+    u64::try_from(sum).ok()?;
+    let out = u64::try_from(out).ok()?;
+    (out < other).then_some(out)
+}
+
+/// What a purchase of alpha came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bought {
+    pub(crate) alpha: AlphaRao,
+    pub(crate) fee: Rao,
+}
+
+/// What a sale of alpha came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sold {
+    /// For the seller.
+    pub(crate) tao: Rao,
+    /// The fee, in alpha.
+    pub(crate) fee: AlphaRao,
+    /// What the fee's alpha was sold for.
+    pub(crate) fee_tao: Rao,
+}
+
+impl Ledger {
+    /// The pool's price; 1 on root, 0 without alpha.
+    pub(crate) fn alpha_price(&self, netuid: NetUid) -> Price {
+        if netuid == NetUid::ROOT {
+            return Price::from_num(1);
+        }
+        let tao = Price::saturating_from_num(self.read(&SUBNET_TAO, &netuid).0);
+        let alpha = self.read(&SUBNET_ALPHA_IN, &netuid).0;
+        tao.checked_div(Price::saturating_from_num(alpha)).unwrap_or_default()
+    }
+
+    /// Swaps TAO for alpha, with the fee; the alpha counts as outside the pool, the TAO is already taken from
+    /// its holder. None where the pool can't serve it.
+    pub(crate) fn buy_alpha(&mut self, netuid: NetUid, tao: Rao) -> Option<Bought> {
+        let fee = Rao(fee_of(tao.0));
+        let alpha = self.buy_alpha_without_fee(netuid, tao.saturating_sub(fee))?;
+        self.update(&SWAP_FEES, &netuid, |fees| *fees = fees.saturating_add(fee));
+        Some(Bought { alpha, fee })
+    }
+
+    /// [`Self::buy_alpha`] as emission does it.
+    pub(crate) fn buy_alpha_without_fee(&mut self, netuid: NetUid, tao: Rao) -> Option<AlphaRao> {
+        let (pool_tao, pool_alpha) = (self.read(&SUBNET_TAO, &netuid), self.read(&SUBNET_ALPHA_IN, &netuid));
+        let alpha = AlphaRao(swap(pool_tao.0, pool_alpha.0, tao.0)?);
+        self.put(&SUBNET_TAO, &netuid, &pool_tao.saturating_add(tao));
+        self.put(&SUBNET_ALPHA_IN, &netuid, &pool_alpha.saturating_sub(alpha));
+        self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(alpha));
+        Some(alpha)
+    }
+
+    /// What [`Self::sell_alpha`] would come to.
+    pub(crate) fn quote_sale(&self, netuid: NetUid, alpha: AlphaRao) -> Option<Sold> {
+        let (pool_tao, pool_alpha) =
+            (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
+        let fee = fee_of(alpha.0);
+        let sold = alpha.0 - fee;
+        let tao = swap(pool_alpha, pool_tao, sold)?;
+        let fee_tao = swap(pool_alpha.checked_add(sold)?, pool_tao - tao, fee)?;
+        Some(Sold { tao: Rao(tao), fee: AlphaRao(fee), fee_tao: Rao(fee_tao) })
+    }
+
+    /// Swaps alpha for TAO, with the fee; the alpha is already taken from its holder, the TAO is the caller's to
+    /// hand on. None where the pool can't serve it.
+    pub(crate) fn sell_alpha(&mut self, netuid: NetUid, alpha: AlphaRao) -> Option<Sold> {
+        let sold = self.quote_sale(netuid, alpha)?;
+        let out = sold.tao.saturating_add(sold.fee_tao);
+        self.update(&SUBNET_TAO, &netuid, |tao| *tao = tao.saturating_sub(out));
+        self.update(&SUBNET_ALPHA_IN, &netuid, |pool| *pool = pool.saturating_add(alpha));
+        self.update(&SUBNET_ALPHA_OUT, &netuid, |outside| *outside = outside.saturating_sub(alpha));
+        self.update(&SWAP_FEES, &netuid, |fees| *fees = fees.saturating_add(sold.fee_tao));
+        Some(sold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reserves and amounts of a running chain of spec 425.
+    #[test]
+    fn swaps_pay_what_was_observed() {
+        assert_eq!(fee_of(965_936_321), 486_395);
+        assert_eq!(swap(1_000_000_000_000, 1_000_000_000_000, 965_449_926), Some(964_518_731));
+        assert_eq!(swap(1_005_601_582_124, 994_429_620_815, 99_949_645_228), Some(89_903_466_565));
+        assert_eq!(swap(843_518_151_780, 1_185_510_943_535, 4_997_482_262), Some(6_982_275_486));
+    }
+
+    #[test]
+    fn an_empty_pool_serves_nothing() {
+        assert_eq!(swap(0, 0, 0), None);
+        assert_eq!(swap(0, 5, 7), None);
+        assert_eq!(swap(u64::MAX, 5, 1), None);
+        assert_eq!(swap(10, 10, 0), Some(0));
+    }
+}

@@ -1,0 +1,395 @@
+//! The recorded life of a subnet on a real runtime of spec 425, sections a to g, value for value.
+//!
+//! Steps that concern what this chain doesn't have (fees, sudo's global settings, limit prices) are blocks without
+//! an extrinsic here. Blocks count from the recording's first one.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use chain::{
+    Axon, Call, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError, Refusal, WeightVector,
+    storage_index,
+};
+use devchain::{Extrinsic, Genesis, Settings, State, storage::items};
+use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
+use serde_json::{Value, json};
+
+/// The recording's first subnet of its own.
+const NET: NetUid = NetUid(2);
+/// The recording counts blocks from this one.
+const START: u64 = 1;
+const TAO: u64 = 1_000_000_000;
+/// Where the recording lies, from this crate.
+const RECORDING: &str = "../../../shared/data/lifecycle/expected-a-g.json";
+
+fn account(name: &str) -> AccountId {
+    AccountId(Digest::of(name.as_bytes()).0)
+}
+
+fn hot(letter: &str) -> Hotkey {
+    Hotkey(account(&format!("hot.{letter}")))
+}
+
+fn owner_of(letter: &str) -> &'static str {
+    match letter {
+        "a" => "alice",
+        "b" => "bob",
+        "c" => "charlie",
+        "d" => "dave",
+        "e" => "eve",
+        "poor" => "poor",
+        _ => "ferdie",
+    }
+}
+
+fn cold(name: &str) -> AccountId {
+    account(&format!("cold.{name}"))
+}
+
+fn genesis() -> Genesis {
+    let names = ["alice", "bob", "charlie", "dave", "eve", "ferdie"];
+    let settings = Settings { admin_freeze_window: 0, owner_rate_limit_tempos: 0, ..Settings::default() };
+    Genesis {
+        settings,
+        root_staking: false,
+        subnets: vec![(Coldkey(account("cold.x")), Hotkey(account("hot.x")))],
+        ..Genesis::development(&names.map(cold))
+    }
+}
+
+fn register(letter: &str) -> (AccountId, Call) {
+    (cold(owner_of(letter)), Call::BurnedRegister { netuid: NET, hotkey: hot(letter) })
+}
+
+fn set(value: H) -> (AccountId, Call) {
+    (cold("alice"), Call::SetHyperparameter { netuid: NET, value })
+}
+
+fn stake(who: &str, hotkey: &str, netuid: NetUid, amount: u64) -> (AccountId, Call) {
+    (cold(who), Call::AddStake { hotkey: hot(hotkey), netuid, amount: Rao(amount) })
+}
+
+fn unstake(who: &str, hotkey: &str, amount: u64) -> (AccountId, Call) {
+    (cold(who), Call::RemoveStake { hotkey: hot(hotkey), netuid: NET, amount: AlphaRao(amount) })
+}
+
+fn transfer(from: &str, to: &str, amount: u64) -> (AccountId, Call) {
+    (cold(from), Call::Transfer { to: cold(to), amount: Rao(amount) })
+}
+
+fn serve(letter: &str, ip: [u8; 4], port: u16, ip_type: u8) -> (AccountId, Call) {
+    let axon = Axon {
+        version: 1,
+        ip: u32::from_be_bytes(ip).into(),
+        port,
+        ip_type,
+        protocol: 4,
+        placeholder1: 0,
+        placeholder2: 0,
+    };
+    (hot(letter).0, Call::ServeAxon { netuid: NET, axon })
+}
+
+fn commit(letter: &str, fields: Vec<CommitmentField>) -> (AccountId, Call) {
+    (hot(letter).0, Call::SetCommitment { netuid: NET, fields })
+}
+
+fn weights(letter: &str, uids: &[u16], values: &[u16]) -> (AccountId, Call) {
+    weights_on(letter, NET, MechId::MAIN, uids, values, 0)
+}
+
+fn weights_on(
+    letter: &str,
+    netuid: NetUid,
+    mechid: MechId,
+    uids: &[u16],
+    values: &[u16],
+    version_key: u64,
+) -> (AccountId, Call) {
+    let weights = WeightVector { uids: uids.iter().copied().map(Uid).collect(), values: values.to_vec() };
+    (hot(letter).0, Call::SetWeights { netuid, mechid, weights, version_key })
+}
+
+/// The call of a step; none where there is nothing to call here.
+fn call(step: &str) -> Option<(AccountId, Call)> {
+    let big = |byte: u8| CommitmentField::BigRaw(vec![byte; 512]);
+    let hello = || vec![CommitmentField::Raw(b"hello".to_vec())];
+    Some(match step {
+        "a.03.transfer_4tao" => transfer("alice", "poor", 4 * TAO),
+        "a.04.to_new_499_below_ed" => transfer("alice", "fresh", 499),
+        "a.05.to_new_500_equals_ed" => transfer("alice", "fresh", 500),
+        "a.06.insufficient_100tao" => transfer("poor", "bob", 100 * TAO),
+        "a.07.ok_1500m" => transfer("poor", "bob", 1_500_000_000),
+        "a.08.keep_alive_would_leave_100" => transfer("poor", "bob", 2_499_999_900),
+        "b.02.register_network_poor" => (cold("poor"), Call::RegisterNetwork { hotkey: hot("poor") }),
+        "b.03.register_subnet" => (cold("alice"), Call::RegisterNetwork { hotkey: hot("a") }),
+        "b.06.second_network_rate_limited" => (cold("bob"), Call::RegisterNetwork { hotkey: hot("b") }),
+        "b.07.add_stake_before_start" => stake("alice", "a", NET, TAO),
+        "b.08.start_call_not_owner" => (cold("bob"), Call::StartCall { netuid: NET }),
+        "b.09.start_call" | "b.10.start_call_again" => (cold("alice"), Call::StartCall { netuid: NET }),
+        "b.12.admin_by_stranger" => {
+            (cold("bob"), Call::SetHyperparameter { netuid: NET, value: H::ImmunityPeriod(20) })
+        }
+        "b.15.tempo_8" => set(H::Tempo(8)),
+        "b.16.weights_rate_limit_0" | "f.25.rate_limit_0" => set(H::WeightsSetRateLimit(0)),
+        "b.17.commit_reveal_off" | "f.28.cr_off" => set(H::CommitRevealWeightsEnabled(false)),
+        "b.18.immunity_20" => set(H::ImmunityPeriod(20)),
+        "b.22.max_uids_6" => set(H::MaxAllowedUids(6)),
+        "b.23.min_burn_1m" => set(H::MinBurn(Rao(1_000_000))),
+        "c.01.register_b" => register("b"),
+        "c.02.register_c" => register("c"),
+        "c.04.register_d" => register("d"),
+        "c.06.register_e" => register("e"),
+        "c.07.duplicate" => register("b"),
+        "c.08.foreign_hotkey_dup" => {
+            (cold("charlie"), Call::BurnedRegister { netuid: NET, hotkey: hot("b") })
+        }
+        "c.10.drain_poor" => transfer("poor", "bob", 2_450_000_000),
+        "c.11.poor_insufficient2" => {
+            (cold("poor"), Call::BurnedRegister { netuid: NET, hotkey: hot("poor") })
+        }
+        "c.12.unknown_subnet" => (cold("bob"), Call::BurnedRegister { netuid: NetUid(99), hotkey: hot("f") }),
+        "c.13.root_subnet" => (cold("bob"), Call::BurnedRegister { netuid: NetUid(0), hotkey: hot("f") }),
+        "c.14.foreign_hotkey_new" => {
+            (cold("bob"), Call::BurnedRegister { netuid: NetUid(1), hotkey: hot("c") })
+        }
+        "c.15.register_limit_too_low" => {
+            (cold("ferdie"), Call::RegisterLimit { netuid: NET, hotkey: hot("f"), limit_price: Rao(1000) })
+        }
+        "d.02.add_a_100" => stake("alice", "a", NET, 100 * TAO),
+        "d.03.add_b_50" => stake("bob", "b", NET, 50 * TAO),
+        "d.04.add_c_10" | "d.13.add_c_10_again" => stake("charlie", "c", NET, 10 * TAO),
+        "d.05.nominate_bob_a_20" => stake("bob", "a", NET, 20 * TAO),
+        "d.06.below_min" => stake("bob", "a", NET, 1_000_000),
+        "d.07.insufficient" => stake("poor", "a", NET, 100 * TAO),
+        "d.08.unknown_hotkey" => stake("bob", "ghost", NET, TAO),
+        "d.09.unknown_subnet" => stake("bob", "a", NetUid(99), TAO),
+        "d.11.remove_b_5alpha" => unstake("bob", "b", 5 * TAO),
+        "d.12.remove_too_much" => unstake("charlie", "c", 1_000_000 * TAO),
+        "d.14.remove_not_staked" => unstake("dave", "a", TAO),
+        "d.15.take_decrease_5000" => (cold("alice"), Call::SetTake { hotkey: hot("a"), take: 5000 }),
+        "d.17.take_increase_too_high" => (cold("alice"), Call::SetTake { hotkey: hot("a"), take: 20_000 }),
+        "d.18.take_foreign" => (cold("bob"), Call::SetTake { hotkey: hot("a"), take: 1000 }),
+        "d.22.sdk_unstake_a_1" => unstake("alice", "a", TAO),
+        "e.01.serve_c" => serve("c", [1, 2, 3, 4], 8091, 4),
+        "e.02.serve_c_again_rate_limit" => serve("c", [1, 2, 3, 5], 8091, 4),
+        "e.03.serve_d_port_0" => serve("d", [1, 2, 3, 4], 0, 4),
+        "e.04.serve_d_ip_127" => serve("d", [127, 0, 0, 1], 8091, 4),
+        "e.05.serve_d_ip_255" => serve("d", [255; 4], 8091, 4),
+        "e.06.serve_d_ip_type_5" => serve("d", [1, 2, 3, 4], 8091, 5),
+        "e.07.serve_d_ip_private" => serve("d", [10, 0, 0, 1], 8091, 4),
+        "e.08.serve_e_ip_0" => serve("e", [0; 4], 8091, 4),
+        "e.09.serve_unregistered" => serve("f", [1, 2, 3, 4], 8091, 4),
+        "e.11.commit_small" => commit("c", vec![CommitmentField::Raw(b"model:v1".to_vec())]),
+        "e.12.commit_large" => commit("d", vec![big(b'x'), big(b'y'), big(b'z')]),
+        "e.13.commit_large_2" => commit("d", vec![big(b'x'), big(b'y'), big(b'w')]),
+        "e.14.commit_over_space" => commit("d", hello()),
+        "e.15.commit_unregistered" => commit("f", hello()),
+        "f.01.ok_a" | "f.31.threshold_owner_exempt_a" => weights("a", &[1, 2, 3], &[10, 20, 70]),
+        "f.02.sdk_ok_b" => weights("b", &[2, 3], &[21_845, 65_535]),
+        "f.03.unregistered" => weights("f", &[1], &[1]),
+        "f.04.length_mismatch" => weights("a", &[1, 2], &[1]),
+        "f.05.duplicate_uids" => weights("a", &[1, 1], &[1, 2]),
+        "f.06.invalid_uid" => weights("a", &[1, 77], &[1, 2]),
+        "f.07.too_many_uids" => weights("a", &[0, 1, 2, 3, 4, 5], &[1; 6]),
+        "f.08.no_permit_d" => weights("d", &[1, 2], &[1, 2]),
+        "f.09.self_weight_d" => weights("d", &[3], &[1]),
+        "f.10.all_zero" => weights("c", &[1, 2], &[0, 0]),
+        "f.11.empty" => weights("c", &[], &[]),
+        "f.12.root_netuid" => weights_on("a", NetUid(0), MechId::MAIN, &[1], &[1], 0),
+        "f.13.unknown_netuid" => weights_on("a", NetUid(99), MechId::MAIN, &[1], &[1], 0),
+        "f.14.mecid_1_missing" => weights_on("a", NET, MechId(1), &[1], &[1], 0),
+        "f.15.min_allowed_weights_3" => set(H::MinAllowedWeights(3)),
+        "f.16.too_few" => weights("b", &[2, 3], &[1, 1]),
+        "f.17.min_allowed_weights_1" => set(H::MinAllowedWeights(1)),
+        "f.18.version_key_5" => set(H::WeightsVersionKey(5)),
+        "f.19.version_key_4_of_5" => weights_on("a", NET, MechId::MAIN, &[1], &[1], 4),
+        "f.20.version_key_0_of_5" => weights("a", &[1, 2, 3], &[10, 20, 70]),
+        "f.21.version_key_0" => set(H::WeightsVersionKey(0)),
+        "f.22.rate_limit_10" => set(H::WeightsSetRateLimit(10)),
+        "f.23.rate_limited_a" => weights("a", &[1], &[1]),
+        "f.26.cr_on" => set(H::CommitRevealWeightsEnabled(true)),
+        "f.27.commit_reveal_enabled" => weights("a", &[1], &[1]),
+        "g.02.w_a" => weights("a", &[2, 3, 4], &[10, 20, 70]),
+        "g.03.w_b" => weights("b", &[2, 3, 4], &[0, 30, 70]),
+        "g.04.w_c" => weights("c", &[3, 4], &[50, 50]),
+        "g.07.w_a_switch" => weights("a", &[2, 3, 4], &[70, 20, 10]),
+        "g.08.w_b_switch" => weights("b", &[2, 3, 4], &[60, 30, 10]),
+        "g.11.stake_change_b_plus_200" => stake("bob", "b", NET, 200 * TAO),
+        "g.13.w_c_switch" => weights("c", &[2], &[65_535]),
+        "g.16.liquid_alpha_on" => set(H::LiquidAlpha(true)),
+        "g.18.w_a_liquid" => weights("a", &[2, 3, 4], &[30, 30, 40]),
+        "g.21.liquid_alpha_off" => set(H::LiquidAlpha(false)),
+        _ => return None,
+    })
+}
+
+/// The recording's word for an outcome.
+fn word(outcome: Result<(), Refusal>) -> Value {
+    match outcome {
+        Ok(()) => Value::Null,
+        Err(Refusal::Pool(InvalidTransaction::Custom(code))) => json!(format!("pool:Custom:{code}")),
+        Err(Refusal::Module(ModuleError::ExistentialDeposit)) => json!("Token.BelowMinimum"),
+        Err(Refusal::Module(ModuleError::InsufficientBalance)) => json!("Token.FundsUnavailable"),
+        Err(Refusal::Module(ModuleError::Expendability)) => json!("Token.NotExpendable"),
+        Err(other) => json!(other.to_string()),
+    }
+}
+
+fn relative(block: Option<u64>) -> Value {
+    json!(block.map_or(0, |block| block.saturating_sub(START)))
+}
+
+/// What stands under a recorded name here; none where the name isn't kept.
+fn look_up(state: &State, name: &str) -> Option<Value> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let subnet = state.subnet(NET).ok()?;
+    let settings = &subnet.hyperparameters;
+    let hotkey_of = |letter: &str| hot(letter);
+    let uid = |text: &str| text.parse().ok().map(Uid);
+    let index =
+        |text: &str| text.trim_start_matches('m').parse().ok().map(|mech| storage_index(NET, MechId(mech)));
+    macro_rules! amount {
+        ($item:ident) => {
+            json!(state.value(&items::$item, &NET).unwrap_or_default().0)
+        };
+    }
+    macro_rules! plain {
+        ($item:ident) => {
+            json!(state.value(&items::$item, &NET).unwrap_or_default())
+        };
+    }
+    macro_rules! block {
+        ($item:ident) => {
+            relative(state.value(&items::$item, &NET))
+        };
+    }
+    Some(match parts.as_slice() {
+        ["bal", "cold", who, "free_nofee"] => json!(state.balance(cold(who)).0),
+        ["n", "SubnetworkN"] => plain!(NEURONS),
+        ["n", "Burn"] => amount!(BURN),
+        ["n", "MinBurn"] => json!(settings.min_burn.0),
+        ["n", "Tempo"] => json!(settings.tempo),
+        ["n", "MaxAllowedUids"] => json!(settings.max_allowed_uids),
+        ["n", "MaxAllowedValidators"] => json!(settings.max_allowed_validators),
+        ["n", "ImmunityPeriod"] => json!(settings.immunity_period),
+        ["n", "SubtokenEnabled"] => plain!(SUBTOKEN_ENABLED),
+        ["n", "SubnetEmissionEnabled"] => plain!(EMISSION_ENABLED),
+        ["n", "LastEpochBlock"] => block!(LAST_EPOCH_BLOCK),
+        ["n", "PendingEpochAt"] => block!(PENDING_EPOCH_AT),
+        ["n", "LastMechansimStepBlock"] => block!(LAST_STEP_BLOCK),
+        ["n", "NetworkRegisteredAt"] => block!(NETWORK_REGISTERED_AT),
+        ["n", "FirstEmissionBlockNumber"] => match state.value(&items::FIRST_EMISSION_BLOCK, &NET) {
+            None => Value::Null,
+            some => relative(some),
+        },
+        ["n", "BlocksSinceLastStep"] => plain!(BLOCKS_SINCE_STEP),
+        ["n", "SubnetEpochIndex"] => plain!(EPOCH_INDEX),
+        ["n", "SubnetTAO"] => amount!(SUBNET_TAO),
+        ["n", "SubnetAlphaIn"] => amount!(SUBNET_ALPHA_IN),
+        ["n", "SubnetAlphaOut"] => amount!(SUBNET_ALPHA_OUT),
+        ["n", "SubnetLocked"] => amount!(SUBNET_LOCKED),
+        ["n", "SubnetProtocolAlpha"] => amount!(PROTOCOL_ALPHA),
+        ["n", "SubnetMovingPrice"] => json!(u64::try_from(plain_bits(state)).ok()),
+        ["n", "PendingServerEmission"] => amount!(PENDING_SERVER),
+        ["n", "PendingValidatorEmission"] => amount!(PENDING_VALIDATOR),
+        ["n", "PendingRootAlphaDivs"] => amount!(PENDING_ROOT),
+        ["n", "PendingOwnerCut"] => amount!(PENDING_OWNER_CUT),
+        ["n", "RAORecycledForRegistration"] => amount!(RAO_RECYCLED),
+        ["n", "RegistrationsThisBlock"] => plain!(REGISTRATIONS_THIS_BLOCK),
+        ["n", "Active"] => plain!(ACTIVE),
+        ["n", "ValidatorPermit"] => plain!(PERMIT),
+        ["n", "Consensus"] => plain!(CONSENSUS),
+        ["n", "Dividends"] => plain!(DIVIDENDS),
+        ["n", "ValidatorTrust"] => plain!(TRUST),
+        ["n", "StakeWeight"] => plain!(STAKE_WEIGHT),
+        ["n", "Emission"] => {
+            let emission = state.value(&items::EMISSION, &NET).unwrap_or_default();
+            json!(emission.iter().map(|amount| amount.0).collect::<Vec<_>>())
+        }
+        ["n", "Incentive", mech] => json!(state.value(&items::INCENTIVE, &index(mech)?).unwrap_or_default()),
+        ["n", "LastUpdate", mech] => {
+            let all = state.value(&items::LAST_UPDATE, &index(mech)?).unwrap_or_default();
+            json!(all.iter().map(|block| block.saturating_sub(START)).collect::<Vec<_>>())
+        }
+        ["n", "Weights", mech, row] => json!(state.weights(index(mech)?, uid(row)?)),
+        ["n", "Bonds", mech, row] => json!(state.bonds(index(mech)?, uid(row)?)),
+        ["n", "BlockAtRegistration", row] => relative(state.value(&items::REGISTERED_AT, &(NET, uid(row)?))),
+        ["n", "Uids", "hot", letter] => json!(state.value(&items::UIDS, &(NET, hotkey_of(letter)))),
+        ["n", "TotalHotkeyAlpha", "hot", letter] => {
+            json!(state.value(&items::HOTKEY_ALPHA, &(hotkey_of(letter), NET)).unwrap_or_default().0)
+        }
+        ["n", "UsedSpaceOf", "hot", letter] => {
+            let used = state.value(&items::USED_SPACE, &(NET, hotkey_of(letter)));
+            json!(used.map(|used| json!({"last_epoch": used.last_epoch, "used_space": used.used_space})))
+        }
+        _ => return None,
+    })
+}
+
+fn plain_bits(state: &State) -> u128 {
+    state.value(&items::MOVING_PRICE, &NET).unwrap_or_default()
+}
+
+#[test]
+fn a_recorded_subnet_lives_here_as_it_did_there() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECORDING);
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("skipped: there is no recording at {}", path.display());
+        return;
+    };
+    let recording: Value = serde_json::from_str(&text).unwrap();
+    let mut state = State::genesis(&genesis()).unwrap();
+    state.block(Timestamp(0), &[]);
+    let mut expected: BTreeMap<String, Value> = BTreeMap::new();
+    let (mut compared, mut wrong) = (0, Vec::new());
+    for step in recording["steps"].as_array().unwrap() {
+        let name = step["step"].as_str().unwrap();
+        let blocks = step["blocks"].as_u64().unwrap();
+        let called = call(name);
+        let extrinsics: Vec<Extrinsic> =
+            called.into_iter().map(|(origin, call)| Extrinsic::new(origin, call)).collect();
+        let mut refused = state.clone();
+        let maker = if blocks == 0 { &mut refused } else { &mut state };
+        let mut outcomes = maker.block(Timestamp(0), &extrinsics).outcomes;
+        for _ in 1..blocks {
+            state.block(Timestamp(0), &[]);
+        }
+        if let Some(outcome) = outcomes.pop() {
+            let (found, expect) = (word(outcome), &step["error_name"]);
+            compared += 1;
+            if found != *expect {
+                wrong.push(format!("{name}: outcome {found}, recorded {expect}"));
+            }
+        }
+        assert_eq!(state.head().number, step["block"].as_u64().unwrap() + START, "{name}");
+        for (key, value) in step["observations"]["changed"].as_object().unwrap() {
+            expected.insert(key.clone(), value.clone());
+        }
+        for (key, expect) in &expected {
+            if let Some(found) = look_up(&state, key) {
+                compared += 1;
+                if found != *expect {
+                    wrong.push(format!("{name}: {key} is {found}, recorded {expect}"));
+                }
+            }
+        }
+        if step["call"] == "read.stakes" {
+            for (holding, expect) in step["observations"]["value"].as_object().unwrap() {
+                let (hotkey, coldkey) = holding.split_once('/').unwrap();
+                let found = state.stake(Hotkey(account(hotkey)), Coldkey(account(coldkey)), NET);
+                compared += 1;
+                if json!(found.0) != *expect {
+                    wrong.push(format!("{name}: {holding} is {found}, recorded {expect}"));
+                }
+            }
+        }
+        state.audit().unwrap();
+    }
+    println!("{compared} values compared");
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared} values differ:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(60)].join("\n")
+    );
+}

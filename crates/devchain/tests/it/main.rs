@@ -1,0 +1,13 @@
+//! The chain's rules seen from outside: calls and blocks in, outcomes, events and views out.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests do")]
+
+mod emission;
+mod epochs;
+mod lifecycle;
+mod log;
+mod node;
+mod properties;
+mod registration;
+mod rules;
+mod world;

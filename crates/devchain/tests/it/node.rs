@@ -1,0 +1,121 @@
+//! A running node as its callers see it.
+
+use std::{future::Future, time::Duration};
+
+use chain::{Call, Chain, Hyperparameter as H, ModuleError, ReadError, SubmitError};
+use devchain::{Config, Handle, Pace, spawn};
+use primitives::{NetUid, Rao, Timestamp};
+
+use crate::world::{NET, SUDO, cold, genesis, hot, set};
+
+/// No test here waits longer than this, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("the node answers in time") })
+}
+
+fn instant() -> Config {
+    Config { pace: Pace::Instant, ..Config::stepped(genesis()) }
+}
+
+async fn with_subnet(node: &Handle) {
+    node.submit(cold(2), Call::RegisterNetwork { hotkey: hot(2) }).await.unwrap();
+    node.submit(cold(2), Call::StartCall { netuid: NET }).await.unwrap();
+}
+
+#[test]
+fn a_call_is_included_or_refused_with_its_reason() {
+    run(async {
+        let node = spawn(instant()).unwrap();
+        with_subnet(&node).await;
+        let included =
+            node.submit(cold(3), Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await.unwrap();
+        assert_eq!((included.block, included.index), (3, 0));
+        let again = node.submit(cold(3), Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await;
+        let refusal = ModuleError::HotKeyAlreadyRegisteredInSubNet.into();
+        assert_eq!(again, Err(SubmitError::Refused { call: "burned_register", refusal }));
+        let subnet = node.subnet(NET, 3).await.unwrap();
+        assert_eq!((subnet.neurons.len(), subnet.head.number), (2, 3));
+        assert_eq!(node.subnet(NET, 2).await.unwrap().neurons.len(), 1);
+        let missing = node.subnet(NetUid(9), 3).await;
+        assert_eq!(missing, Err(ReadError::NoSubnet { netuid: NetUid(9), block: 3 }));
+    });
+}
+
+#[test]
+fn a_stepped_node_takes_all_that_waits_into_one_block() {
+    run(async {
+        let node = spawn(Config::stepped(genesis())).unwrap();
+        let send = |n| node.submit(cold(n), Call::Transfer { to: cold(9), amount: Rao(5) });
+        let step = async {
+            // Both calls are on their way once they have been polled, which `join` does first.
+            node.step(Some(Timestamp(77))).unwrap()
+        };
+        let (one, two, made) = tokio::join!(send(3), send(4), step);
+        assert_eq!((one.unwrap().index, two.unwrap().index), (0, 1));
+        assert_eq!((made.head.number, made.head.time), (1, Timestamp(77)));
+        assert_eq!(made.events.len(), 2);
+        let earlier = node.step(Some(Timestamp(5))).unwrap();
+        assert_eq!(earlier.head.time, Timestamp(77), "time never goes back");
+        assert_eq!(
+            node.balance(cold(9), 1).await.unwrap(),
+            node.balance(cold(9), 0).await.unwrap().saturating_add(Rao(10))
+        );
+    });
+}
+
+#[test]
+fn a_node_with_a_clock_makes_blocks_by_itself() {
+    run(async {
+        let node = spawn(Config { pace: Pace::Every(1), ..Config::stepped(genesis()) }).unwrap();
+        let mut last = node.head().await.unwrap();
+        for number in 1..=5 {
+            let head = node.next_head(last.number).await.unwrap();
+            assert_eq!((head.number, head.parent), (number, last.hash));
+            last = head;
+        }
+        node.submit(cold(3), Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap();
+    });
+}
+
+#[test]
+fn only_so_many_states_are_kept() {
+    run(async {
+        let node = spawn(Config { kept_states: 3, ..Config::stepped(genesis()) }).unwrap();
+        for _ in 0..5 {
+            node.step(None).unwrap();
+        }
+        assert!(node.state_at(3).is_ok());
+        let gone = ReadError::NoBlock { block: 2, oldest: 3, head: 5 };
+        assert_eq!(node.balance(cold(3), 2).await, Err(gone));
+        let future = ReadError::NoBlock { block: 6, oldest: 3, head: 5 };
+        assert_eq!(node.balance(cold(3), 6).await, Err(future));
+    });
+}
+
+#[test]
+fn a_node_goes_on_where_its_log_ends() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { folder: Some(folder.path().to_owned()), snapshot_every: 4, ..instant() };
+        let node = spawn(config.clone()).unwrap();
+        with_subnet(&node).await;
+        node.submit(cold(SUDO), set(H::Tempo(4))).await.unwrap();
+        for _ in 0..7 {
+            node.step(None).unwrap();
+        }
+        let before = node.state();
+        drop(node);
+        let node = spawn(config).unwrap();
+        let after = node.state();
+        assert_eq!((after.head(), after.digest()), (before.head(), before.digest()));
+        let report = node.report().unwrap();
+        assert_eq!((report.snapshot, report.replayed), (Some(8), 2));
+        assert_eq!(
+            node.submit(cold(3), Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap().block,
+            11
+        );
+    });
+}

@@ -1,0 +1,467 @@
+//! Each call's checks, in their order: every row fails one check and passes those before it.
+
+use chain::{
+    Axon, Call, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError as M, Refusal,
+    WeightsCommitment, storage_index,
+};
+use devchain::{Extrinsic, Genesis, Settings, State};
+use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
+
+use crate::world::{
+    NET, OWNER, SUDO, TAO, World, cold, genesis, hot, module, pool, register, set, set_weights, stake,
+    weights,
+};
+
+/// A call that is expected to fail leaves nothing: the block after it is the one after an empty block.
+fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
+    let (mut with, mut without) = (world.clone(), world.clone());
+    let text = format!("{call:?}");
+    assert_eq!(with.call(origin, call), expect, "{text}");
+    without.block(&[]);
+    assert_eq!(with.state.digest(), without.state.digest(), "{text} left a trace");
+}
+
+#[test]
+fn transfers_respect_the_existential_deposit() {
+    let world = World::new();
+    let send = |to, amount| Call::Transfer { to, amount: Rao(amount) };
+    let nobody = cold(90);
+    refused(&world, nobody, send(cold(1), 1), module(M::InsufficientBalance));
+    refused(&world, cold(3), send(nobody, 499), module(M::ExistentialDeposit));
+    refused(&world, cold(3), send(cold(4), 1_000_000 * TAO - 499), module(M::Expendability));
+    let mut world = world;
+    world.ok(cold(3), send(nobody, 500));
+    world.ok(cold(3), send(cold(4), 1_000_000 * TAO - 1000));
+    assert_eq!((world.state.balance(nobody), world.state.balance(cold(3))), (Rao(500), Rao(500)));
+    world.ok(cold(3), send(cold(3), 500));
+}
+
+#[test]
+fn registration_checks_come_in_order() {
+    let mut world = World::new();
+    world.register([3]);
+    let to = |netuid, n| Call::BurnedRegister { netuid, hotkey: hot(n) };
+    refused(&world, cold(90), to(NetUid::ROOT, 2), module(M::RegistrationNotPermittedOnRootSubnet));
+    refused(&world, cold(90), to(NetUid(9), 2), module(M::SubnetNotExists));
+    let limited = Call::RegisterLimit { netuid: NET, hotkey: hot(4), limit_price: Rao(1000) };
+    refused(&world, cold(4), limited, module(M::RegistrationPriceLimitExceeded));
+    refused(&world, cold(90), to(NET, 3), module(M::HotKeyAlreadyRegisteredInSubNet));
+    refused(&world, cold(90), to(NET, 4), module(M::NotEnoughBalanceToStake));
+    let mut two = world.clone();
+    two.ok(cold(5), Call::RegisterNetwork { hotkey: hot(5) });
+    refused(&two, cold(4), to(NET, 5), module(M::NonAssociatedColdKey));
+    let mut full = world.clone();
+    full.sudo(H::MaxAllowedUids(2));
+    full.sudo(H::OwnerImmuneNeuronLimit(1));
+    full.ok(cold(6), to(NET, 6));
+    assert_eq!((full.uid(3), full.uid(6).map(|uid| uid.0)), (None, Some(1)));
+    let mut closed = world;
+    closed.sudo(H::NetworkRegistrationAllowed(false));
+    refused(&closed, cold(90), to(NET, 3), module(M::SubNetRegistrationDisabled));
+}
+
+#[test]
+fn a_subnet_of_its_owner_alone_has_no_slot_to_give() {
+    let mut world = World::new();
+    world.sudo(H::MaxAllowedUids(1));
+    let (origin, call) = register(3);
+    refused(&world, origin, call, module(M::NoNeuronIdAvailable));
+}
+
+#[test]
+fn subnet_creation_checks_come_in_order() {
+    let world = World::new();
+    let create = |n| Call::RegisterNetwork { hotkey: hot(n) };
+    refused(&world, cold(3), create(OWNER), module(M::NonAssociatedColdKey));
+    refused(&world, cold(90), create(3), module(M::CannotAffordLockCost));
+    let base = genesis();
+    let limited =
+        Genesis { settings: Settings { network_rate_limit: 7200, ..base.settings }, ..base.clone() };
+    refused(&World::with(&limited), cold(3), create(3), pool(6));
+    let one = Genesis { settings: Settings { subnet_limit: 1, ..base.settings }, ..base };
+    refused(&World::with(&one), cold(90), create(3), module(M::SubnetLimitReached));
+}
+
+#[test]
+fn start_call_is_the_owners_and_once() {
+    let mut world = World::new();
+    let start = |netuid| Call::StartCall { netuid };
+    refused(&world, cold(OWNER), start(NET), module(M::FirstEmissionBlockNumberAlreadySet));
+    refused(&world, cold(3), start(NET), module(M::BadOrigin));
+    refused(&world, cold(OWNER), start(NetUid(9)), module(M::SubnetNotExists));
+    world.ok(cold(3), Call::RegisterNetwork { hotkey: hot(3) });
+    let early = Call::AddStake { hotkey: hot(3), netuid: NetUid(2), amount: Rao(TAO) };
+    refused(&world, cold(3), early, module(M::SubtokenDisabled));
+    world.ok(cold(3), start(NetUid(2)));
+}
+
+#[test]
+fn stake_checks_come_in_order() {
+    let mut world = World::new();
+    world.register([3]);
+    let add = |netuid, n, amount| Call::AddStake { hotkey: hot(n), netuid, amount: Rao(amount) };
+    refused(&world, cold(90), add(NetUid(9), 99, 1), module(M::SubnetNotExists));
+    refused(&world, cold(90), add(NET, 99, 2_001_006), module(M::AmountTooLow));
+    refused(&world, cold(90), add(NET, 99, 2_001_007), module(M::NotEnoughBalanceToStake));
+    refused(&world, cold(3), add(NET, 99, 2_001_007), module(M::HotKeyAccountNotExists));
+    world.ok(cold(3), add(NET, 3, 2_001_007));
+    let remove = |netuid, n, amount| Call::RemoveStake { hotkey: hot(n), netuid, amount: AlphaRao(amount) };
+    refused(&world, cold(3), remove(NetUid(9), 3, 1), module(M::SubnetNotExists));
+    refused(&world, cold(4), remove(NET, 3, 1), module(M::AmountTooLow));
+    refused(&world, cold(3), remove(NET, 3, 1), module(M::AmountTooLow));
+    world.ok(cold(3), remove(NET, 3, u64::MAX));
+    assert_eq!(world.state.stake(hot(3), World::coldkey(3), NET), AlphaRao::ZERO);
+    world.ok(cold(3), add(NetUid::ROOT, 3, 2_000_000));
+    assert_eq!(world.state.stake(hot(3), World::coldkey(3), NetUid::ROOT), AlphaRao(2_000_000));
+    world.state.audit().unwrap();
+}
+
+#[test]
+fn takes_are_the_hotkeys_owners_and_bounded() {
+    let mut world = World::new();
+    world.register([3]);
+    let take = |n, take| Call::SetTake { hotkey: hot(n), take };
+    refused(&world, cold(4), take(3, 1), pool(25));
+    refused(&world, cold(3), take(3, 11_797), pool(27));
+    refused(&world, cold(3), take(99, 1), module(M::HotKeyAccountNotExists));
+    world.ok(cold(3), take(3, 11_796));
+}
+
+#[test]
+fn axon_checks_answer_as_the_pools_guard() {
+    let mut world = World::new();
+    world.register([3]);
+    let serve = |ip: [u8; 4], port, ip_type| {
+        let axon = Axon { ip: u32::from_be_bytes(ip).into(), port, ip_type, ..Axon::default() };
+        Call::ServeAxon { netuid: NET, axon }
+    };
+    refused(&world, hot(9).0, serve([127, 0, 0, 1], 0, 5), pool(10));
+    refused(&world, hot(3).0, serve([127, 0, 0, 1], 0, 5), pool(255));
+    refused(&world, hot(3).0, serve([127, 0, 0, 1], 0, 4), pool(11));
+    refused(&world, hot(3).0, serve([1, 2, 3, 4], 0, 4), pool(13));
+    world.ok(hot(3).0, serve([1, 2, 3, 4], 80, 4));
+    refused(&world, hot(3).0, serve([1, 2, 3, 4], 80, 4), pool(12));
+    world.blocks(4);
+    world.ok(hot(3).0, serve([0; 4], 80, 4));
+    let axon = world.state.subnet(NET).unwrap().neuron(&hot(3)).unwrap().axon.unwrap();
+    assert_eq!((axon.ip, axon.port), (0, 80));
+}
+
+/// Hotkeys 2 (owner), 3 and 4; 3 has stake and a permit, 4 has neither.
+fn with_validator() -> World {
+    let mut world = World::new();
+    world.register([3, 4]);
+    let (origin, call) = stake(3, 100);
+    world.ok(origin, call);
+    world.reach_epoch();
+    assert!(world.state.subnet(NET).unwrap().neurons[1].validator_permit);
+    world
+}
+
+#[test]
+fn weight_checks_come_in_order() {
+    let world = with_validator();
+    let on = |netuid, mechid, uids: &[u16], values: &[u16]| Call::SetWeights {
+        netuid,
+        mechid: MechId(mechid),
+        weights: weights(uids, values),
+        version_key: 0,
+    };
+    let (validator, miner, nobody) = (hot(3).0, hot(4).0, hot(9).0);
+    // Root and subnets that don't exist have commit–reveal on by default.
+    refused(&world, nobody, on(NetUid::ROOT, 0, &[1], &[]), module(M::CommitRevealEnabled));
+    refused(&world, nobody, on(NetUid(9), 0, &[1], &[]), module(M::CommitRevealEnabled));
+    refused(&world, nobody, on(NET, 0, &[1], &[]), module(M::WeightVecNotEqualSize));
+    refused(&world, nobody, on(NET, 1, &[1], &[1]), module(M::MechanismDoesNotExist));
+    refused(&world, validator, on(NET, 1, &[1], &[1]), pool(6));
+    refused(&world, nobody, set_weights(&[0, 0, 0, 0], &[1; 4]), module(M::UidsLengthExceedUidsInSubNet));
+    refused(&world, nobody, set_weights(&[0, 0], &[1; 2]), module(M::HotKeyNotRegisteredInSubNet));
+    refused(&world, miner, set_weights(&[9, 9], &[1; 2]), module(M::NeuronNoValidatorPermit));
+    refused(&world, validator, set_weights(&[9, 9], &[1; 2]), module(M::DuplicateUids));
+    refused(&world, validator, set_weights(&[2, 9], &[1; 2]), module(M::UidVecContainInvalidOne));
+    refused(&world, validator, set_weights(&[], &[]), module(M::WeightVecLengthIsLow));
+
+    let mut strict = world.clone();
+    strict.sudo(H::WeightsVersionKey(5));
+    strict.sudo(H::MinAllowedWeights(3));
+    refused(&strict, miner, set_weights(&[0, 1], &[1, 1]), module(M::IncorrectWeightVersionKey));
+    strict.sudo(H::WeightsVersionKey(0));
+    refused(&strict, validator, set_weights(&[0, 2], &[1, 1]), module(M::WeightVecLengthIsLow));
+    strict.sudo(H::MaxWeightsLimit(32_768));
+    refused(&strict, validator, set_weights(&[0, 1, 2], &[0, 1, 2]), module(M::MaxWeightExceeded));
+    strict.ok(validator, set_weights(&[0, 1, 2], &[0, 1, 1]));
+    strict.ok(miner, set_weights(&[2], &[7]));
+
+    let mut slow = world.clone();
+    slow.ok(validator, set_weights(&[2, 0], &[1, 3]));
+    slow.sudo(H::WeightsSetRateLimit(4));
+    refused(&slow, validator, set_weights(&[2], &[1]), pool(6));
+    slow.blocks(2);
+    slow.ok(validator, set_weights(&[2, 0], &[1, 3]));
+    let row = slow.state.weights(storage_index(NET, MechId::MAIN), slow.uid(3).unwrap());
+    assert_eq!(row, [(2, 21_845), (0, 65_535)]);
+}
+
+#[test]
+fn weights_take_stake_except_the_owners() {
+    let base = genesis();
+    let settings = Settings { stake_threshold: 1000 * TAO, ..base.settings };
+    let mut world = World::with(&Genesis { settings, ..base });
+    world.register([3]);
+    refused(&world, hot(3).0, set_weights(&[1], &[1]), pool(1));
+    world.ok(hot(OWNER).0, set_weights(&[1], &[1]));
+    world.ok(
+        cold(3),
+        Call::AddStake { hotkey: hot(3), netuid: NetUid::ROOT, amount: Rao::from_whole(20_000) },
+    );
+    world.ok(hot(3).0, set_weights(&[1], &[1]));
+}
+
+#[test]
+fn commitments_have_three_fields_and_a_space_per_epoch() {
+    let mut world = World::new();
+    world.register([3]);
+    world.reach_epoch();
+    let raw = |bytes: usize| CommitmentField::Raw(vec![1; bytes]);
+    let big = || CommitmentField::BigRaw(vec![1; 512]);
+    let set = |fields: Vec<CommitmentField>| Call::SetCommitment { netuid: NET, fields };
+    refused(&world, hot(9).0, set(vec![raw(129)]), module(M::CommitmentFieldTooLong));
+    refused(&world, hot(9).0, set(vec![raw(1); 4]), module(M::AccountNotAllowedCommit));
+    refused(&world, hot(3).0, set(vec![raw(1); 4]), module(M::TooManyFieldsInCommitmentInfo));
+    world.ok(hot(3).0, set(vec![big(), big(), big()]));
+    world.ok(hot(3).0, set(vec![big(), big(), raw(128)]));
+    world.ok(hot(3).0, set(vec![raw(1)]));
+    // 1536 + 1152 + 100 of 3100 are used: three more calls of at least 100 each.
+    for _ in 0..3 {
+        world.ok(hot(3).0, set(vec![raw(1)]));
+    }
+    refused(&world, hot(3).0, set(vec![raw(1)]), module(M::SpaceLimitExceeded));
+    world.reach_epoch();
+    world.ok(hot(3).0, set(vec![raw(2)]));
+    let commitment = world.state.subnet(NET).unwrap().commitments[&hot(3)].clone();
+    assert_eq!((commitment.block, commitment.fields), (world.state.head().number, vec![raw(2)]));
+}
+
+#[test]
+fn settings_belong_to_owner_or_sudo_within_bounds() {
+    let mut world = World::new();
+    refused(&world, cold(3), set(H::ImmunityPeriod(1)), module(M::BadOrigin));
+    refused(&world, cold(OWNER), set(H::Kappa(1)), module(M::BadOrigin));
+    refused(&world, cold(OWNER), set(H::Tempo(10)), module(M::ValueNotInBounds));
+    let elsewhere = Call::SetHyperparameter { netuid: NetUid(9), value: H::ImmunityPeriod(1) };
+    refused(&world, cold(SUDO), elsewhere, module(M::SubnetNotExists));
+    for value in [
+        H::MaxAllowedUids(0),
+        H::MaxAllowedUids(257),
+        H::RevealPeriodEpochs(0),
+        H::RevealPeriodEpochs(101),
+        H::MinBurn(Rao::from_whole(101)),
+        H::MaxBurn(Rao(1)),
+        H::BurnHalfLife(0),
+        H::BurnHalfLife(36_101),
+        H::BurnIncreaseMult(1),
+        H::BondsMovingAverage(1_000_001),
+        H::AlphaValues((2, 1)),
+        H::MechanismCount(0),
+        H::MechanismCount(3),
+        H::OwnerImmuneNeuronLimit(0),
+        H::OwnerImmuneNeuronLimit(11),
+    ] {
+        refused(&world, cold(SUDO), set(value), module(M::ValueNotInBounds));
+    }
+    world.ok(cold(OWNER), set(H::ImmunityPeriod(7)));
+    assert_eq!(world.state.subnet(NET).unwrap().hyperparameters.immunity_period, 7);
+    world.sudo(H::Tempo(20));
+    let schedule = world.state.subnet(NET).unwrap().schedule;
+    assert_eq!((schedule.tempo, schedule.last_epoch_block), (20, world.state.head().number));
+}
+
+#[test]
+fn settings_freeze_before_an_epoch_and_owners_wait_between_changes() {
+    let base = genesis();
+    let settings = Settings { admin_freeze_window: 3, owner_rate_limit_tempos: 1, ..base.settings };
+    let mut world = World::with(&Genesis { settings, ..base });
+    world.reach_epoch();
+    world.blocks(6);
+    world.ok(cold(OWNER), set(H::ImmunityPeriod(7)));
+    let frozen = module(M::AdminActionProhibitedDuringWeightsWindow);
+    refused(&world, cold(SUDO), set(H::ImmunityPeriod(8)), frozen);
+    world.reach_epoch();
+    refused(&world, cold(OWNER), set(H::ImmunityPeriod(8)), module(M::TxRateLimitExceeded));
+    world.ok(cold(OWNER), set(H::ServingRateLimit(8)));
+    world.blocks(5);
+    world.ok(cold(OWNER), set(H::ImmunityPeriod(8)));
+}
+
+#[test]
+fn mechanisms_come_with_vectors_and_go_with_their_weights() {
+    let mut world = with_validator();
+    let split = |parts: &[u16]| Call::SetMechanismEmissionSplit { netuid: NET, split: Some(parts.to_vec()) };
+    refused(&world, cold(3), split(&[65_535]), module(M::BadOrigin));
+    refused(&world, cold(OWNER), split(&[49_151, 16_384]), module(M::InvalidValue));
+    world.sudo(H::MechanismCount(2));
+    refused(&world, cold(OWNER), split(&[10, 10]), module(M::InvalidValue));
+    world.ok(cold(OWNER), split(&[49_151, 16_384]));
+    let second =
+        Call::SetWeights { netuid: NET, mechid: MechId(1), weights: weights(&[2], &[1]), version_key: 0 };
+    world.ok(hot(3).0, second);
+    let index = storage_index(NET, MechId(1));
+    assert_eq!(world.state.weights(index, world.uid(3).unwrap()), [(2, 65_535)]);
+    world.reach_epoch();
+    let subnet = world.state.subnet(NET).unwrap();
+    assert_eq!(subnet.neurons[2].incentive, [0, 65_535]);
+    assert_eq!(subnet.neurons[1].last_update.len(), 2);
+    world.sudo(H::MechanismCount(1));
+    assert_eq!(world.state.weights(index, world.uid(3).unwrap()), []);
+    world.register([5]);
+    assert_eq!(world.state.subnet(NET).unwrap().neurons[3].last_update.len(), 1);
+    world.state.audit().unwrap();
+}
+
+#[test]
+fn commits_and_reveals_have_their_windows() {
+    let mut world = with_validator();
+    let opened = weights(&[2, 0], &[3, 1]);
+    let hash = |n, salt: &[u16], epoch_weights| {
+        let mechid = MechId::MAIN;
+        WeightsCommitment {
+            hotkey: hot(n),
+            netuid: NET,
+            mechid,
+            weights: epoch_weights,
+            salt,
+            version_key: 0,
+        }
+        .hash()
+    };
+    let commit = |hash| Call::CommitWeights { netuid: NET, mechid: MechId::MAIN, commit_hash: hash };
+    let reveal = |salt: &[u16]| Call::RevealWeights {
+        netuid: NET,
+        mechid: MechId::MAIN,
+        weights: opened.clone(),
+        salt: salt.to_vec(),
+        version_key: 0,
+    };
+    let validator = hot(3).0;
+    refused(&world, validator, commit(hash(3, &[1], &opened)), module(M::CommitRevealDisabled));
+    world.sudo(H::CommitRevealWeightsEnabled(true));
+    refused(&world, validator, set_weights(&[2], &[1]), module(M::CommitRevealEnabled));
+    refused(&world, hot(9).0, commit(hash(9, &[1], &opened)), module(M::HotKeyNotRegisteredInSubNet));
+    world.reach_epoch();
+    world.ok(validator, commit(hash(3, &[1], &opened)));
+    world.ok(validator, commit(hash(3, &[2], &opened)));
+    world.ok(hot(4).0, commit(hash(4, &[1], &opened)));
+    assert_eq!(world.state.subnet(NET).unwrap().neurons[1].last_update, [world.state.head().number - 1]);
+
+    // Too early, of nobody's, with the wrong salt.
+    refused(&world, validator, reveal(&[1]), pool(17));
+    refused(&world, hot(OWNER).0, reveal(&[1]), pool(16));
+    world.reach_epoch();
+    refused(&world, validator, reveal(&[3]), pool(16));
+    // A miner's reveal is taken by the pool and fails for want of a permit.
+    refused(&world, hot(4).0, reveal(&[1]), module(M::NeuronNoValidatorPermit));
+    let before = world.state.subnet(NET).unwrap().neurons[1].last_update.clone();
+    world.ok(validator, reveal(&[1]));
+    let after = world.state.subnet(NET).unwrap();
+    assert_eq!(after.neurons[1].last_update, before);
+    assert_eq!(world.state.weights(NET.0, after.neurons[1].uid), [(2, 65_535), (0, 21_845)]);
+    // Once only; the one after it in its time, and not later.
+    refused(&world, validator, reveal(&[1]), pool(16));
+    let mut late = world.clone();
+    late.reach_epoch();
+    refused(&late, validator, reveal(&[2]), pool(17));
+    world.ok(validator, reveal(&[2]));
+}
+
+#[test]
+fn ten_commitments_may_be_open() {
+    let mut world = with_validator();
+    world.sudo(H::CommitRevealWeightsEnabled(true));
+    world.reach_epoch();
+    let commit = |n| Call::CommitWeights {
+        netuid: NET,
+        mechid: MechId::MAIN,
+        commit_hash: primitives::Digest([n; 32]),
+    };
+    let ten: Vec<_> = (0..10).map(|n| (hot(3).0, commit(n))).collect();
+    assert!(world.block(&ten).outcomes.iter().all(Result::is_ok));
+    refused(&world, hot(3).0, commit(10), module(M::TooManyUnrevealedCommits));
+    world.reach_epoch();
+    world.reach_epoch();
+    world.ok(hot(3).0, commit(10));
+    world.sudo(H::WeightsSetRateLimit(5));
+    refused(&world, hot(3).0, commit(11), pool(6));
+}
+
+#[test]
+fn an_epoch_can_be_triggered_by_the_owner_once() {
+    let base = genesis();
+    let settings = Settings { admin_freeze_window: 3, ..base.settings };
+    let mut world = World::with(&Genesis { settings, ..base });
+    world.reach_epoch();
+    world.blocks(1);
+    let trigger = || Call::TriggerEpoch { netuid: NET };
+    refused(&world, cold(3), trigger(), module(M::BadOrigin));
+    let index = world.state.subnet(NET).unwrap().schedule.epoch_index;
+    world.ok(cold(OWNER), trigger());
+    refused(&world, cold(OWNER), trigger(), module(M::EpochTriggerAlreadyPending));
+    world.blocks(2);
+    assert_eq!(world.state.subnet(NET).unwrap().schedule.epoch_index, index);
+    world.blocks(1);
+    assert_eq!(world.state.subnet(NET).unwrap().schedule.epoch_index, index + 1);
+    world.sudo(H::CommitRevealWeightsEnabled(true));
+    refused(&world, cold(OWNER), trigger(), module(M::DynamicTempoBlockedByCommitReveal));
+}
+
+#[test]
+fn emission_is_switched_by_sudo_alone() {
+    let world = World::new();
+    let enable = |netuid| Call::SetSubnetEmissionEnabled { netuid, enabled: true };
+    refused(&world, cold(OWNER), enable(NET), module(M::BadOrigin));
+    refused(&world, cold(SUDO), enable(NetUid(9)), module(M::SubnetNotExists));
+}
+
+#[test]
+fn numbered_extrinsics_follow_each_other() {
+    let mut state = State::genesis(&genesis()).unwrap();
+    let call = || Call::Transfer { to: cold(4), amount: Rao(1) };
+    let send = |nonce| Extrinsic { origin: cold(3), nonce: Some(nonce), call: call() };
+    let outcomes = state.block(Timestamp(0), &[send(0), send(0), send(2), send(1)]).outcomes;
+    let (stale, future) = (InvalidTransaction::Stale, InvalidTransaction::Future);
+    assert_eq!(outcomes, [Ok(()), Err(stale.into()), Err(future.into()), Ok(())]);
+    assert_eq!(state.nonce(cold(3)), 2);
+    // A call that fails uses its number all the same.
+    let dear = Call::Transfer { to: cold(4), amount: Rao(u64::MAX) };
+    let outcomes =
+        state.block(Timestamp(0), &[Extrinsic { origin: cold(3), nonce: Some(2), call: dear }]).outcomes;
+    assert_eq!((outcomes, state.nonce(cold(3))), (vec![module(M::InsufficientBalance)], 3));
+}
+
+#[test]
+fn a_genesis_that_contradicts_itself_is_refused() {
+    let base = genesis();
+    let check = |genesis: &Genesis, expect: &str| {
+        assert_eq!(State::genesis(genesis).unwrap_err().to_string(), expect);
+    };
+    let with = |settings| Genesis { settings, ..base.clone() };
+    check(
+        &with(Settings { subnet_limit: 4096, ..base.settings }),
+        "subnet limit is 4096, from 0 to 4095 are possible",
+    );
+    check(
+        &with(Settings { max_mechanisms: 17, ..base.settings }),
+        "mechanism limit is 17, from 1 to 16 are possible",
+    );
+    let mut twice = base.clone();
+    twice.accounts.push(twice.accounts[0]);
+    check(&twice, &format!("account {} stands twice in the genesis", cold(1)));
+    let mut poor = base.clone();
+    poor.accounts[0].1 = Rao(499);
+    check(
+        &poor,
+        &format!("balance of {} is {}, below the existential deposit of {}", cold(1), Rao(499), Rao(500)),
+    );
+    let mut foreign = base.clone();
+    foreign.subnets = vec![(World::coldkey(2), hot(2)), (World::coldkey(3), hot(2))];
+    check(&foreign, &format!("hotkey {} of a genesis subnet has another owner already", hot(2)));
+}
