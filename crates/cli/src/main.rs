@@ -1,2 +1,116 @@
 //! `weigh`: one binary for miners, validators, subnet owners and clients.
-fn main() {}
+//!
+//! Arguments become one typed command, and that one call into the house. Standard output is data, standard error
+//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod epoch_file;
+mod storm;
+mod up;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use miette::{Diagnostic, Report};
+use thiserror::Error;
+
+/// The weigh house of machine intelligence: a whole Bittensor subnet on your machine.
+#[derive(Parser)]
+#[command(name = "weigh", version, about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a whole subnet in this process: chain, validators, honest and dishonest miners. The default.
+    Up(up::UpArguments),
+    /// The chain's rules by themselves.
+    #[command(subcommand)]
+    Chain(ChainCommand),
+    /// Simulations.
+    #[command(subcommand)]
+    Sim(SimCommand),
+}
+
+#[derive(Subcommand)]
+enum ChainCommand {
+    /// Compute Yuma epochs from a JSON file and print their outputs as a list.
+    Epoch {
+        /// A file with `cases` of `epochs`, or a bare list of `{"input": …}`.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum SimCommand {
+    /// Run a scenario over many seeds and check its invariants at every block.
+    Run(storm::StormArguments),
+}
+
+/// A command failed.
+#[derive(Debug, Error, Diagnostic)]
+enum Failure {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Up(#[from] up::UpError),
+    #[error(transparent)]
+    Epoch(#[from] epoch_file::EpochFileError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Storm(#[from] storm::StormError),
+    #[error("could not write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Up(error) => error.exit_code(),
+            Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
+        Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
+        Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Command::Sim(SimCommand::Run(arguments)) => storm::run(&arguments).map_err(Failure::from),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            let report = Report::new(failure);
+            #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
+            {
+                eprintln!("{report:?}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn print_epochs(file: &std::path::Path) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let outputs = epoch_file::run(file)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer(&mut out, &outputs).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -181,6 +181,12 @@ fn weight_checks_come_in_order() {
     refused(&world, validator, set_weights(&[2, 9], &[1; 2]), module(M::UidVecContainInvalidOne));
     refused(&world, validator, set_weights(&[], &[]), module(M::WeightVecLengthIsLow));
 
+    let mut open_root = world.clone();
+    let off = H::CommitRevealWeightsEnabled(false);
+    open_root.ok(cold(SUDO), Call::SetHyperparameter { netuid: NetUid::ROOT, value: off });
+    let on_root = on(NetUid::ROOT, 0, &[1], &[]);
+    refused(&open_root, nobody, on_root, module(M::CanNotSetRootNetworkWeights));
+
     let mut strict = world.clone();
     strict.sudo(H::WeightsVersionKey(5));
     strict.sudo(H::MinAllowedWeights(3));
