@@ -19,7 +19,9 @@ mod subnet;
 
 use std::{future::Future, sync::Arc};
 
-pub use call::{Axon, Call, CommitmentField, MAX_COMMITMENT_FIELDS, SUBNETS_PER_MECHANISM, WeightVector, storage_index};
+pub use call::{
+    Axon, Call, CommitmentField, MAX_COMMITMENT_FIELDS, SUBNETS_PER_MECHANISM, WeightVector, storage_index,
+};
 pub use commit_reveal::{SALT_WORDS, WeightsCommitment, salt_from};
 pub use hyperparameters::{Hyperparameter, Hyperparameters};
 pub use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Uid};

@@ -20,7 +20,7 @@ const FILE_MAX_BYTES: u64 = 256 << 20;
 
 /// Why a file of epochs was not computed.
 #[derive(Debug, Error)]
-pub enum EpochFileError {
+pub(crate) enum EpochFileError {
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -73,7 +73,7 @@ pub enum EpochFileError {
 ///
 /// # Errors
 /// [`EpochFileError`] with the place in the file; nothing is computed past the first error.
-pub fn run(path: &Path) -> Result<Value, EpochFileError> {
+pub(crate) fn run(path: &Path) -> Result<Value, EpochFileError> {
     let read = |source| EpochFileError::Read { path: path.to_owned(), source };
     let mut text = Vec::new();
     let file = File::open(path).map_err(read)?;

@@ -1,7 +1,7 @@
 //! `weigh`: one binary for miners, validators, subnet owners and clients.
 //!
 //! Arguments become one typed command, and that one call into the house. Standard output is data, standard error
-//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by Ctrl-C.
 
 mod epoch_file;
 mod storm;
@@ -77,10 +77,12 @@ fn main() -> ExitCode {
     let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
         Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
         Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
-        Command::Sim(SimCommand::Run(arguments)) => storm::run(&arguments).map_err(Failure::from),
+        Command::Sim(SimCommand::Run(arguments)) => {
+            storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
+        }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
@@ -94,13 +96,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_epochs(file: &std::path::Path) -> Result<(), Failure> {
+fn print_epochs(file: &std::path::Path) -> Result<ExitCode, Failure> {
     use std::io::Write as _;
     let outputs = epoch_file::run(file)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     serde_json::to_writer(&mut out, &outputs).map_err(std::io::Error::from)?;
     writeln!(out)?;
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

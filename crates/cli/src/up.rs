@@ -5,14 +5,18 @@
 //! built this has, or any folder.
 
 use std::{
-    collections::BTreeMap,
     io::{IsTerminal as _, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use clap::Args;
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table};
 use corpus::{Folder, FolderLimits, Source, SourceError};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::Diagnostic;
@@ -24,13 +28,18 @@ use thiserror::Error;
 
 /// Tasks in a round: what the honest miners and the attackers ask for together, and a few to spare.
 const TASKS_PER_ROUND: u32 = 24;
-/// Rounds in which a source is gone through once, where it is large enough.
-const ROUNDS_PER_PASS: u32 = 8;
-/// Least and most files in a task: a task of one file would make the ledger's tiling trivial, one of hundreds
-/// would let a small source run out in a round.
-const ENTRIES_PER_TASK: (u32, u32) = (2, 64);
+/// Rounds in which a source is gone through once: the more, the smaller the tasks, and the more uneven.
+const ROUNDS_PER_PASS: u64 = 4;
+/// Most files in a task.
+const ENTRIES_PER_TASK: u32 = 256;
 /// Fewer files than this make no round in which each honest miner has its share.
 const FILES_MIN: usize = 48;
+/// Time between two blocks where nobody has said when to stop: an epoch can be read before the next one closes.
+const PACE: Duration = Duration::from_millis(150);
+/// Characters of a reason that a table shows; `--json` has it whole.
+const REASON_MAX_CHARS: usize = 100;
+/// The exit code of a run that was ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Args, Default)]
 pub(crate) struct UpArguments {
@@ -99,41 +108,52 @@ impl UpError {
     }
 }
 
-pub(crate) fn run(arguments: &UpArguments) -> Result<(), UpError> {
-    let mut show = Show { json: arguments.json, out: std::io::stdout(), strategies: BTreeMap::new() };
+/// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
+pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, UpError> {
+    let mut show = Show { json: arguments.json, out: std::io::stdout() };
     let (path, source) = open_source(arguments.source.as_deref())?;
     show.source(&path, &source)?;
     let files = source.manifest().entries().len();
     if files < FILES_MIN {
         return Err(UpError::TooSmall { path, found: files });
     }
-    let entries = u32::try_from(files).unwrap_or(u32::MAX) / (TASKS_PER_ROUND * ROUNDS_PER_PASS);
-    let entries = entries.clamp(ENTRIES_PER_TASK.0, ENTRIES_PER_TASK.1);
+    let bytes: u64 = source.manifest().entries().iter().map(|entry| entry.length_bytes).sum();
+    let bytes_per_task = (bytes / (u64::from(TASKS_PER_ROUND) * ROUNDS_PER_PASS)).max(1);
     let seed = Seed::from_number(arguments.seed);
-    let mut scenario = Scenario::dataset(seed, Arc::new(source), entries, TASKS_PER_ROUND);
+    let source = Arc::new(source);
+    let mut scenario = Scenario::dataset(seed, source, ENTRIES_PER_TASK, bytes_per_task, TASKS_PER_ROUND);
     scenario.epochs = arguments.epochs.unwrap_or(u64::MAX);
     let tempo = u64::from(scenario.tempo);
     let stores: Box<dyn Stores> = match &arguments.keep {
         None => Box::new(InMemory),
         Some(root) => Box::new(OnDisk::create(root)?),
     };
-    show.cast(&scenario);
+    show.cast(&scenario)?;
     let mut world = World::new(scenario, &*stores)?;
-    show.world(&world, entries)?;
+    show.world(&world, bytes_per_task)?;
 
-    let epochs = arguments.epochs.unwrap_or(u64::MAX);
-    for _ in 0..epochs {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(std::io::Error::other)?;
+    for _ in 0..arguments.epochs.unwrap_or(u64::MAX) {
         let bar = show.progress(tempo);
-        while !world.run_block()? {
+        while !world.run_block()? && !interrupted.load(Ordering::Relaxed) {
             bar.inc(1);
+            if arguments.epochs.is_none() {
+                std::thread::sleep(PACE);
+            }
         }
         bar.finish_and_clear();
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
         if let Some(report) = world.reports().last() {
             show.epoch(report)?;
         }
     }
     let summary = world.finish()?;
-    show.summary(&summary)
+    show.summary(&summary)?;
+    Ok(ExitCode::from(if interrupted.load(Ordering::Relaxed) { INTERRUPTED } else { 0 }))
 }
 
 /// The folder named, or the crate registry.
@@ -184,8 +204,6 @@ impl Stores for OnDisk {
 struct Show {
     json: bool,
     out: std::io::Stdout,
-    /// What each strategy does, for the opening lines.
-    strategies: BTreeMap<&'static str, (&'static str, bool)>,
 }
 
 impl Show {
@@ -207,44 +225,37 @@ impl Show {
         self.line(&line)
     }
 
-    fn cast(&mut self, scenario: &Scenario) {
+    fn cast(&mut self, scenario: &Scenario) -> Result<(), UpError> {
+        if self.json {
+            return Ok(());
+        }
+        let count = scenario.validators;
+        self.line(&format!("validators  {count}, each with its own log, examiner and weights"))?;
         for miner in &scenario.miners {
             let strategy = &miner.strategy;
-            self.strategies.insert(strategy.id(), (strategy.about(), strategy.is_honest()));
+            let role = if strategy.is_honest() { "miner   " } else { "attacker" };
+            self.line(&format!("{role}    {}: {}", strategy.id(), strategy.about()))?;
         }
+        Ok(())
     }
 
-    fn world(&mut self, world: &World, entries_per_task: u32) -> Result<(), UpError> {
+    fn world(&mut self, world: &World, bytes_per_task: u64) -> Result<(), UpError> {
         let head = world.chain().head();
         let subnet = world.chain().subnet(world.netuid()).map_err(|error| RunError::Setup(error.into()))?;
-        let tempo = subnet.hyperparameters.tempo;
+        let (netuid, tempo) = (world.netuid(), subnet.hyperparameters.tempo);
         if self.json {
-            let (netuid, neurons) = (world.netuid(), subnet.neurons.len());
             let event = json!({"event": "started", "block": head.number, "netuid": netuid, "tempo": tempo,
-                "neurons": neurons, "tasks_per_round": TASKS_PER_ROUND, "entries_per_task": entries_per_task});
+                "neurons": subnet.neurons.len(), "tasks_per_round": TASKS_PER_ROUND,
+                "bytes_per_task": bytes_per_task});
             return self.line(&event.to_string());
         }
-        let permits = subnet.neurons.iter().filter(|neuron| neuron.validator_permit);
-        let validators = permits.filter(|neuron| neuron.hotkey != subnet.owner_hotkey).count();
-        self.line(&format!(
-            "chain       in this process, at block {}, state {}",
-            head.number,
-            world.chain().digest().short()
-        ))?;
-        self.line(&format!(
-            "subnet      netuid {}, tempo {tempo} blocks, commit-reveal {}, {TASKS_PER_ROUND} tasks of {entries_per_task} files per round",
-            world.netuid(),
-            if subnet.hyperparameters.commit_reveal_weights_enabled { "on" } else { "off" },
-        ))?;
-        self.line(&format!("validators  {validators}, each with its own log, examiner and weights"))?;
-        let strategies = std::mem::take(&mut self.strategies);
-        for honest in [true, false] {
-            let who = strategies.iter().filter(|(_, (_, is_honest))| *is_honest == honest);
-            for (id, (about, _)) in who {
-                self.line(&format!("{}  {id}: {about}", if honest { "miner     " } else { "attacker  " }))?;
-            }
-        }
-        self.line("\nMiners are paid from the second epoch on: weights are committed in one and revealed in the next.")
+        let digest = world.chain().digest().short();
+        self.line(&format!("chain       in this process, at block {}, state {digest}", head.number))?;
+        let reveal = if subnet.hyperparameters.commit_reveal_weights_enabled { "on" } else { "off" };
+        let size = indicatif::DecimalBytes(bytes_per_task);
+        self.line(&format!("subnet      netuid {netuid}, tempo {tempo} blocks, commit-reveal {reveal}"))?;
+        self.line(&format!("tasks       {TASKS_PER_ROUND} per round, of about {size} each"))?;
+        self.line("\nweights are committed in one epoch and revealed in the next: the first pay comes with the second")
     }
 
     fn progress(&self, tempo: u64) -> ProgressBar {
@@ -271,7 +282,7 @@ impl Show {
                 right(&line.score.map_or_else(|| "-".to_owned(), |score| format!("{score:.4}"))),
                 right(&line.incentive.to_string()),
                 right(&alpha(line.earned)),
-                Cell::new(&line.reason),
+                Cell::new(cut(&line.reason)),
             ]);
         }
         let title = format!("\nepoch {} closed in block {}", report.epoch, report.block);
@@ -283,7 +294,7 @@ impl Show {
             let event = serde_json::to_string(summary).map_err(std::io::Error::from)?;
             return self.line(&event);
         }
-        let mut table = table(&["uid", "miner", "verified tokens", "earned", "share", "why nothing"]);
+        let mut table = table(&["uid", "miner", "paid tokens", "earned", "share", "why nothing"]);
         let mut miners: Vec<&MinerSummary> = summary.miners.iter().collect();
         miners.sort_by(|a, b| b.earned.cmp(&a.earned).then(a.uid.cmp(&b.uid)));
         for miner in miners {
@@ -294,7 +305,7 @@ impl Show {
                 right(&miner.verified_tokens.to_string()),
                 right(&alpha(miner.earned)),
                 right(&format!("{:.2} %", miner.emission_share * 100.0)),
-                Cell::new(why.unwrap_or_default()),
+                Cell::new(cut(&why.unwrap_or_default())),
             ]);
         }
         let share = summary.honest_emission_share * 100.0;
@@ -306,13 +317,21 @@ impl Show {
 
 fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(headings.to_vec());
+    table.load_style(comfy_table::presets::NOTHING).set_header(headings.to_vec());
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table
 }
 
 fn right(text: &str) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+/// A reason as a table shows it.
+fn cut(reason: &str) -> String {
+    match reason.char_indices().nth(REASON_MAX_CHARS) {
+        None => reason.to_owned(),
+        Some((at, _)) => format!("{}…", &reason[..at]),
+    }
 }
 
 /// Alpha with three decimals, cut.

@@ -25,6 +25,8 @@ const FILES_MAX: usize = 1 << 17;
 /// Directory levels below the root by default; deeper trees are generated, not written.
 const DEPTH_MAX: usize = 32;
 
+/// Beginnings of the names of files that hold legal texts.
+const LEGAL_NAMES: [&str; 6] = ["LICENSE", "LICENCE", "UNLICENSE", "COPYING", "COPYRIGHT", "NOTICE"];
 /// File extensions that are taken, in lower case.
 const EXTENSIONS: [&str; 3] = ["md", "markdown", "txt"];
 /// Names without an extension that hold prose by custom, up to the first `-` or `_` and in upper case.
@@ -136,10 +138,11 @@ impl Folder {
     /// # Errors
     /// [`SourceError`] where something can't be read or there are too many files.
     pub fn open(root: &Path, limits: FolderLimits) -> Result<Self, SourceError> {
-        Self::merge(&[root.to_path_buf()], limits)
+        Self::merge(&[root.to_path_buf()], limits, |_| true)
     }
 
-    /// The sources of all crates that a cargo home has unpacked (`registry/src/<index>/`).
+    /// READMEs and documents of all crates that a cargo home has unpacked (`registry/src/<index>/`). Licences, of
+    /// which there are a few in hundreds of copies, and `.txt` files, which are test data there, are passed over.
     ///
     /// Paths begin with the crate (`serde-1.0.0/README.md`), so the same crates give the same manifest on every
     /// machine. A crate that two indices hold is taken from the first in order of their names.
@@ -155,16 +158,20 @@ impl Folder {
                 roots.push(index.into_path());
             }
         }
-        Self::merge(&roots, limits)
+        Self::merge(&roots, limits, is_documentation)
     }
 
-    fn merge(roots: &[PathBuf], limits: FolderLimits) -> Result<Self, SourceError> {
+    fn merge(
+        roots: &[PathBuf],
+        limits: FolderLimits,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, SourceError> {
         let mut places = BTreeMap::new();
         for root in roots {
             let tree = walk(root).min_depth(1).max_depth(limits.depth_max).into_iter();
             for found in tree.filter_entry(|entry| entry.depth() == 0 || !hidden(entry)) {
                 let found = found.map_err(|error| walk_error(root, error))?;
-                let Some(path) = taken(root, &found, limits) else { continue };
+                let Some(path) = taken(root, &found, limits).filter(|path| wanted(path)) else { continue };
                 places.entry(path).or_insert_with(|| found.into_path());
                 if places.len() > limits.files_max {
                     return Err(SourceError::Files { root: shown(root), max: limits.files_max });
@@ -180,6 +187,13 @@ impl Folder {
         places.retain(|path, _| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok());
         Ok(Self { manifest: Manifest::new(entries)?, places })
     }
+}
+
+/// Whether a file of a crate is a README or another document.
+fn is_documentation(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_uppercase();
+    let is_legal = LEGAL_NAMES.iter().any(|legal| name.starts_with(legal));
+    !is_legal && !name.ends_with(".TXT")
 }
 
 impl Source for Folder {

@@ -65,8 +65,10 @@ pub struct MinerSummary {
     pub incentive: u16,
     /// Alpha earned.
     pub earned: AlphaRao,
-    /// Tokens verified in all rounds, as the first validator saw them.
+    /// Tokens verified in the rounds that have been paid, as the first validator saw them.
     pub verified_tokens: u64,
+    /// Tokens verified in the last round, which the next epoch pays.
+    pub unpaid_tokens: u64,
     /// In which epoch of the run it registered.
     pub joined_in_epoch: u64,
     /// The reasons of its judgements, newest last, each once.
@@ -220,9 +222,11 @@ impl World {
     fn miner_summary(&self, party: &MinerParty, view: &Subnet, judged: &Judgements) -> MinerSummary {
         let hotkey = party.identity.hotkey;
         let neuron = view.neuron(&hotkey);
-        let own = || judged.values().filter_map(|round| round.get(&hotkey));
+        let own = || judged.iter().filter_map(|(round, all)| Some((round, all.get(&hotkey)?)));
+        // The newest round that has ended: its weights are committed and will be revealed in the epoch that runs.
+        let last = view.schedule.epoch_index.saturating_sub(1);
         let mut seen = BTreeSet::new();
-        let mut reasons: Vec<String> = own().rev().map(|one| one.reason.clone()).collect();
+        let mut reasons: Vec<String> = own().rev().map(|(_, one)| one.reason.clone()).collect();
         reasons.retain(|reason| seen.insert(reason.clone()));
         reasons.reverse();
         MinerSummary {
@@ -233,7 +237,14 @@ impl World {
             emission_share: 0.0,
             incentive: neuron.and_then(|neuron| neuron.incentive.first().copied()).unwrap_or(0),
             earned: self.earned.get(&hotkey).copied().unwrap_or_default().incentive,
-            verified_tokens: own().map(verified_tokens).sum(),
+            verified_tokens: own()
+                .filter(|(round, _)| **round < last)
+                .map(|(_, one)| verified_tokens(one))
+                .sum(),
+            unpaid_tokens: own()
+                .filter(|(round, _)| **round >= last)
+                .map(|(_, one)| verified_tokens(one))
+                .sum(),
             joined_in_epoch: party.joins_in_epoch,
             reasons,
         }

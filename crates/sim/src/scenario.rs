@@ -104,9 +104,11 @@ impl Scenario {
         seed: Seed,
         source: Arc<dyn Source + Send + Sync>,
         entries_per_task: u32,
+        bytes_per_task: u64,
         tasks_per_round: u32,
     ) -> Self {
-        let job = dataset::Job { manifest: source.manifest().clone(), entries_per_task, tasks_per_round };
+        let manifest = source.manifest().clone();
+        let job = dataset::Job { manifest, entries_per_task, bytes_per_task, tasks_per_round };
         let honest = dataset::miner::HONEST.into_iter().map(|honest| Arc::new(honest) as Arc<dyn Strategy>);
         let attacks: [Arc<dyn Strategy>; 4] = [
             Arc::new(dataset::attacks::PartOnly),
@@ -136,7 +138,8 @@ impl Scenario {
     pub fn storm(number: u64) -> Self {
         let seed = Seed::from_number(number);
         let source = Arc::new(synthetic::texts(&seed, 48));
-        let mut scenario = Self { faults: Faults::rough(), epochs: 4, ..Self::dataset(seed, source, 3, 14) };
+        let mut scenario =
+            Self { faults: Faults::rough(), epochs: 4, ..Self::dataset(seed, source, 3, u64::MAX, 14) };
         let honest = |tasks| dataset::miner::Honest { id: "honest", tasks };
         let strategies: [Arc<dyn Strategy>; 8] = [
             Arc::new(honest(3)),

@@ -9,8 +9,11 @@ use thiserror::Error;
 
 use crate::scenario::Scenario;
 
-/// TAO that each validator stakes: so much that what miners earn in a simulation buys no permit.
+/// TAO that each validator stakes: so much that what miners earn in thousands of epochs buys no permit.
 const VALIDATOR_STAKE: Rao = Rao::from_whole(10_000);
+/// TAO that the owner locks: the subnet's pool is so deep that the validators' stakes hardly move its price, and
+/// equal stakes buy equal alpha within a few per cent.
+const SUBNET_LOCK: Rao = Rao::from_whole(500_000);
 
 /// A world could not begin.
 #[derive(Debug, Error)]
@@ -89,6 +92,7 @@ impl Ground {
         let mut genesis = Genesis::development(&accounts);
         // The world's own clock starts at 0, like the simulator's.
         genesis.time = Timestamp(0);
+        genesis.settings.min_lock_cost = SUBNET_LOCK;
         let mut ground = Self {
             chain: State::genesis(&genesis)?,
             netuid: NetUid(0),

@@ -11,8 +11,9 @@ use store::EventNumber;
 /// The facts in the first validator's log, in order.
 fn facts(world: &World) -> Vec<ValidatorFact> {
     let log = Validator::log(&world.identity(Party::Validator(0)));
-    let events = world.keeping(Party::Validator(0)).store.read(&log, EventNumber::START, 10_000).unwrap();
-    events.iter().map(|event| event.body.read().unwrap()).collect()
+    let events = world.keeping(Party::Validator(0)).store.read(&log, EventNumber::START, 10_000);
+    let events = events.expect("the log can be read");
+    events.iter().map(|event| event.body.read().expect("an event is a fact")).collect()
 }
 
 #[test]
@@ -23,7 +24,7 @@ fn a_subnet_is_founded_works_is_weighed_and_paid_and_replaces_its_worst() {
     let source = Arc::new(sim::texts(&seed, 40));
     let honest = |tasks| dataset::miner::Honest { id: "honest", tasks };
     let miner = |strategy: Arc<dyn Strategy>, joins_in_epoch| MinerPlan { strategy, joins_in_epoch };
-    let mut scenario = Scenario::dataset(seed, source, 4, 5);
+    let mut scenario = Scenario::dataset(seed, source, 4, u64::MAX, 5);
     scenario.slots = 7;
     scenario.miners = vec![
         miner(Arc::new(honest(3)), 0),

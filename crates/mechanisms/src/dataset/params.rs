@@ -6,9 +6,9 @@ use corpus::shard::Limits;
 /// 1 − 0.95^96 = 0.993, and the check stays under a second of CPU time.
 pub const SAMPLE_ENTRIES: usize = 96;
 
-/// Rounds over which a miner's shares are averaged: short enough that idling shows within a few epochs, long
-/// enough that one lost answer does not halve an income.
-pub const WINDOW_ROUNDS: u32 = 4;
+/// Rounds over which a miner's shares are averaged: each epoch pays for the tokens that its round verified, so that
+/// two miners with the same tokens earn the same, whenever they brought them.
+pub const WINDOW_ROUNDS: u32 = 1;
 
 /// Shards that one miner may deliver in a round: the manifest of a submission stays under 64 KiB.
 pub const SHARDS_PER_ROUND_MAX: usize = 256;

@@ -1,5 +1,7 @@
 //! Which part of the source is asked for in which round.
 
+use std::ops::Range;
+
 use corpus::{Manifest, Span, TaskSlice};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +13,11 @@ use crate::Round;
 pub struct Job {
     /// The source's files.
     pub manifest: Manifest,
-    /// Entries in one task, at least 1.
+    /// Most entries in one task, at least 1.
     pub entries_per_task: u32,
+    /// Bytes at which a task is full, at least 1; the entry that reaches it is its last. Tasks of about the same
+    /// length are about the same work, so that a share of the tasks is a share of the pay.
+    pub bytes_per_task: u64,
     /// Tasks in one round, at least 1.
     pub tasks_per_round: u32,
 }
@@ -24,10 +29,20 @@ impl Job {
         serde_json::to_vec(self).expect("a job is plain data with string keys")
     }
 
-    /// How many tasks one pass over the source has.
+    /// The tasks of one pass over the source: runs of entries that follow each other without a gap.
     #[must_use]
-    pub fn tasks_per_pass(&self) -> u64 {
-        (self.manifest.entries().len() as u64).div_ceil(u64::from(self.entries_per_task.max(1)))
+    pub fn cuts(&self) -> Vec<Range<usize>> {
+        let entries = self.manifest.entries();
+        let (mut cuts, mut start, mut bytes) = (Vec::new(), 0, 0_u64);
+        for (at, entry) in entries.iter().enumerate() {
+            bytes = bytes.saturating_add(entry.length_bytes);
+            let is_full = bytes >= self.bytes_per_task || at + 1 - start >= self.entries_per_task as usize;
+            if is_full || at + 1 == entries.len() {
+                cuts.push(start..at + 1);
+                (start, bytes) = (at + 1, 0);
+            }
+        }
+        cuts
     }
 }
 
@@ -48,8 +63,10 @@ pub(super) fn plan(round: &Round) -> Result<Vec<Task>, String> {
     let mut tasks = Vec::new();
     for (at, bytes) in round.jobs.iter().enumerate() {
         let job: Job = serde_json::from_slice(bytes).map_err(|error| format!("job {at}: {error}"))?;
-        if job.entries_per_task == 0 || job.tasks_per_round == 0 {
-            return Err(format!("job {at}: entries_per_task and tasks_per_round are at least 1"));
+        if job.entries_per_task == 0 || job.bytes_per_task == 0 || job.tasks_per_round == 0 {
+            return Err(format!(
+                "job {at}: entries_per_task, bytes_per_task and tasks_per_round are at least 1"
+            ));
         }
         plan_job(&job, round.number, &mut tasks).map_err(|error| format!("job {at}: {error}"))?;
     }
@@ -57,7 +74,8 @@ pub(super) fn plan(round: &Round) -> Result<Vec<Task>, String> {
 }
 
 fn plan_job(job: &Job, round: u64, tasks: &mut Vec<Task>) -> Result<(), corpus::ManifestError> {
-    let per_pass = job.tasks_per_pass();
+    let cuts = job.cuts();
+    let per_pass = cuts.len() as u64;
     if per_pass == 0 {
         return Ok(());
     }
@@ -66,16 +84,32 @@ fn plan_job(job: &Job, round: u64, tasks: &mut Vec<Task>) -> Result<(), corpus::
     let in_round = u64::from(job.tasks_per_round).min(per_pass);
     let first = round.saturating_mul(in_round);
     for serial in first..first.saturating_add(in_round) {
-        let start = (serial % per_pass) * u64::from(job.entries_per_task);
-        let start = usize::try_from(start).expect("an entry's index fits");
-        let rest = job.manifest.entries().get(start..).unwrap_or_default();
-        let entries = &rest[..rest.len().min(job.entries_per_task as usize)];
-        let span = Span {
-            manifest,
-            first: u32::try_from(start).expect("a manifest has at most 2^20 entries"),
-            count: u32::try_from(entries.len()).expect("at most entries_per_task"),
-        };
-        tasks.push(Task { slice: TaskSlice::new(span, entries.to_vec())?, pass: serial / per_pass });
+        let place = usize::try_from(serial % per_pass).expect("below the number of cuts");
+        let cut = cuts[place].clone();
+        let number = |at: usize| u32::try_from(at).expect("a manifest has at most 2^20 entries");
+        let span = Span { manifest, first: number(cut.start), count: number(cut.len()) };
+        let entries = job.manifest.entries()[cut].to_vec();
+        tasks.push(Task { slice: TaskSlice::new(span, entries)?, pass: serial / per_pass });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use corpus::Entry;
+
+    use super::*;
+
+    #[test]
+    fn a_task_is_full_by_bytes_or_by_entries() {
+        let lengths = [10_u64, 10, 10, 50, 1, 1, 1, 1, 1];
+        let entries = lengths.iter().enumerate().map(|(at, length)| Entry {
+            path: format!("{at}.md"),
+            length_bytes: *length,
+            digest: primitives::Digest::default(),
+        });
+        let manifest = Manifest::new(entries.collect()).unwrap();
+        let job = Job { manifest, entries_per_task: 4, bytes_per_task: 20, tasks_per_round: 1 };
+        assert_eq!(job.cuts(), vec![0..2, 2..4, 4..8, 8..9]);
+    }
 }

@@ -257,8 +257,10 @@ impl Miner {
             **hotkey != self.identity.hotkey
                 && found.is_some_and(|found| found.round == round && found.mechanism == self.mechanism.id())
         });
-        // The first to commit: the one whose work is most likely to be accepted.
-        let first = fresh.min_by_key(|(_, commitment)| commitment.block).map(|(hotkey, _)| *hotkey);
+        let fresh: Vec<Hotkey> = fresh.map(|(hotkey, _)| *hotkey).collect();
+        // One after the other, round by round: from outside nobody can tell whose work is good.
+        let first =
+            usize::try_from(round).ok().and_then(|round| fresh.get(round % fresh.len().max(1)).copied());
         let Some(victim) = self.victim.or(first) else { return };
         self.victim = Some(victim);
         let Some(lines) = self.stolen.clone() else {

@@ -23,7 +23,8 @@ const ENTRIES_PER_TASK: u32 = 6;
 
 /// A job over this source, as a round carries it.
 pub(crate) fn job(source: &Memory, entries_per_task: u32, tasks_per_round: u32) -> Vec<u8> {
-    Job { manifest: source.manifest().clone(), entries_per_task, tasks_per_round }.encode()
+    let manifest = source.manifest().clone();
+    Job { manifest, entries_per_task, bytes_per_task: u64::MAX, tasks_per_round }.encode()
 }
 
 /// A round over `source` with as many tasks as the source has.

@@ -82,6 +82,9 @@ fn a_task_that_is_too_long_to_send_is_refused_when_it_is_planned() {
     for numbers in [(0, 1), (1, 0)] {
         round.jobs = vec![Arc::new(job(&source, numbers.0, numbers.1))];
         let error = Validator::new(&Dataset).mechanism.plan(&round).unwrap_err().to_string();
-        assert!(error.ends_with("entries_per_task and tasks_per_round are at least 1"), "{error}");
+        assert!(
+            error.ends_with("entries_per_task, bytes_per_task and tasks_per_round are at least 1"),
+            "{error}"
+        );
     }
 }
