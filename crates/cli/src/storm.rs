@@ -42,7 +42,7 @@ pub(crate) struct StormArguments {
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum StormError {
     /// Seeds failed.
-    #[error("{failed} of {seeds} seeds failed, the first one {seed}: {error}")]
+    #[error("{failed} of {seeds} seeds failed, the first one {seed}")]
     #[diagnostic(help("replay it with `weigh sim run storm --seeds 1 --first-seed {seed}`"))]
     Seeds {
         failed: usize,

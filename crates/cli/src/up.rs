@@ -68,7 +68,7 @@ pub(crate) enum UpError {
     #[diagnostic(help("name a folder of Markdown and text: `weigh up --source DIR`"))]
     NoHome,
     /// The source can't be read.
-    #[error("source {path}: {error}")]
+    #[error("source {path} can't be opened")]
     #[diagnostic(help("name a folder of Markdown and text: `weigh up --source DIR`"))]
     Source {
         path: PathBuf,
@@ -84,7 +84,7 @@ pub(crate) enum UpError {
     #[diagnostic(help("name a new one: `weigh up --keep DIR`"))]
     NotEmpty { path: PathBuf },
     /// The folder to keep things in can't be made.
-    #[error("folder {path} can't be used: {error}")]
+    #[error("folder {path} can't be used")]
     Folder {
         path: PathBuf,
         #[source]
@@ -308,9 +308,11 @@ impl Show {
                 Cell::new(cut(&why.unwrap_or_default())),
             ]);
         }
-        let share = summary.honest_emission_share * 100.0;
         self.line(&format!("\nafter {} epochs, at block {}\n{table}", summary.epochs, summary.block))?;
-        self.line(&format!("honest miners earned {share:.2} % of what miners earned"))?;
+        self.line(&match summary.honest_emission_share {
+            Some(share) => format!("honest miners earned {:.2} % of what miners earned", share * 100.0),
+            None => "no miner has been paid yet".to_owned(),
+        })?;
         self.line(&format!("state digest {}", summary.state_digest))
     }
 }

@@ -167,7 +167,8 @@ impl Watch {
     }
 
     /// Dishonest miners end below honest ones, once there was time for pay.
-    pub(crate) fn at_end(&self, summary: &Summary, epochs: u64) -> Result<(), Violation> {
+    pub(crate) fn at_end(&self, summary: &Summary) -> Result<(), Violation> {
+        let epochs = summary.epochs;
         if epochs <= EPOCHS_TO_PAY {
             return Ok(());
         }

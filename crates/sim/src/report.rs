@@ -97,8 +97,8 @@ pub struct Summary {
     pub event: &'static str,
     /// Epochs run.
     pub epochs: u64,
-    /// What honest miners got of all that miners earned; 1 where nobody earned anything.
-    pub honest_emission_share: f64,
+    /// What honest miners got of all that miners earned; none where nobody earned anything.
+    pub honest_emission_share: Option<f64>,
     /// The miners.
     pub miners: Vec<MinerSummary>,
     /// The validators.
@@ -211,7 +211,7 @@ impl World {
         Ok(Summary {
             event: "summary",
             epochs: self.reports().len() as u64,
-            honest_emission_share: if total == 0 { 1.0 } else { share(honest, total) },
+            honest_emission_share: (total > 0).then(|| share(honest, total)),
             miners,
             validators,
             block: view.head.number,

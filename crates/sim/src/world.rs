@@ -234,7 +234,7 @@ impl World {
     pub fn finish(&mut self) -> Result<Summary, RunError> {
         self.check_keeping()?;
         let summary = self.summary()?;
-        self.watch.at_end(&summary, self.scenario.epochs)?;
+        self.watch.at_end(&summary)?;
         Ok(summary)
     }
 

@@ -1,0 +1,134 @@
+//! The binary as a user meets it: what it prints, and with which exit code it ends.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use corpus::Source as _;
+use primitives::Seed;
+use serde_json::Value;
+
+fn weigh(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weigh")).args(arguments).output().expect("the binary runs")
+}
+
+/// Lays a source of made-up texts out as files.
+fn lay_texts(folder: &Path, files: usize) {
+    let texts = sim::texts(&Seed::from_number(7), files);
+    for entry in texts.manifest().entries() {
+        let place = folder.join(&entry.path);
+        fs::create_dir_all(place.parent().expect("paths have a folder")).expect("a folder can be made");
+        fs::write(place, texts.read(&entry.path).expect("the text is there")).expect("a file can be written");
+    }
+}
+
+/// The events that `weigh up` prints.
+fn up(folder: &Path, more: &[&str]) -> Vec<Value> {
+    let folder = folder.to_str().expect("a plain path");
+    let mut arguments = vec!["up", "--epochs", "4", "--json", "--source", folder];
+    arguments.extend(more);
+    let output = weigh(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("utf-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+#[test]
+fn up_pays_honest_work_by_its_tokens_and_names_why_attackers_get_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    lay_texts(folder.path(), 600);
+    for seed in ["1", "2", "3"] {
+        let events = up(folder.path(), &["--seed", seed]);
+        let epochs = events.iter().filter(|event| event["event"] == "epoch").count();
+        assert_eq!(epochs, 4);
+        let summary = events.last().unwrap();
+        assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
+        assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95);
+        let miners = summary["miners"].as_array().unwrap();
+        let (honest, cheats): (Vec<_>, Vec<_>) = miners.iter().partition(|miner| miner["honest"] == true);
+        assert_eq!((honest.len(), cheats.len()), (5, 4));
+        let mut paid: Vec<(u64, f64)> = honest
+            .iter()
+            .map(|miner| {
+                let share = miner["emission_share"].as_f64().unwrap();
+                (miner["verified_tokens"].as_u64().unwrap(), share)
+            })
+            .collect();
+        paid.sort_by_key(|(tokens, _)| *tokens);
+        assert!(paid[0].1 > 0.0 && paid[0].1 < paid[4].1, "{paid:?}");
+        for cheat in cheats {
+            let reasons = cheat["reasons"].as_array().unwrap();
+            let text = reasons.last().unwrap().as_str().unwrap();
+            let expect = match cheat["strategy"].as_str().unwrap() {
+                "part-only" => "step 0: ledger has a row for every entry",
+                "made-up" => "step 1: ",
+                "silent" => "nothing committed",
+                _ => "",
+            };
+            assert!(cheat["emission_share"] == 0.0 && text.starts_with(expect), "{cheat}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_seed_others_wherever_things_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = tempfile::tempdir().unwrap();
+    lay_texts(folder.path(), 120);
+    let digest = |more: &[&str]| up(folder.path(), more).last().unwrap()["state_digest"].clone();
+    let first = digest(&["--seed", "1"]);
+    assert_eq!(first, digest(&["--seed", "1", "--keep", keep.path().to_str().unwrap()]));
+    assert_ne!(first, digest(&["--seed", "2"]));
+    let again = weigh(&["up", "--keep", keep.path().to_str().unwrap(), "--epochs", "1"]);
+    assert_eq!(again.status.code(), Some(2), "a folder that is in use is not written over");
+}
+
+#[test]
+fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
+    let empty = tempfile::tempdir().unwrap();
+    let check = |arguments: &[&str], code: i32, says: &str| {
+        let output = weigh(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).replace(['\n', '│'], " ");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?}: {text}");
+        assert!(output.stdout.is_empty() || code == 2);
+    };
+    let folder = empty.path().to_str().unwrap();
+    check(&["up", "--source", folder, "--epochs", "1"], 2, "weigh up --source DIR");
+    check(&["up", "--source", "/nonexistent", "--epochs", "1"], 2, "can't be opened");
+    check(&["up", "--epochs", "0"], 2, "0 is not in 1..");
+    check(&["up", "--epoch", "1"], 2, "--epochs");
+    check(&["chain", "epoch", "/nonexistent"], 1, "cannot read /nonexistent");
+    check(&["sim", "run", "calm"], 2, "storm");
+}
+
+#[test]
+fn the_recorded_epochs_come_out_to_the_last_bit() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/yuma/yuma_cases.json");
+    let Ok(text) = fs::read_to_string(&file) else {
+        println!("skipped: there is no {}", file.display());
+        return;
+    };
+    let recorded: Value = serde_json::from_str(&text).unwrap();
+    let output = weigh(&["chain", "epoch", file.to_str().unwrap()]);
+    assert!(output.status.success());
+    let ours: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut ours = ours.as_array().unwrap().iter();
+    for case in recorded["cases"].as_array().unwrap() {
+        for epoch in case["epochs"].as_array().unwrap() {
+            assert_eq!(ours.next().unwrap(), &epoch["oracle"], "{}", case["id"]);
+        }
+    }
+    assert!(ours.next().is_none());
+}
+
+#[test]
+fn storms_are_counted() {
+    let output = weigh(&["sim", "run", "storm", "--seeds", "2", "--json"]);
+    assert!(output.status.success());
+    let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&event["seeds"], event["failed"].as_array().unwrap().len()), (&2.into(), 0));
+}
