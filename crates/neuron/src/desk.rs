@@ -4,7 +4,7 @@
 //! miners brought to the earlier commitment.
 
 use primitives::{DurationMs, Hotkey, Timestamp};
-use store::{JobState, Json, MAX_PAGE, NewJob, Store, StoreError};
+use store::{Claim, JobState, Json, MAX_PAGE, NewJob, Store, StoreError};
 
 use crate::wire::{LeasedTask, PARTS_MAX};
 
@@ -62,6 +62,29 @@ pub fn lease(
     Ok(held)
 }
 
+/// Takes finished tasks off the desk. A task that has passed to another miner meanwhile is that one's: its fence
+/// says so, and it stays where it is.
+///
+/// # Errors
+/// [`StoreError`] where the store can't be read or written.
+pub fn done(
+    store: &dyn Store,
+    mechanism: &str,
+    round: u64,
+    miner: Hotkey,
+    tasks: &[LeasedTask],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for LeasedTask { task, fence } in tasks.iter().take(PARTS_MAX) {
+        let (queue, key, owner) = (queue(mechanism, round), task.to_string(), miner.to_string());
+        match store.ack(&Claim { queue, key, owner, fence: *fence }, Json::null(), now) {
+            Ok(_) | Err(StoreError::Lease(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 fn task_of(key: &str, fence: store::Fence) -> Option<LeasedTask> {
     key.parse().ok().map(|task| LeasedTask { task, fence })
 }
@@ -86,5 +109,23 @@ mod tests {
         assert_eq!(tasks(2, 2, now), vec![2]);
         assert_eq!(tasks(2, 2, Timestamp(100)), vec![0, 1]);
         assert_eq!(tasks(1, 2, Timestamp(100)), vec![2]);
+    }
+
+    #[test]
+    fn a_finished_task_is_leased_to_nobody_and_a_stale_fence_finishes_nothing() {
+        let store = store::Memory::new();
+        let ttl = DurationMs(100);
+        let (one, two) = (Hotkey::from_bytes([1; 32]), Hotkey::from_bytes([2; 32]));
+        let take = |miner, now| lease(&store, "dataset", 1, miner, 1, now, ttl).unwrap();
+        open(&store, "dataset", 1, 2, Timestamp(0)).unwrap();
+        let (first, second) = (take(one, Timestamp(0)), take(two, Timestamp(0)));
+        done(&store, "dataset", 1, one, &first, Timestamp(50)).unwrap();
+        // The second lease runs out and passes to the first miner; the one who held it can't finish it any more.
+        let passed = take(one, Timestamp(200));
+        assert_eq!(passed[0].task, second[0].task);
+        done(&store, "dataset", 1, two, &second, Timestamp(210)).unwrap();
+        assert_eq!(take(one, Timestamp(220)), passed);
+        done(&store, "dataset", 1, one, &passed, Timestamp(230)).unwrap();
+        assert_eq!(take(two, Timestamp(1000)), vec![]);
     }
 }

@@ -31,6 +31,13 @@ pub enum Ask {
         /// Tasks wanted in total.
         want: u32,
     },
+    /// To the desk: these tasks of mine are committed to, lease them to nobody else.
+    Done {
+        /// The round.
+        round: u64,
+        /// The tasks, as they were leased.
+        tasks: Vec<LeasedTask>,
+    },
     /// To a miner: what did you commit to in this round?
     Manifest {
         /// The round.
@@ -48,6 +55,8 @@ pub enum Ask {
 pub enum Answer {
     /// To [`Ask::Lease`].
     Leases(Vec<LeasedTask>),
+    /// To [`Ask::Done`]: it is noted, as far as the fences allow.
+    Noted,
     /// To [`Ask::Manifest`]; at most [`PARTS_MAX`] lines count.
     Manifest(Vec<PartLine>),
     /// To [`Ask::Part`].

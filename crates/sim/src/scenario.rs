@@ -137,9 +137,10 @@ impl Scenario {
     #[must_use]
     pub fn storm(number: u64) -> Self {
         let seed = Seed::from_number(number);
-        let source = Arc::new(synthetic::texts(&seed, 48));
-        let mut scenario =
-            Self { faults: Faults::rough(), epochs: 4, ..Self::dataset(seed, source, 3, u64::MAX, 14) };
+        let source = Arc::new(synthetic::texts(&seed, 60));
+        // Its miners want 15 tasks together: there is work for everybody.
+        let dataset = Self::dataset(seed, source, 3, u64::MAX, 16);
+        let mut scenario = Self { faults: Faults::rough(), epochs: 4, ..dataset };
         let honest = |tasks| dataset::miner::Honest { id: "honest", tasks };
         let strategies: [Arc<dyn Strategy>; 8] = [
             Arc::new(honest(3)),

@@ -411,12 +411,17 @@ impl World {
     }
 
     fn at_desk(&mut self, from: Party, what: &Ask) -> Result<Answer, RunError> {
-        let Ask::Lease { round, want } = what else { return Ok(Answer::Refused) };
         let miner = self.identity(from).hotkey;
         let (store, mechanism, now) = (&*self.desk.store, self.scenario.mechanism.id(), self.agenda.now());
-        let leased = desk::lease(store, mechanism, *round, miner, *want, now, TASK_TTL)
-            .map_err(|source| RunError::Store { party: self.owner.hotkey, source })?;
-        Ok(if leased.is_empty() { Answer::Refused } else { Answer::Leases(leased) })
+        let answer = match what {
+            Ask::Lease { round, want } => desk::lease(store, mechanism, *round, miner, *want, now, TASK_TTL)
+                .map(|leased| if leased.is_empty() { Answer::Refused } else { Answer::Leases(leased) }),
+            Ask::Done { round, tasks } => {
+                desk::done(store, mechanism, *round, miner, tasks, now).map(|()| Answer::Noted)
+            }
+            Ask::Manifest { .. } | Ask::Part { .. } => Ok(Answer::Refused),
+        };
+        answer.map_err(|source| RunError::Store { party: self.owner.hotkey, source })
     }
 
     /// The subnet after a recent block.

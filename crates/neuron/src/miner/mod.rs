@@ -39,6 +39,7 @@ struct RoundWork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     Lease { round: u64 },
+    Done { round: u64 },
     Manifest { round: u64, of: Hotkey },
     Part { round: u64, task: u32 },
 }
@@ -57,6 +58,8 @@ pub struct Miner {
     plan: Option<Plan>,
     view_wanted: Option<BlockNumber>,
     leased: Option<Vec<LeasedTask>>,
+    /// Whether the desk knows that they are finished.
+    is_noted: bool,
     making: BTreeSet<u32>,
     given_up: BTreeSet<u32>,
     victim: Option<Hotkey>,
@@ -97,6 +100,7 @@ impl Miner {
             plan: None,
             view_wanted: None,
             leased: None,
+            is_noted: false,
             making: BTreeSet::new(),
             given_up: BTreeSet::new(),
             victim: None,
@@ -191,6 +195,7 @@ impl Miner {
             Ok(plan) => {
                 self.plan = Some(plan);
                 self.leased = None;
+                self.is_noted = false;
                 self.making.clear();
                 self.given_up.clear();
                 self.victim = None;
@@ -216,6 +221,9 @@ impl Miner {
             if self.is_ready(&times, block) {
                 self.announce(out, &times, nonce, now);
             }
+        }
+        if is_open && block < times.deadline {
+            self.tell_desk(out, times.number);
         }
         if let Some(intent) = self.outbox.due(block) {
             out.push(Effect::Submit {
@@ -247,6 +255,16 @@ impl Miner {
                 out.push(Effect::Make { round: times.number, task: *task, bytes });
             }
         }
+    }
+
+    /// Tells the desk what is committed to, so that nobody else is given it.
+    fn tell_desk(&mut self, out: &mut Vec<Effect>, round: u64) {
+        let Some(work) = self.rounds.get(&round).filter(|work| work.sent == Some(Sent::Included)) else {
+            return;
+        };
+        let Some(leased) = self.leased.as_ref().filter(|_| !self.is_noted) else { return };
+        let tasks = leased.iter().filter(|leased| work.made.contains_key(&leased.task)).copied().collect();
+        self.ask(out, Question::Done { round }, Peer::Desk, Ask::Done { round, tasks });
     }
 
     /// Waits for somebody else's commitment and takes what it stands for.
@@ -308,6 +326,7 @@ impl Miner {
             (Question::Lease { round }, Ok(Answer::Leases(leased))) if running == Some(round) => {
                 self.leased = Some(leased);
             }
+            (Question::Done { round }, Ok(Answer::Noted)) if running == Some(round) => self.is_noted = true,
             (Question::Manifest { round, of }, Ok(Answer::Manifest(lines)))
                 if running == Some(round) && self.victim == Some(of) =>
             {
@@ -395,7 +414,9 @@ impl Miner {
                     out.push(Effect::Reply { request, answer: Answer::Refused });
                 }
             }
-            Ask::Lease { .. } => out.push(Effect::Reply { request, answer: Answer::Refused }),
+            Ask::Lease { .. } | Ask::Done { .. } => {
+                out.push(Effect::Reply { request, answer: Answer::Refused })
+            }
         }
     }
 
