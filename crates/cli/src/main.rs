@@ -1,11 +1,13 @@
 //! `weigh`: one binary for miners, validators, subnet owners and clients.
 //!
 //! Arguments become one typed command, and that one call into the house. Standard output is data, standard error
-//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 ended by Ctrl-C.
+//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found,
+//! 4 key or password, 10 done already, 130 ended by Ctrl-C.
 
 mod epoch_file;
 mod storm;
 mod up;
+mod wallet;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -31,6 +33,9 @@ enum Command {
     /// Simulations.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Keys and key files, as btcli keeps them.
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
 }
 
 #[derive(Subcommand)]
@@ -59,6 +64,9 @@ enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Storm(#[from] storm::StormError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Wallet(#[from] wallet::WalletError),
     #[error("could not write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -67,6 +75,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Up(error) => error.exit_code(),
+            Failure::Wallet(error) => error.exit_code(),
             Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
         }
     }
@@ -80,6 +89,7 @@ fn main() -> ExitCode {
         Command::Sim(SimCommand::Run(arguments)) => {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }
+        Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
     };
     match done {
         Ok(code) => code,

@@ -8,6 +8,8 @@
 //!
 //! Start with [`Event`] and [`Effect`], then [`Round timing`](rounds) and the validator's steps.
 
+pub mod axon;
+pub mod dendrite;
 pub mod desk;
 mod machine;
 mod miner;
