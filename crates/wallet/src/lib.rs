@@ -1,6 +1,6 @@
 //! Coldkey and hotkey: from a mnemonic to a signature, and the key files that btcli reads and writes.
 //!
-//! Everything but [`file`] is pure: entropy, nonces and signing salts are arguments. Secrets are wiped when they are
+//! Everything but [`mod@file`] is pure: entropy, nonces and signing salts are arguments. Secrets are wiped when they are
 //! dropped, no `Debug` shows one, and no error repeats one. What this crate does not do: talk to a chain, keep keys
 //! of other curves, or write the two legacy encryptions, which it only reads.
 //!
