@@ -1,12 +1,15 @@
 //! The same surface over bytes, so that mechanisms of different types can stand in one list.
 
+use std::sync::Arc;
+
+use corpus::Source;
 use primitives::{Digest, merkle};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
-    Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Index, Inputs, Limits, Mechanism, Outcome,
-    Payout, Round, Shape, Truth, Verdict,
+    Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Limits, Mechanism,
+    Outcome, Payout, Round, Shape, Truth, Verdict,
 };
 
 /// Domain of task ids.
@@ -55,6 +58,8 @@ pub trait ErasedMechanism: Send + Sync {
     fn id(&self) -> &'static str;
     /// See [`Mechanism::about`].
     fn about(&self) -> &'static str;
+    /// See [`Mechanism::engine`].
+    fn engine(&self) -> String;
     /// See [`Mechanism::shape`].
     fn shape(&self) -> Shape;
     /// See [`Mechanism::limits`].
@@ -79,11 +84,11 @@ pub trait ErasedMechanism: Send + Sync {
     /// The name of an answer in its miner's manifest: the submission's root where it has one, else its bytes' leaf.
     fn root_of(&self, bytes: &[u8]) -> Digest;
 
-    /// Examines a case: every fault of the submission is in the result.
+    /// Runs an examination once: every fault of the submission is in the result.
     ///
     /// # Errors
     /// [`MechanismError::Foreign`] for a task that this mechanism did not plan.
-    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<CaseResult<String>, MechanismError>;
+    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<Finding, MechanismError>;
 
     /// Judges findings as [`ErasedMechanism::examine`] wrote them.
     ///
@@ -104,6 +109,10 @@ impl<M: Mechanism> ErasedMechanism for M {
 
     fn about(&self) -> &'static str {
         Mechanism::about(self)
+    }
+
+    fn engine(&self) -> String {
+        Mechanism::engine(self)
     }
 
     fn shape(&self) -> Shape {
@@ -138,16 +147,17 @@ impl<M: Mechanism> ErasedMechanism for M {
         parsed.and_then(|submission| self.root(&submission)).unwrap_or_else(|| merkle::leaf(bytes))
     }
 
-    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<CaseResult<String>, MechanismError> {
+    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<Finding, MechanismError> {
         let case = typed_case(Mechanism::id(self), case)?;
         if inputs.submission.len() > Mechanism::limits(self).submission_bytes {
-            return Ok(CaseResult { outcome: Outcome::TooBig, examined: None });
+            return Ok(Finding::Done(CaseResult { outcome: Outcome::TooBig, examined: None }));
         }
-        Ok(match Mechanism::examine(self, &case, inputs) {
+        Ok(Finding::Done(match Mechanism::examine(self, &case, inputs) {
             Ok(found) => CaseResult { outcome: Outcome::Ok, examined: Some(to_json(&found)) },
             Err(Fault::Proven(proof)) => CaseResult { outcome: Outcome::Invalid(proof), examined: None },
-            Err(Fault::NoEvidence { .. }) => CaseResult { outcome: Outcome::ValidatorFault, examined: None },
-        })
+            Err(Fault::Needs(more)) if !inputs.is_last => return Ok(Finding::Needs(more)),
+            Err(Fault::NoEvidence { .. } | Fault::Needs(_)) => CaseResult::ours(),
+        }))
     }
 
     fn judge(
@@ -172,6 +182,40 @@ impl<M: Mechanism> ErasedMechanism for M {
             });
         }
         Ok(Mechanism::judge(self, &typed, index, truth))
+    }
+}
+
+/// Examines a case to its end: brings what is needed, runs `examine` (here, or in a child), brings what that asks for
+/// and runs it a second time.
+pub fn examine_with(
+    mechanism: &dyn ErasedMechanism,
+    case: &ErasedCase,
+    mut inputs: Inputs,
+    source: &dyn Source,
+    mut examine: impl FnMut(&ErasedCase, &Inputs) -> Option<Finding>,
+) -> CaseResult<String> {
+    let Ok(needs) = mechanism.needs(case) else { return CaseResult::ours() };
+    bring(&mut inputs, needs, source);
+    match examine(case, &inputs) {
+        Some(Finding::Done(result)) => return result,
+        Some(Finding::Needs(more)) if more.len() <= mechanism.limits().fetches => {
+            bring(&mut inputs, more, source);
+        }
+        _ => return CaseResult::ours(),
+    }
+    inputs.is_last = true;
+    match examine(case, &inputs) {
+        Some(Finding::Done(result)) => result,
+        _ => CaseResult::ours(),
+    }
+}
+
+/// What can't be read is left out: the examination says what follows from that.
+fn bring(inputs: &mut Inputs, wanted: Vec<Fetch>, source: &dyn Source) {
+    for fetch in wanted {
+        if let Ok(bytes) = fetch.resolve(source) {
+            inputs.fetched.insert(fetch, Arc::new(bytes));
+        }
     }
 }
 
