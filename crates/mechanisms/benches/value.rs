@@ -25,7 +25,7 @@ const PERCENTS: [u64; 5] = [100, 50, 20, 10, 5];
 
 #[derive(Deserialize)]
 struct Gold {
-    main_content: String,
+    main_content: Option<String>,
 }
 
 /// A way to spoil a document; the others of the corpus are at hand.
@@ -182,6 +182,7 @@ fn read(path: &str) -> Vec<String> {
     let mut lines = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut lines).expect("gzip of UTF-8");
     let texts = lines.lines().map(|line| serde_json::from_str::<Gold>(line).expect("a JSON line").main_content);
+    let texts = texts.flatten();
     texts.filter(|text| text.len() >= TEXT_MIN_BYTES).collect()
 }
 
