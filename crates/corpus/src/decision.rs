@@ -9,6 +9,8 @@ use parity_scale_codec::{Decode, Encode, Input, Output};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+use crate::archive::RecordKind;
+
 /// The outcome of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -21,20 +23,35 @@ pub enum Decision {
 /// Why a record was dropped; where several apply, the first in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The record, or its extracted text, is longer than the recipe takes.
+    /// Records of this kind hold no page.
+    NotAPage {
+        /// The kind.
+        kind: RecordKind,
+    },
+    /// The server did not answer with status 200.
+    Status,
+    /// The content is neither HTML nor text.
+    ContentType,
+    /// The record, or what its server packed, does not have the form that it says.
+    Malformed,
+    /// The record, its page unpacked, or the extracted text is longer than the recipe takes.
     TooLarge,
-    /// The bytes are not UTF-8.
-    NotUtf8,
-    /// The markup is nested more deeply than the recipe follows.
+    /// The markup is nested more deeply, or a tag has more attributes, than the recipe follows.
     TooNested,
+    /// The bytes are no text in any encoding.
+    Charset,
     /// No text is left after extraction.
     Empty,
+    /// The text is in none of the task's languages.
+    Language,
     /// A quality rule.
     Gopher(Gopher),
-    /// The same text, up to case, white space and punctuation, was kept from an earlier entry of the shard.
+    /// The text shares 13 words in a row with the task's exclusion list.
+    Contaminated,
+    /// The same text, up to case, white space and punctuation, was kept from an earlier record of the shard.
     DuplicateOf {
-        /// The earlier entry's index in the manifest.
-        entry: u32,
+        /// The earlier record's row number in the ledger.
+        row: u32,
     },
 }
 
@@ -78,11 +95,18 @@ gopher! {
 mod code {
     pub(super) const KEPT: u8 = 0;
     pub(super) const TOO_LARGE: u8 = 1;
-    pub(super) const NOT_UTF8: u8 = 2;
+    // 2 was "not UTF-8", when only that was read.
     pub(super) const TOO_NESTED: u8 = 3;
     pub(super) const EMPTY: u8 = 4;
     pub(super) const GOPHER: u8 = 5;
     pub(super) const DUPLICATE_OF: u8 = 6;
+    pub(super) const NOT_A_PAGE: u8 = 7;
+    pub(super) const STATUS: u8 = 8;
+    pub(super) const CONTENT_TYPE: u8 = 9;
+    pub(super) const MALFORMED: u8 = 10;
+    pub(super) const CHARSET: u8 = 11;
+    pub(super) const LANGUAGE: u8 = 12;
+    pub(super) const CONTAMINATED: u8 = 13;
 }
 
 impl Encode for Decision {
@@ -90,11 +114,17 @@ impl Encode for Decision {
         let Self::Dropped(reason) = self else { return to.push_byte(code::KEPT) };
         match reason {
             Reason::TooLarge => to.push_byte(code::TOO_LARGE),
-            Reason::NotUtf8 => to.push_byte(code::NOT_UTF8),
             Reason::TooNested => to.push_byte(code::TOO_NESTED),
             Reason::Empty => to.push_byte(code::EMPTY),
             Reason::Gopher(rule) => (code::GOPHER, rule).encode_to(to),
-            Reason::DuplicateOf { entry } => (code::DUPLICATE_OF, entry).encode_to(to),
+            Reason::DuplicateOf { row } => (code::DUPLICATE_OF, row).encode_to(to),
+            Reason::NotAPage { kind } => (code::NOT_A_PAGE, kind).encode_to(to),
+            Reason::Status => to.push_byte(code::STATUS),
+            Reason::ContentType => to.push_byte(code::CONTENT_TYPE),
+            Reason::Malformed => to.push_byte(code::MALFORMED),
+            Reason::Charset => to.push_byte(code::CHARSET),
+            Reason::Language => to.push_byte(code::LANGUAGE),
+            Reason::Contaminated => to.push_byte(code::CONTAMINATED),
         }
     }
 }
@@ -104,11 +134,17 @@ impl Decode for Decision {
         let reason = match from.read_byte()? {
             code::KEPT => return Ok(Self::Kept),
             code::TOO_LARGE => Reason::TooLarge,
-            code::NOT_UTF8 => Reason::NotUtf8,
             code::TOO_NESTED => Reason::TooNested,
             code::EMPTY => Reason::Empty,
             code::GOPHER => Reason::Gopher(Gopher::decode(from)?),
-            code::DUPLICATE_OF => Reason::DuplicateOf { entry: u32::decode(from)? },
+            code::DUPLICATE_OF => Reason::DuplicateOf { row: u32::decode(from)? },
+            code::NOT_A_PAGE => Reason::NotAPage { kind: RecordKind::decode(from)? },
+            code::STATUS => Reason::Status,
+            code::CONTENT_TYPE => Reason::ContentType,
+            code::MALFORMED => Reason::Malformed,
+            code::CHARSET => Reason::Charset,
+            code::LANGUAGE => Reason::Language,
+            code::CONTAMINATED => Reason::Contaminated,
             _ => return Err("unknown decision".into()),
         };
         Ok(Self::Dropped(reason))
@@ -126,12 +162,18 @@ pub struct ReasonError {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotAPage { kind } => write!(f, "not_a_page:{kind}"),
+            Self::Status => f.write_str("status"),
+            Self::ContentType => f.write_str("content_type"),
+            Self::Malformed => f.write_str("malformed"),
             Self::TooLarge => f.write_str("too_large"),
-            Self::NotUtf8 => f.write_str("not_utf8"),
             Self::TooNested => f.write_str("too_nested"),
+            Self::Charset => f.write_str("charset"),
             Self::Empty => f.write_str("empty"),
+            Self::Language => f.write_str("lang"),
             Self::Gopher(rule) => write!(f, "gopher:{}", rule.name()),
-            Self::DuplicateOf { entry } => write!(f, "dup_of:{entry}"),
+            Self::Contaminated => f.write_str("contaminated"),
+            Self::DuplicateOf { row } => write!(f, "dup_of:{row}"),
         }
     }
 }
@@ -141,13 +183,19 @@ impl FromStr for Reason {
     fn from_str(text: &str) -> Result<Self, ReasonError> {
         let gopher = |name: &str| Gopher::ALL.iter().find(|rule| rule.name() == name).copied();
         let parsed = match text {
+            "status" => Some(Self::Status),
+            "content_type" => Some(Self::ContentType),
+            "malformed" => Some(Self::Malformed),
             "too_large" => Some(Self::TooLarge),
-            "not_utf8" => Some(Self::NotUtf8),
             "too_nested" => Some(Self::TooNested),
+            "charset" => Some(Self::Charset),
             "empty" => Some(Self::Empty),
+            "lang" => Some(Self::Language),
+            "contaminated" => Some(Self::Contaminated),
             _ => match text.split_once(':') {
                 Some(("gopher", name)) => gopher(name).map(Self::Gopher),
-                Some(("dup_of", entry)) => entry.parse().ok().map(|entry| Self::DuplicateOf { entry }),
+                Some(("dup_of", row)) => row.parse().ok().map(|row| Self::DuplicateOf { row }),
+                Some(("not_a_page", kind)) => kind.parse().ok().map(|kind| Self::NotAPage { kind }),
                 _ => None,
             },
         };
@@ -199,16 +247,29 @@ mod tests {
     #[test]
     fn every_decision_is_read_back_from_its_text_and_its_bytes() {
         let mut all = vec![Decision::Kept];
-        let plain = [Reason::TooLarge, Reason::NotUtf8, Reason::TooNested, Reason::Empty];
+        all.extend(RecordKind::ALL.map(|kind| Decision::Dropped(Reason::NotAPage { kind })));
+        let plain = [
+            Reason::Status,
+            Reason::ContentType,
+            Reason::Malformed,
+            Reason::TooLarge,
+            Reason::TooNested,
+            Reason::Charset,
+            Reason::Empty,
+            Reason::Language,
+            Reason::Contaminated,
+        ];
         all.extend(plain.map(Decision::Dropped));
         all.extend(Gopher::ALL.iter().map(|rule| Decision::Dropped(Reason::Gopher(*rule))));
-        all.push(Decision::Dropped(Reason::DuplicateOf { entry: 17 }));
+        all.push(Decision::Dropped(Reason::DuplicateOf { row: 17 }));
         let texts: Vec<String> = all.iter().map(Decision::to_string).collect();
         assert_eq!(
             texts.join(" "),
-            "kept too_large not_utf8 too_nested empty gopher:short_doc gopher:long_doc gopher:short_words \
-             gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines gopher:ellipsis_lines \
-             gopher:alpha_words gopher:stop_words dup_of:17"
+            "kept not_a_page:file not_a_page:warcinfo not_a_page:request not_a_page:response not_a_page:metadata \
+             not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other status content_type \
+             malformed too_large too_nested charset empty lang contaminated gopher:short_doc gopher:long_doc \
+             gopher:short_words gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines \
+             gopher:ellipsis_lines gopher:alpha_words gopher:stop_words dup_of:17"
         );
         for (decision, text) in all.into_iter().zip(texts) {
             assert_eq!(text.parse(), Ok(decision));

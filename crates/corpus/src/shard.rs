@@ -17,15 +17,19 @@ use primitives::{Digest, Hotkey, merkle};
 use thiserror::Error;
 
 use crate::{
+    archive::{self, Content, RecordKind},
     decision::{Decision, Reason},
-    document::{Document, RECIPE, Recipe, TEXT_MAX_BYTES},
+    document::{Document, Extractor, RECIPE, Recipe, Rules, TEXT_MAX_BYTES},
+    extent::{ArchiveRange, Extent},
+    extract,
     ledger::{Ledger, LedgerRow},
-    manifest::{PATH_MAX_BYTES, TaskSlice},
+    manifest::PATH_MAX_BYTES,
+    page::{NAME_MAX_BYTES, Page, URL_MAX_BYTES},
     source::{Source, SourceError, unchanged},
 };
 
 /// The first bytes of an encoded shard; the last is the version of the encoding.
-const MAGIC: [u8; 8] = *b"whshard\x01";
+const MAGIC: [u8; 8] = *b"whshard\x02";
 const LENGTH_BYTES: usize = 8;
 const CHECKSUM_BYTES: usize = 32;
 /// zstd's own default: beyond it a few per cent of size cost several times the time.
@@ -34,17 +38,17 @@ const ZSTD_LEVEL: i32 = 3;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Names of recipes are short words.
 const RECIPE_ID_MAX_BYTES: usize = 64;
-/// A ledger row with an empty path: lengths, digest, decision.
-const LEDGER_ROW_MIN_BYTES: usize = 1 + 8 + 32 + 1;
-/// A document row with an empty text: entry, length, tokens, fingerprint.
-const DOCUMENT_ROW_MIN_BYTES: usize = 4 + 1 + 8 + 32;
+/// A ledger row with an empty path: its length, place, kind, digest, decision.
+const LEDGER_ROW_MIN_BYTES: usize = 1 + 16 + 1 + 32 + 1;
+/// A document row of empty texts: record, lengths, permille, tokens, fingerprint.
+const DOCUMENT_ROW_MIN_BYTES: usize = 4 + 5 + 2 + 8 + 32;
 
 /// Who made a shard, of what and how.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Header {
     /// The recipe that was run.
     pub recipe: Recipe,
-    /// [`TaskSlice::digest`] of the task.
+    /// [`Extent::digest`] of what the task covers.
     pub task: Digest,
     /// The miner.
     pub miner: Hotkey,
@@ -53,8 +57,18 @@ pub struct Header {
 /// One kept document.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DocumentRow {
-    /// The index in the manifest of the entry that it was made of.
-    pub entry: u32,
+    /// The row of the ledger that it belongs to.
+    pub record: u32,
+    /// The address that the record names; empty for files.
+    pub url: String,
+    /// The record's own name; empty for files.
+    pub record_id: String,
+    /// When the record was taken, as it says it; empty for files.
+    pub date: String,
+    /// The text's language as an ISO 639-1 code, or [`crate::language::UNDETERMINED`].
+    pub language: String,
+    /// How sure that is, in thousandths.
+    pub language_permille: u16,
     /// Its text.
     pub text: String,
     /// Its length in tokens of [`crate::tokens::TOKENIZER`].
@@ -68,9 +82,9 @@ pub struct DocumentRow {
 pub struct Shard {
     /// Who, what and how.
     pub header: Header,
-    /// One row per entry of the task.
+    /// One row per record of the task.
     pub ledger: Ledger,
-    /// One row per kept entry, in the ledger's order.
+    /// One row per kept record, in the ledger's order.
     pub documents: Vec<DocumentRow>,
 }
 
@@ -161,34 +175,52 @@ impl Shard {
     /// Runs the pinned recipe over a task and keeps each text once.
     ///
     /// # Errors
-    /// [`SourceError`] where an entry can't be read or is not what the task says: then there is no honest shard.
-    pub fn build(task: &TaskSlice, source: &dyn Source, miner: Hotkey) -> Result<Self, SourceError> {
-        let mut first_with: BTreeMap<Digest, u32> = BTreeMap::new();
-        let mut rows = Vec::with_capacity(task.entries().len());
-        let mut documents = Vec::new();
-        for (index, entry) in task.numbered() {
-            let bytes = unchanged(entry, source.read(&entry.path)?)?;
-            let decision = match Document::extract(&entry.path, &bytes) {
-                Err(reason) => Decision::Dropped(reason),
-                Ok(document) => match first_with.get(&document.fingerprint) {
-                    Some(&entry) => Decision::Dropped(Reason::DuplicateOf { entry }),
-                    None => {
-                        first_with.insert(document.fingerprint, index);
-                        let Document { text, tokens, fingerprint } = document;
-                        documents.push(DocumentRow { entry: index, text, tokens, fingerprint });
-                        Decision::Kept
-                    }
-                },
-            };
-            rows.push(LedgerRow {
-                path: entry.path.clone(),
-                length_bytes: entry.length_bytes,
-                digest: entry.digest,
-                decision,
-            });
+    /// [`SourceError`] where the source can't be read or is not what the task says: then there is no honest shard.
+    pub fn build(
+        extent: &Extent,
+        source: &dyn Source,
+        miner: Hotkey,
+        rules: &Rules,
+    ) -> Result<Self, SourceError> {
+        Self::build_with(extent, source, miner, RECIPE, rules, &extract::main_text)
+    }
+
+    /// As [`Shard::build`], with an extraction of one's own and the name that it goes by.
+    ///
+    /// # Errors
+    /// As [`Shard::build`].
+    pub fn build_with(
+        extent: &Extent,
+        source: &dyn Source,
+        miner: Hotkey,
+        recipe: Recipe,
+        rules: &Rules,
+        extract: &Extractor<'_>,
+    ) -> Result<Self, SourceError> {
+        let mut making =
+            Making { rules, extract, first_with: BTreeMap::new(), rows: Vec::new(), documents: Vec::new() };
+        match extent {
+            Extent::Files(slice) => {
+                for entry in slice.entries() {
+                    let bytes = unchanged(entry, source.read(&entry.path)?)?;
+                    let row = LedgerRow {
+                        path: entry.path.clone(),
+                        offset_bytes: 0,
+                        length_bytes: entry.length_bytes,
+                        kind: RecordKind::File,
+                        digest: entry.digest,
+                        decision: Decision::Kept,
+                    };
+                    // A file's path is in its row already.
+                    let page =
+                        Page::of_file(&entry.path, &bytes).map(|page| Page { url: String::new(), ..page });
+                    making.add(row, page);
+                }
+            }
+            Extent::Archive(range) => making.add_range(range, source)?,
         }
-        let header = Header { recipe: RECIPE, task: task.digest(), miner };
-        Ok(Self { header, ledger: Ledger { rows }, documents })
+        let header = Header { recipe, task: extent.digest(), miner };
+        Ok(Self { header, ledger: Ledger { rows: making.rows }, documents: making.documents })
     }
 
     /// The tokens that the document rows state, together.
@@ -197,10 +229,10 @@ impl Shard {
         self.documents.iter().fold(0, |sum, row| sum.saturating_add(row.tokens))
     }
 
-    /// The document made of the entry with this index in the manifest.
+    /// The document of this row of the ledger.
     #[must_use]
-    pub fn document(&self, entry: u32) -> Option<&DocumentRow> {
-        self.documents.iter().find(|row| row.entry == entry)
+    pub fn document(&self, row: u32) -> Option<&DocumentRow> {
+        self.documents.iter().find(|document| document.record == row)
     }
 
     /// The Merkle leaves: the header, then each ledger row, then each document row, each under a tag of its own.
@@ -246,13 +278,111 @@ impl Shard {
         }
         let documents: Vec<DocumentRow> =
             self::rows("documents", &mut rest, limits.rows_max, DOCUMENT_ROW_MIN_BYTES)?;
-        for (row, DocumentRow { text, .. }) in documents.iter().enumerate() {
-            check_text("text", row, text.len(), limits.text_max_bytes)?;
+        for (row, document) in documents.iter().enumerate() {
+            check_text("text", row, document.text.len(), limits.text_max_bytes)?;
+            check_text("url", row, document.url.len(), URL_MAX_BYTES)?;
+            for name in [&document.record_id, &document.date, &document.language] {
+                check_text("name", row, name.len(), NAME_MAX_BYTES)?;
+            }
         }
         if !rest.is_empty() {
             return Err(ShardError::Form { what: "bytes left over behind the rows" });
         }
         Ok(Self { header, ledger: Ledger { rows }, documents })
+    }
+}
+
+/// A shard under way.
+struct Making<'a> {
+    rules: &'a Rules,
+    extract: &'a Extractor<'a>,
+    /// The row that was kept first with each fingerprint.
+    first_with: BTreeMap<Digest, u32>,
+    rows: Vec<LedgerRow>,
+    documents: Vec<DocumentRow>,
+}
+
+impl Making<'_> {
+    fn add_range(&mut self, range: &ArchiveRange, source: &dyn Source) -> Result<(), SourceError> {
+        let bytes = source.read_range(&range.path, range.first_byte, range.length_bytes)?;
+        let found = Digest::of(&bytes);
+        if found != range.digest {
+            return Err(SourceError::Changed {
+                path: range.path.clone(),
+                expected_bytes: range.length_bytes,
+                expected: range.digest,
+                found_bytes: bytes.len() as u64,
+                found,
+            });
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            let offset_bytes = range.first_byte + at as u64;
+            let step = archive::step(&bytes[at..]).map_err(|error| SourceError::Unreadable {
+                path: range.path.clone(),
+                offset_bytes,
+                error,
+            })?;
+            let stored = &bytes[at..at + step.length];
+            let row = LedgerRow {
+                path: range.path.clone(),
+                offset_bytes,
+                length_bytes: step.length as u64,
+                kind: step.kind(),
+                digest: step.digest(stored),
+                decision: Decision::Kept,
+            };
+            self.add(row, page_of(&step.content));
+            at += step.length;
+        }
+        Ok(())
+    }
+
+    /// Decides about one record.
+    fn add(&mut self, mut row: LedgerRow, page: Result<Page, Reason>) {
+        // A task's limits keep its rows far below; a shard of more would be refused anyway.
+        let number = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let made = page.and_then(|page| Ok((Document::of_page(&page, self.rules, self.extract)?, page)));
+        row.decision = match made {
+            Err(reason) => Decision::Dropped(reason),
+            Ok((document, page)) => match self.first_with.get(&document.fingerprint) {
+                Some(&row) => Decision::Dropped(Reason::DuplicateOf { row }),
+                None => {
+                    self.first_with.insert(document.fingerprint, number);
+                    self.documents.push(DocumentRow::of(number, page, document));
+                    Decision::Kept
+                }
+            },
+        };
+        self.rows.push(row);
+    }
+}
+
+/// The page in a step of an archive.
+pub(crate) fn page_of(content: &Content) -> Result<Page, Reason> {
+    match content {
+        Content::Record(record) => Page::of_record(record),
+        Content::TooLarge(_) => Err(Reason::TooLarge),
+        Content::Malformed(_) => Err(Reason::Malformed),
+    }
+}
+
+impl DocumentRow {
+    /// The row of a document made of this page.
+    pub(crate) fn of(record: u32, page: Page, document: Document) -> Self {
+        let Page { url, record_id, date, .. } = page;
+        let Document { text, language, language_permille, tokens, fingerprint } = document;
+        Self {
+            record,
+            url,
+            record_id,
+            date,
+            language: language.to_owned(),
+            language_permille,
+            text,
+            tokens,
+            fingerprint,
+        }
     }
 }
 
@@ -326,7 +456,9 @@ mod tests {
     fn small() -> Shard {
         let row = |path: &str, decision| LedgerRow {
             path: path.into(),
+            offset_bytes: 0,
             length_bytes: 5,
+            kind: RecordKind::File,
             digest: Digest::of(path.as_bytes()),
             decision,
         };
@@ -336,7 +468,12 @@ mod tests {
                 rows: vec![row("a.md", Decision::Kept), row("b.md", Decision::Dropped(Reason::Empty))],
             },
             documents: vec![DocumentRow {
-                entry: 0,
+                record: 0,
+                url: String::new(),
+                record_id: String::new(),
+                date: String::new(),
+                language: "en".into(),
+                language_permille: 1000,
                 text: "text".into(),
                 tokens: 1,
                 fingerprint: Digest::of(b"f"),

@@ -1,8 +1,9 @@
 //! Where bytes come from: the only module of this crate that touches files.
 //!
-//! A [`Source`] names its files in a manifest and hands out their bytes, checked against it: a file that changed since
-//! is reported, never passed on. [`Folder`] is a directory tree, or the crate registry of a cargo home (real prose
-//! that every machine that builds Rust has); [`Memory`] is a map, for tests and the simulator.
+//! A [`Source`] cuts what it has into tasks and hands out bytes. [`Folder`] is a directory tree, or the crate registry
+//! of a cargo home (real prose that every machine that builds Rust has), with a manifest: a file that changed since is
+//! reported, never passed on. [`Archives`] are web archives on disk. [`Memory`] and [`MemoryArchive`] are the same in
+//! memory, for tests and the simulator.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +16,18 @@ use primitives::Digest;
 use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::manifest::{Entry, Manifest, ManifestError, plain_path};
+use crate::{
+    archive::Unreadable,
+    extent::{Cut, Extent},
+    manifest::{Entry, Manifest, ManifestError, Span, TaskSlice, plain_path},
+};
 
-/// The longest file that a folder takes in by default: four times what the recipe makes a document of, so that
-/// `too_large` stands in ledgers and isn't hidden by the walk, and small enough to be read whole.
+mod archives;
+
+pub use archives::{Archives, MemoryArchive, Survey, Tail};
+
+/// The longest file that a folder takes in by default: twice the longest text of a document, so that `too_large`
+/// stands in ledgers and isn't hidden by the walk, and small enough to be read whole.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 /// Files in one folder source by default: the registry of a home with a thousand crates has some 5,000.
 const FILES_MAX: usize = 1 << 17;
@@ -28,7 +37,7 @@ const DEPTH_MAX: usize = 32;
 /// Beginnings of the names of files that hold legal texts.
 const LEGAL_NAMES: [&str; 6] = ["LICENSE", "LICENCE", "UNLICENSE", "COPYING", "COPYRIGHT", "NOTICE"];
 /// File extensions that are taken, in lower case.
-const EXTENSIONS: [&str; 3] = ["md", "markdown", "txt"];
+const EXTENSIONS: [&str; 6] = ["md", "markdown", "txt", "html", "htm", "xhtml"];
 /// Names without an extension that hold prose by custom, up to the first `-` or `_` and in upper case.
 const PROSE_NAMES: [&str; 14] = [
     "AUTHORS",
@@ -80,8 +89,28 @@ pub enum SourceError {
         /// The digest of what was found.
         found: Digest,
     },
+    /// The file does not have these bytes.
+    #[error("{path} does not have {length_bytes} bytes from {first_byte}")]
+    Range {
+        /// The file's path.
+        path: String,
+        /// The first byte asked for.
+        first_byte: u64,
+        /// The number of bytes asked for.
+        length_bytes: u64,
+    },
+    /// Bytes of an archive that a task covers are no record.
+    #[error("{path} can't be read at byte {offset_bytes}: {error}")]
+    Unreadable {
+        /// The archive's path.
+        path: String,
+        /// Where.
+        offset_bytes: u64,
+        /// Why.
+        error: Unreadable,
+    },
     /// There are more files than the limit.
-    #[error("{root} holds more than {max} text files")]
+    #[error("{root} holds more than {max} files")]
     Files {
         /// The source's root.
         root: String,
@@ -95,14 +124,50 @@ pub enum SourceError {
 
 /// A place that documents come from.
 pub trait Source {
-    /// The files that there are.
-    fn manifest(&self) -> &Manifest;
+    /// What there is, cut into tasks: in the order of paths, and of bytes within an archive.
+    ///
+    /// # Errors
+    /// [`SourceError`] where something can't be read.
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError>;
 
-    /// The bytes of one file, equal to what the manifest says of it.
+    /// The bytes of one file, equal to what the source's manifest says of it where it has one.
     ///
     /// # Errors
     /// [`SourceError`] where the file is unknown, unreadable or changed.
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
+
+    /// A run of a file's bytes.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; [`SourceError::Range`] where the file does not have them.
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError>;
+}
+
+/// A manifest's files as tasks.
+fn file_extents(manifest: &Manifest, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+    let root = manifest.root();
+    let mut first = 0u32;
+    let mut extents = Vec::new();
+    for count in cut.runs(manifest.entries().iter().map(|entry| entry.length_bytes)) {
+        let span = Span { manifest: root, first, count };
+        let entries = manifest.entries()[first as usize..(first + count) as usize].to_vec();
+        extents.push(Extent::Files(TaskSlice::new(span, entries)?));
+        first += count;
+    }
+    Ok(extents)
+}
+
+/// A run of bytes that are there.
+fn part(path: &str, bytes: &[u8], first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+    let range = || {
+        let first = usize::try_from(first_byte).ok()?;
+        bytes.get(first..first.checked_add(usize::try_from(length_bytes).ok()?)?)
+    };
+    range().map(<[u8]>::to_vec).ok_or_else(|| SourceError::Range {
+        path: path.to_owned(),
+        first_byte,
+        length_bytes,
+    })
 }
 
 /// How much a folder source takes in.
@@ -122,9 +187,9 @@ impl Default for FolderLimits {
     }
 }
 
-/// The Markdown and plain text files below one or several directories.
+/// The HTML, Markdown and plain text files below one or several directories.
 ///
-/// Taken are `.md`, `.markdown` and `.txt` and names such as `README` or `LICENSE-MIT`. Passed over are symbolic
+/// Taken are `.html`, `.htm`, `.xhtml`, `.md`, `.markdown` and `.txt` and names such as `README` or `LICENSE-MIT`. Passed over are symbolic
 /// links, hidden files and directories, files above the limit, and paths that are not plain UTF-8.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -142,7 +207,7 @@ impl Folder {
     }
 
     /// READMEs and documents of all crates that a cargo home has unpacked (`registry/src/<index>/`). Licences, of
-    /// which there are a few in hundreds of copies, and `.txt` files, which are test data there, are passed over.
+    /// which there are a few in hundreds of copies, and `.txt` and HTML files, which are test data there, are passed over.
     ///
     /// Paths begin with the crate (`serde-1.0.0/README.md`), so the same crates give the same manifest on every
     /// machine. A crate that two indices hold is taken from the first in order of their names.
@@ -159,6 +224,12 @@ impl Folder {
             }
         }
         Self::merge(&roots, limits, is_documentation)
+    }
+
+    /// The files that there are.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     fn merge(
@@ -193,12 +264,17 @@ impl Folder {
 fn is_documentation(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_uppercase();
     let is_legal = LEGAL_NAMES.iter().any(|legal| name.starts_with(legal));
-    !is_legal && !name.ends_with(".TXT")
+    let is_data = [".TXT", ".HTML", ".HTM", ".XHTML"].iter().any(|end| name.ends_with(end));
+    !is_legal && !is_data
 }
 
 impl Source for Folder {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+        file_extents(&self.manifest, cut)
+    }
+
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+        part(path, &self.read(path)?, first_byte, length_bytes)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
@@ -230,6 +306,12 @@ impl Memory {
         Ok(Self { manifest: Manifest::new(entries)?, files })
     }
 
+    /// The files that there are.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// Changes a file behind the manifest's back, as a disk may.
     pub fn overwrite(&mut self, path: &str, bytes: Vec<u8>) {
         self.files.insert(path.to_owned(), bytes);
@@ -237,8 +319,12 @@ impl Memory {
 }
 
 impl Source for Memory {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+        file_extents(&self.manifest, cut)
+    }
+
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+        part(path, &self.read(path)?, first_byte, length_bytes)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {

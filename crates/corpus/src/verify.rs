@@ -1,8 +1,9 @@
 //! Checking a shard: each check is a pure function, and a fault says what anyone can recompute.
 //!
 //! [`offline`] needs the shard and its task alone: who and what it says it is, whether its ledger tiles the task, and
-//! whether its rows agree with each other. [`row`] takes one entry's bytes and runs the recipe again. Bytes that are
-//! not the entry's prove nothing about the miner: that is [`RowError::NoEvidence`], never a fault.
+//! whether its rows agree with each other. [`row`] takes one record's bytes and runs the pinned recipe again;
+//! [`aligned`] takes them for a shard of an open recipe and measures how much of the row stands in the page. Bytes
+//! that are not the record's prove nothing about the miner: that is [`RowError::NoEvidence`], never a fault.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,11 +12,15 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
 use crate::{
+    alignment::Alignment,
+    archive::{self, RecordKind},
     decision::{Decision, Reason},
-    document::{Document, RECIPE, fingerprint},
-    ledger::TilingError,
-    manifest::TaskSlice,
-    shard::Shard,
+    document::{Document, RECIPE, Rules, fingerprint},
+    extent::Extent,
+    extract, language,
+    ledger::{LedgerRow, TilingError},
+    page::Page,
+    shard::{DocumentRow, Shard, page_of},
     tokens,
 };
 
@@ -34,8 +39,18 @@ pub enum Step {
     Tiling,
     /// [`claims`].
     Claims,
-    /// [`row`].
+    /// [`row`] and [`aligned`].
     Row,
+}
+
+/// Which recipes a task takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipes {
+    /// [`RECIPE`] alone: every row is recomputed bit for bit.
+    Pinned,
+    /// Any: rows are laid against their pages.
+    Open,
 }
 
 /// The rule that was broken.
@@ -48,22 +63,28 @@ pub enum Rule {
     Task,
     /// The shard belongs to this miner.
     Miner,
-    /// Every entry has a row.
+    /// Every record has a row.
     RowMissing,
-    /// Every row has an entry.
+    /// Every row has a record.
     RowExtra,
-    /// Rows stand in the entries' order.
+    /// Rows stand in the records' order.
     RowMoved,
-    /// A row states its entry's length and digest.
+    /// A row states its record's place, length, kind and digest.
     RowChanged,
+    /// A row of an archive is exactly one record.
+    RowSpan,
     /// The documents are those of the kept rows, in order.
     Documents,
-    /// A duplicate names an earlier kept entry.
+    /// A duplicate names an earlier kept row.
     DuplicateOf,
     /// The decision is the recipe's.
     Decision,
     /// The text is the recipe's.
     Text,
+    /// Address, name and date are the record's.
+    Provenance,
+    /// The language is the text's.
+    Language,
     /// The tokens are counted.
     Tokens,
     /// The fingerprint is the text's.
@@ -111,12 +132,14 @@ impl<'de> Deserialize<'de> for Quote {
 
 /// A certificate: whoever has the shard, the task and the record's bytes finds the same by running the step again.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
-#[error("{step:?} of record {record:?} breaks {rule:?}: expected {expected}, found {found}")]
+#[error("{step:?} of record {} breaks {rule:?}: expected {expected}, found {found}", shown(record.as_ref()))]
 pub struct Fault {
     /// The check that failed.
     pub step: Step,
-    /// The entry's index in the manifest, where the fault is in one.
-    pub record: Option<u32>,
+    /// The row's place in the ledger, where the fault is in one.
+    pub row: Option<u32>,
+    /// The record's name, where the fault is in one: a file's path, or an archive's path and the offset in it.
+    pub record: Option<Quote>,
     /// The rule that was broken.
     pub rule: Rule,
     /// What the rule gives.
@@ -125,27 +148,31 @@ pub struct Fault {
     pub found: Quote,
 }
 
+fn shown(record: Option<&Quote>) -> &str {
+    record.map_or("none", Quote::as_str)
+}
+
 /// Why a row did not pass.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RowError {
     /// The miner is provably wrong.
     #[error(transparent)]
-    Fault(#[from] Fault),
-    /// The bytes at hand are not the entry's, so nothing follows from them.
-    #[error("bytes of {path} have digest {found}, not {expected}: no evidence")]
+    Fault(#[from] Box<Fault>),
+    /// The bytes at hand are not the record's, so nothing follows from them.
+    #[error("{found_bytes} bytes with digest {found} are not record {record}: no evidence")]
     NoEvidence {
-        /// The entry's path.
-        path: String,
-        /// The digest that the task states.
-        expected: Digest,
-        /// The digest of the bytes at hand.
+        /// The record's name.
+        record: String,
+        /// The number of bytes at hand.
+        found_bytes: usize,
+        /// Their digest.
         found: Digest,
     },
-    /// The task has no such entry; the caller drew outside of it.
-    #[error("task has no entry {entry}")]
+    /// The shard has no such row; the caller drew outside of it.
+    #[error("ledger has no row {row}")]
     Unknown {
-        /// The index asked for.
-        entry: u32,
+        /// The row asked for.
+        row: u32,
     },
 }
 
@@ -153,159 +180,279 @@ pub enum RowError {
 ///
 /// # Errors
 /// The first [`Fault`].
-pub fn offline(shard: &Shard, task: &TaskSlice, miner: &Hotkey) -> Result<(), Fault> {
-    header(shard, task, miner)?;
-    tiling(shard, task)?;
-    claims(shard, task)
+pub fn offline(shard: &Shard, extent: &Extent, miner: &Hotkey, recipes: Recipes) -> Result<(), Box<Fault>> {
+    header(shard, extent, miner, recipes)?;
+    tiling(shard, extent)?;
+    claims(shard)
 }
 
-/// Whether the shard says that it is this miner's work on this task by the pinned recipe.
+/// Whether the shard says that it is this miner's work on this task by a recipe that the task takes.
 ///
 /// # Errors
 /// A [`Fault`] in the first field that differs.
-pub fn header(shard: &Shard, task: &TaskSlice, miner: &Hotkey) -> Result<(), Fault> {
+pub fn header(shard: &Shard, extent: &Extent, miner: &Hotkey, recipes: Recipes) -> Result<(), Box<Fault>> {
     let header = &shard.header;
-    let check = |rule, equal, expected, found| {
-        if equal { Ok(()) } else { Err(Fault { step: Step::Header, record: None, rule, expected, found }) }
+    let check = |rule, equal, expected: &dyn fmt::Display, found: &dyn fmt::Display| {
+        let (expected, found) = (Quote::of(expected), Quote::of(found));
+        let fault = || Box::new(Fault { step: Step::Header, row: None, record: None, rule, expected, found });
+        if equal { Ok(()) } else { Err(fault()) }
     };
-    let digest = task.digest();
-    check(Rule::Recipe, header.recipe == RECIPE, Quote::of(RECIPE), Quote::of(&header.recipe))?;
-    check(Rule::Task, header.task == digest, Quote::of(digest), Quote::of(header.task))?;
-    check(Rule::Miner, header.miner == *miner, Quote::of(miner), Quote::of(header.miner))
+    let digest = extent.digest();
+    let taken = recipes == Recipes::Open || header.recipe == RECIPE;
+    check(Rule::Recipe, taken, &RECIPE, &header.recipe)?;
+    check(Rule::Task, header.task == digest, &digest, &header.task)?;
+    check(Rule::Miner, header.miner == *miner, miner, &header.miner)
 }
 
-/// Whether the ledger has exactly the task's entries; see [`crate::Ledger::tiles`].
+/// Whether the ledger covers exactly the task; see [`crate::Ledger::tiles`].
 ///
 /// # Errors
 /// A [`Fault`] for the first row that is missing, extra, moved or changed.
-pub fn tiling(shard: &Shard, task: &TaskSlice) -> Result<(), Fault> {
-    let (rule, record, expected, found) = match shard.ledger.tiles(task) {
-        Ok(()) => return Ok(()),
-        Err(TilingError::Missing { entry, path }) => {
-            (Rule::RowMissing, Some(entry), Quote::of(path), Quote::of("none"))
+pub fn tiling(shard: &Shard, extent: &Extent) -> Result<(), Box<Fault>> {
+    let Err(error) = shard.ledger.tiles(extent) else { return Ok(()) };
+    let (rule, row, record, expected, found) = match error {
+        TilingError::Missing { record, row } => {
+            (Rule::RowMissing, row, record, format!("row {row}"), "none".to_owned())
         }
-        Err(TilingError::Extra { row, path }) => {
-            let wanted = task.entries().get(row).map_or("none", |entry| &entry.path);
-            (Rule::RowExtra, None, Quote::of(format_args!("row {row}: {wanted}")), Quote::of(path))
+        TilingError::Extra { record, row } => {
+            let found = format!("row {row}: {record}");
+            (Rule::RowExtra, row, record, "no row for it".to_owned(), found)
         }
-        Err(TilingError::Moved { entry, row, .. }) => {
-            let place = entry.saturating_sub(task.span().first);
-            let (expected, found) = (format!("row {place}"), format!("row {row}"));
-            (Rule::RowMoved, Some(entry), Quote::of(expected), Quote::of(found))
+        TilingError::Moved { record, row, found } => {
+            (Rule::RowMoved, row, record, format!("row {row}"), format!("row {found}"))
         }
-        Err(TilingError::Changed { entry, expected, found, .. }) => {
-            (Rule::RowChanged, Some(entry), Quote::of(expected), Quote::of(found))
+        TilingError::Changed { record, row, expected, found } => {
+            (Rule::RowChanged, row, record, expected, found)
         }
     };
-    Err(Fault { step: Step::Tiling, record, rule, expected, found })
-}
-
-/// Whether the rows agree with each other: a document for each kept entry and for no other, in order; tokens and
-/// fingerprints those of the texts; no text kept twice; each duplicate after the kept entry that it names.
-///
-/// # Errors
-/// The first [`Fault`], in the order of the ledger.
-pub fn claims(shard: &Shard, task: &TaskSlice) -> Result<(), Fault> {
-    let fault = |entry, rule, expected: &dyn fmt::Display, found: &dyn fmt::Display| Fault {
-        step: Step::Claims,
-        record: Some(entry),
+    Err(Box::new(Fault {
+        step: Step::Tiling,
+        row: u32::try_from(row).ok(),
+        record: Some(Quote::of(record)),
         rule,
         expected: Quote::of(expected),
         found: Quote::of(found),
-    };
+    }))
+}
+
+/// Whether the rows agree with each other: a document for each kept row and for no other, in order; languages, tokens
+/// and fingerprints those of the texts; no text kept twice; each duplicate after the kept row that it names.
+///
+/// # Errors
+/// The first [`Fault`], in the order of the ledger.
+pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
+    let rows = &shard.ledger.rows;
     let document_of =
-        |entry: Option<u32>| entry.map_or("none".to_owned(), |entry| format!("document of entry {entry}"));
+        |row: Option<u32>| row.map_or("none".to_owned(), |row| format!("document of row {row}"));
     let mut documents = shard.documents.iter();
     let mut kept: BTreeMap<Digest, u32> = BTreeMap::new();
-    let mut kept_entries: Vec<u32> = Vec::new();
-    for (entry, row) in (task.span().first..).zip(&shard.ledger.rows) {
+    let mut kept_rows: Vec<u32> = Vec::new();
+    for (number, row) in (0u32..).zip(rows) {
+        let at = At { step: Step::Claims, number, row: Some(row) };
         match row.decision {
             Decision::Kept => {
                 let next = documents.next();
-                let Some(document) = next.filter(|document| document.entry == entry) else {
-                    let found = document_of(next.map(|document| document.entry));
-                    return Err(fault(entry, Rule::Documents, &document_of(Some(entry)), &found));
+                let Some(document) = next.filter(|document| document.record == number) else {
+                    let found = document_of(next.map(|document| document.record));
+                    return at.fault(Rule::Documents, &document_of(Some(number)), &found);
                 };
-                let counted = tokens::count(&document.text);
-                if document.tokens != counted {
-                    return Err(fault(entry, Rule::Tokens, &counted, &document.tokens));
-                }
-                let print = fingerprint(&document.text);
-                if document.fingerprint != print {
-                    return Err(fault(entry, Rule::Fingerprint, &print, &document.fingerprint));
-                }
+                at.labels(document)?;
+                let print = document.fingerprint;
                 if let Some(&earlier) = kept.get(&print) {
-                    let expected = Decision::Dropped(Reason::DuplicateOf { entry: earlier });
-                    return Err(fault(entry, Rule::Decision, &expected, &row.decision));
+                    let expected = Decision::Dropped(Reason::DuplicateOf { row: earlier });
+                    return at.fault(Rule::Decision, &expected, &row.decision);
                 }
-                kept.insert(print, entry);
-                kept_entries.push(entry);
+                kept.insert(print, number);
+                kept_rows.push(number);
             }
             // Pushed in ascending order, so what is found in it is kept and earlier.
-            Decision::Dropped(Reason::DuplicateOf { entry: of })
-                if kept_entries.binary_search(&of).is_err() =>
-            {
-                return Err(fault(entry, Rule::DuplicateOf, &"an earlier kept entry", &row.decision));
+            Decision::Dropped(Reason::DuplicateOf { row: of }) if kept_rows.binary_search(&of).is_err() => {
+                return at.fault(Rule::DuplicateOf, &"an earlier kept row", &row.decision);
             }
             Decision::Dropped(_) => {}
         }
     }
     match documents.next() {
         Some(extra) => {
-            Err(fault(extra.entry, Rule::Documents, &document_of(None), &document_of(Some(extra.entry))))
+            let at = At { step: Step::Claims, number: extra.record, row: rows.get(extra.record as usize) };
+            at.fault(Rule::Documents, &document_of(None), &document_of(Some(extra.record)))
         }
         None => Ok(()),
     }
 }
 
-/// Runs the recipe on the bytes of one entry and compares decision, text, tokens and fingerprint bit for bit.
+/// Runs the pinned recipe on the bytes of one row's record and compares decision, text and labels bit for bit.
 ///
-/// Whether a document is a duplicate is decided by the fingerprints that the shard states for earlier entries;
-/// [`claims`] has checked them against the texts.
+/// `bytes` of an archive are what stands at the row's offset with its length, and count as they are; those of a file
+/// count if they are what the task names. Whether a document is a duplicate is decided by the fingerprints that the
+/// shard states for earlier rows; [`claims`] has checked them against the texts.
 ///
 /// # Errors
-/// [`RowError::Fault`] where the shard is wrong, [`RowError::NoEvidence`] where `bytes` are not the entry's,
-/// [`RowError::Unknown`] where the task has no entry `index`.
-pub fn row(shard: &Shard, task: &TaskSlice, index: u32, bytes: &[u8]) -> Result<(), RowError> {
-    let entry = task.entry(index).ok_or(RowError::Unknown { entry: index })?;
-    if !entry.names(bytes) {
-        let (path, expected, found) = (entry.path.clone(), entry.digest, Digest::of(bytes));
-        return Err(RowError::NoEvidence { path, expected, found });
-    }
-    let fault = |rule, expected: &dyn fmt::Display, found: &dyn fmt::Display| {
-        let (expected, found) = (Quote::of(expected), Quote::of(found));
-        Err(RowError::Fault(Fault { step: Step::Row, record: Some(index), rule, expected, found }))
-    };
-    let Some(claimed) = shard.ledger.rows.get((index - task.span().first) as usize) else {
-        return fault(Rule::RowMissing, &entry.path, &"none");
-    };
-    let expected = Document::extract(&entry.path, bytes);
-    let decision = match &expected {
+/// [`RowError::Fault`] where the shard is wrong, [`RowError::NoEvidence`] where `bytes` are not the record's,
+/// [`RowError::Unknown`] where the ledger has no such row.
+pub fn row(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8], rules: &Rules) -> Result<(), RowError> {
+    let (at, claimed, page) = record(shard, extent, row, bytes)?;
+    let made = page.and_then(|page| Ok((Document::of_page(&page, rules, &extract::main_text)?, page)));
+    let decision = match &made {
         Err(reason) => Decision::Dropped(*reason),
-        Ok(document) => shard
+        Ok((document, _)) => shard
             .documents
             .iter()
-            .find(|row| row.entry < index && row.fingerprint == document.fingerprint)
-            .map_or(Decision::Kept, |row| Decision::Dropped(Reason::DuplicateOf { entry: row.entry })),
+            .find(|earlier| earlier.record < row && earlier.fingerprint == document.fingerprint)
+            .map_or(Decision::Kept, |earlier| Decision::Dropped(Reason::DuplicateOf { row: earlier.record })),
     };
     if claimed.decision != decision {
-        return fault(Rule::Decision, &decision, &claimed.decision);
+        at.fault(Rule::Decision, &decision, &claimed.decision)?;
     }
-    let (Ok(document), Decision::Kept) = (expected, decision) else { return Ok(()) };
-    let Some(row) = shard.document(index) else {
-        return fault(Rule::Documents, &format_args!("document of entry {index}"), &"none");
+    let (Ok((document, page)), Decision::Kept) = (made, decision) else { return Ok(()) };
+    let expected = DocumentRow::of(row, page, document);
+    let found = at.document(shard)?;
+    at.provenance(&expected, found)?;
+    if found.text != expected.text {
+        let (expected, found) = difference(&expected.text, &found.text);
+        at.fault(Rule::Text, &expected, &found)?;
+    }
+    Ok(at.labels(found)?)
+}
+
+/// Checks what an open recipe shares with the pinned one for a row, and lays its text against the page that its
+/// record holds: all of the page's visible text.
+///
+/// A dropped row has nothing to lay, and gives an alignment of no runs.
+///
+/// # Errors
+/// As [`row`].
+pub fn aligned(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8]) -> Result<Alignment, RowError> {
+    let (at, claimed, page) = record(shard, extent, row, bytes)?;
+    if claimed.decision != Decision::Kept {
+        return Ok(Alignment::default());
+    }
+    let page = match page {
+        Ok(page) => page,
+        Err(reason) => {
+            at.fault(Rule::Decision, &reason, &claimed.decision)?;
+            return Ok(Alignment::default());
+        }
     };
-    if row.text != document.text {
-        let (expected, found) = difference(&document.text, &row.text);
-        return fault(Rule::Text, &expected, &found);
+    let found = at.document(shard)?;
+    let whole = extract::whole_text(&page);
+    let expected = DocumentRow { url: page.url, record_id: page.record_id, date: page.date, ..found.clone() };
+    at.provenance(&expected, found)?;
+    at.labels(found)?;
+    Ok(Alignment::of(&found.text, &whole))
+}
+
+/// The page of a row's record, once the row's facts about it have been checked.
+fn record<'a>(
+    shard: &'a Shard,
+    extent: &Extent,
+    number: u32,
+    bytes: &[u8],
+) -> Result<(At<'a>, &'a LedgerRow, Result<Page, Reason>), RowError> {
+    let claimed = shard.ledger.rows.get(number as usize).ok_or(RowError::Unknown { row: number })?;
+    let at = At { step: Step::Row, number, row: Some(claimed) };
+    let no_evidence =
+        |record: String| RowError::NoEvidence { record, found_bytes: bytes.len(), found: Digest::of(bytes) };
+    let facts = |kind: RecordKind, digest: Digest| format!("{kind} with digest {digest}");
+    let found = facts(claimed.kind, claimed.digest);
+    match extent {
+        Extent::Files(slice) => {
+            let Some(entry) = slice.entries().get(number as usize) else {
+                at.fault(Rule::RowExtra, &"no row for it", &claimed.name())?;
+                return Err(RowError::Unknown { row: number });
+            };
+            if !entry.names(bytes) {
+                return Err(no_evidence(entry.path.clone()));
+            }
+            let expected = facts(RecordKind::File, entry.digest);
+            if expected != found || claimed.path != entry.path {
+                at.fault(Rule::RowChanged, &expected, &found)?;
+            }
+            let page = Page::of_file(&entry.path, bytes).map(|page| Page { url: String::new(), ..page });
+            Ok((at, claimed, page))
+        }
+        Extent::Archive(_) => {
+            if bytes.len() as u64 != claimed.length_bytes {
+                return Err(no_evidence(claimed.name().to_string()));
+            }
+            let step = match archive::step(bytes) {
+                Ok(step) if step.length == bytes.len() => step,
+                Ok(step) => {
+                    let expected = format!("one record of {} bytes", step.length);
+                    at.fault(Rule::RowSpan, &expected, &format!("{} bytes", bytes.len()))?;
+                    step
+                }
+                Err(error) => {
+                    at.fault(Rule::RowSpan, &"one record", &error)?;
+                    return Err(RowError::Unknown { row: number });
+                }
+            };
+            let expected = facts(step.kind(), step.digest(bytes));
+            if expected != found {
+                at.fault(Rule::RowChanged, &expected, &found)?;
+            }
+            Ok((at, claimed, page_of(&step.content)))
+        }
     }
-    if row.tokens != document.tokens {
-        return fault(Rule::Tokens, &document.tokens, &row.tokens);
+}
+
+/// Where a check stands.
+struct At<'a> {
+    step: Step,
+    number: u32,
+    row: Option<&'a LedgerRow>,
+}
+
+impl At<'_> {
+    fn fault(
+        &self,
+        rule: Rule,
+        expected: &dyn fmt::Display,
+        found: &dyn fmt::Display,
+    ) -> Result<(), Box<Fault>> {
+        Err(Box::new(Fault {
+            step: self.step,
+            row: Some(self.number),
+            record: self.row.map(|row| Quote::of(row.name())),
+            rule,
+            expected: Quote::of(expected),
+            found: Quote::of(found),
+        }))
     }
-    if row.fingerprint != document.fingerprint {
-        return fault(Rule::Fingerprint, &document.fingerprint, &row.fingerprint);
+
+    fn document<'s>(&self, shard: &'s Shard) -> Result<&'s DocumentRow, RowError> {
+        let found = shard.document(self.number);
+        if found.is_none() {
+            self.fault(Rule::Documents, &format_args!("document of row {}", self.number), &"none")?;
+        }
+        found.ok_or(RowError::Unknown { row: self.number })
     }
-    Ok(())
+
+    fn provenance(&self, expected: &DocumentRow, found: &DocumentRow) -> Result<(), Box<Fault>> {
+        let of = |row: &DocumentRow| format!("{} {} {}", row.date, row.record_id, row.url);
+        let equal = (&expected.url, &expected.record_id, &expected.date)
+            == (&found.url, &found.record_id, &found.date);
+        if equal { Ok(()) } else { self.fault(Rule::Provenance, &of(expected), &of(found)) }
+    }
+
+    /// Whether what a document says of its text is so.
+    fn labels(&self, document: &DocumentRow) -> Result<(), Box<Fault>> {
+        let guess = language::guess(&document.text);
+        if (document.language.as_str(), document.language_permille) != (guess.code, guess.permille) {
+            let expected = format!("{} {}", guess.code, guess.permille);
+            let found = format!("{} {}", document.language, document.language_permille);
+            return self.fault(Rule::Language, &expected, &found);
+        }
+        let counted = tokens::count(&document.text);
+        if document.tokens != counted {
+            return self.fault(Rule::Tokens, &counted, &document.tokens);
+        }
+        let print = fingerprint(&document.text);
+        if document.fingerprint != print {
+            return self.fault(Rule::Fingerprint, &print, &document.fingerprint);
+        }
+        Ok(())
+    }
 }
 
 /// Both texts from the character at which they part, with the byte at which it stands.
@@ -327,14 +474,18 @@ mod tests {
     fn certificates_stay_small_and_are_read_back() {
         let fault = Fault {
             step: Step::Row,
-            record: Some(3),
+            row: Some(3),
+            record: Some(Quote::of("a.warc.gz@17")),
             rule: Rule::Text,
             expected: Quote::of("é".repeat(10_000)),
             found: Quote::of("short"),
         };
         let json = serde_json::to_string(&fault).unwrap();
         assert!(json.len() < 4 * QUOTE_MAX_CHARS, "{}", json.len());
-        assert!(json.starts_with(r#"{"step":"row","record":3,"rule":"text","expected":"é"#), "{json}");
+        assert!(
+            json.starts_with(r#"{"step":"row","row":3,"record":"a.warc.gz@17","rule":"text","expected":"é"#),
+            "{json}"
+        );
         assert_eq!(serde_json::from_str::<Fault>(&json).unwrap(), fault);
         let long = json.replace("short", &"x".repeat(QUOTE_MAX_CHARS + 1));
         assert!(serde_json::from_str::<Fault>(&long).is_err());

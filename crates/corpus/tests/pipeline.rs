@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use corpus::{
-    Decision, Document, DocumentRow, Folder, FolderLimits, Gopher, Limits, Memory, Reason, RowError, Shard,
-    Source, SourceError, TaskSlice, document, tokens,
+    ArchiveRange, Cut, Decision, Document, DocumentRow, Exclusion, Extent, Folder, FolderLimits, Gopher,
+    Limits, Memory, MemoryArchive, Page, Reason, Recipes, RowError, Rules, Shard, Source, SourceError,
+    document, tokens,
     verify::{self, Rule, Step},
 };
 use primitives::{Digest, Hotkey, Seed, Stream, merkle};
@@ -50,53 +51,106 @@ fn files(seed: u64, count: usize) -> Vec<(String, Vec<u8>)> {
 }
 
 struct Case {
-    source: Memory,
-    task: TaskSlice,
+    source: Box<dyn Source>,
+    extent: Extent,
+    rules: Rules,
     shard: Shard,
 }
 
 impl Case {
-    fn new(seed: u64, count: u32) -> Self {
+    fn files(seed: u64, count: u32) -> Self {
         let source = Memory::new(files(seed, count as usize + 5)).expect("plain paths");
         let manifest = source.manifest();
         // The first entries belong to another task, so that indices and places differ.
         let span = corpus::Span { manifest: manifest.root(), first: 5, count };
-        let task = manifest.slice(span).expect("five entries and the task's");
-        let shard = Shard::build(&task, &source, MINER).expect("nothing changed");
-        Self { source, task, shard }
+        let extent = Extent::Files(manifest.slice(span).expect("five entries and the task's"));
+        Self::of(Box::new(source), extent)
     }
 
-    fn check_rows(&self, shard: &Shard) -> Result<(), RowError> {
-        self.task.numbered().try_for_each(|(index, entry)| {
-            verify::row(shard, &self.task, index, &self.source.read(&entry.path).expect("nothing changed"))
-        })
+    /// The same files as pages of an archive, of which the first three belong to another task.
+    fn archive(seed: u64, count: u32) -> Self {
+        let files = files(seed, count as usize + 3);
+        let pages: Vec<(String, String)> = files
+            .into_iter()
+            .map(|(path, bytes)| {
+                let text = String::from_utf8_lossy(&bytes).replace('\n', "</p><p>");
+                (format!("https://x.example/{path}"), format!("<html><body><p>{text}</p></body></html>"))
+            })
+            .collect();
+        let pages = pages.iter().map(|(url, html)| (url.as_str(), html.as_str()));
+        let source = MemoryArchive::of_pages("crawl/a.warc.gz", pages);
+        let single = source.extents(Cut { entries_max: 1, bytes_max: u64::MAX }).expect("whole");
+        let Extent::Archive(first) = &single[3] else { panic!("no archive") };
+        let length_bytes = source.bytes().len() as u64 - first.first_byte;
+        let rest = &source.bytes()[usize::try_from(first.first_byte).unwrap()..];
+        let range = ArchiveRange { length_bytes, digest: Digest::of(rest), ..first.clone() };
+        Self::of(Box::new(source), Extent::Archive(range))
+    }
+
+    fn any(archive: bool, seed: u64, count: u32) -> Self {
+        if archive { Self::archive(seed, count) } else { Self::files(seed, count) }
+    }
+
+    fn of(source: Box<dyn Source>, extent: Extent) -> Self {
+        let rules = Rules::default();
+        let shard = Shard::build(&extent, &*source, MINER, &rules).expect("nothing changed");
+        Self { source, extent, rules, shard }
+    }
+
+    /// What a validator reads for a row: of an archive, wherever the row says that its record is.
+    fn bytes(&self, shard: &Shard, row: usize) -> Vec<u8> {
+        match &self.extent {
+            Extent::Files(slice) => self.source.read(&slice.entries()[row].path).expect("nothing changed"),
+            Extent::Archive(range) => {
+                let row = &shard.ledger.rows[row];
+                self.source
+                    .read_range(&range.path, row.offset_bytes, row.length_bytes)
+                    .expect("within the archive")
+            }
+        }
+    }
+
+    fn check_row(&self, shard: &Shard, row: usize) -> Result<(), RowError> {
+        let number = u32::try_from(row).unwrap();
+        verify::row(shard, &self.extent, number, &self.bytes(shard, row), &self.rules)
     }
 
     /// The first fault that all checks together find.
     fn fault(&self, shard: &Shard) -> Option<(Step, Option<u32>, Rule)> {
-        let named = |fault: verify::Fault| Some((fault.step, fault.record, fault.rule));
-        match verify::offline(shard, &self.task, &MINER) {
-            Err(fault) => named(fault),
-            Ok(()) => match self.check_rows(shard) {
-                Err(RowError::Fault(fault)) => named(fault),
-                Err(other) => panic!("{other}"),
-                Ok(()) => None,
-            },
+        let named = |fault: verify::Fault| Some((fault.step, fault.row, fault.rule));
+        if let Err(fault) = verify::offline(shard, &self.extent, &MINER, Recipes::Pinned) {
+            return named(*fault);
+        }
+        match (0..shard.ledger.rows.len()).try_for_each(|row| self.check_row(shard, row)) {
+            Err(RowError::Fault(fault)) => named(*fault),
+            Err(other) => panic!("{other}"),
+            Ok(()) => None,
         }
     }
 
     fn kept(&self) -> Vec<u32> {
-        self.shard.documents.iter().map(|row| row.entry).collect()
-    }
-
-    fn place(&self, entry: u32) -> usize {
-        (entry - self.task.span().first) as usize
+        self.shard.documents.iter().map(|row| row.record).collect()
     }
 }
 
-fn row_of(entry: u32, text: &str) -> DocumentRow {
-    let fingerprint = document::fingerprint(text);
-    DocumentRow { entry, text: text.to_owned(), tokens: tokens::count(text), fingerprint }
+fn row_of(record: u32, text: &str) -> DocumentRow {
+    let guess = corpus::language::guess(text);
+    DocumentRow {
+        record,
+        url: String::new(),
+        record_id: String::new(),
+        date: String::new(),
+        language: guess.code.to_owned(),
+        language_permille: guess.permille,
+        text: text.to_owned(),
+        tokens: tokens::count(text),
+        fingerprint: document::fingerprint(text),
+    }
+}
+
+fn made(path: &str, source: &str) -> Result<Document, Reason> {
+    let page = Page::of_file(path, source.as_bytes())?;
+    Document::of_page(&page, &Rules::default(), &corpus::extract::main_text)
 }
 
 #[test]
@@ -104,48 +158,64 @@ fn the_recipe_gives_these_bits() {
     let source = "# The *weighhouse*\n\n[![ci](https://x.example/ci.svg)](https://x.example)\n\nGoods were weighed \
         here, in the open, before they\r\nwere sold; the master of the [scales](https://x.example/s) had sworn to be \
         fair.\n\n1. The seller named the weight.\n2. The buyer could have it taken again.\n   - With witnesses.\n\n```sh\n\
-        weigh  --twice\n```\n\n<p>dropped</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
+        weigh  --twice\n```\n\n<p>raw</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
         was written down and it settled that price for good.\n";
-    let made = Document::extract("docs/house.md", source.as_bytes()).unwrap();
-    assert_eq!(
-        made.text,
-        "The weighhouse\n\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
-         sworn to be fair.\n\n1. The seller named the weight.\n2. The buyer could have it taken again.\n  - With \
-         witnesses.\n\nweigh  --twice\n\ngood | pounds\nwool | 12\n\nWhat the scales said was written down and it \
-         settled that price for good."
-    );
-    assert_eq!(made.tokens, 74);
-    let expect = "7308a664fed5ae6980ffcc8a3ce7926648113b1a882965c4534aeab8d66b9635";
-    assert_eq!(made.fingerprint.to_string(), expect);
+    let made = made("docs/house.md", source).unwrap();
+    let expect = "PINNED-TEXT";
+    assert_eq!(made.text, expect);
+    assert_eq!((made.language, made.tokens), ("en", 75));
+    assert_eq!(made.fingerprint.to_string(), "PINNED-PRINT");
 }
 
 #[test]
 fn each_entry_gets_its_decision() {
     let long = prose(&mut Seed::from_number(1).stream("t", 0), 80);
+    let german =
+        "Was die Waage sagte, wurde aufgeschrieben und unterschrieben, und damit stand der Preis fest. ";
+    let secret = "nobody may train on this sentence since it is a question of the final exam";
     let source = Memory::new([
         ("a.md", long.as_bytes().to_vec()),
         ("b.md", long.to_uppercase().replace('#', "##").into_bytes()),
         ("c.txt", b"short".to_vec()),
         ("d.md", b"<img src=x>".to_vec()),
-        ("e.txt", vec![0xff; 10]),
-        ("f.txt", vec![b'a'; document::RECORD_MAX_BYTES + 1]),
+        ("e.txt", vec![0x01; 10]),
+        ("f.txt", vec![b'a'; document::TEXT_MAX_BYTES + 1]),
         ("g.md", format!("{} deep", ">".repeat(100)).into_bytes()),
-        ("h.txt", long.clone().into_bytes()),
+        ("h.txt", long.trim_start_matches("# ").as_bytes().to_vec()),
+        ("i.txt", german.repeat(10).into_bytes()),
+        ("j.txt", format!("{} {secret}", long.replace("grain", "wool")).into_bytes()),
     ])
     .unwrap();
-    let task = source.manifest().slice(source.manifest().spans(100)[0]).unwrap();
-    let shard = Shard::build(&task, &source, MINER).unwrap();
+    let rules =
+        Rules { languages: vec!["en".parse().unwrap()], exclusion: Exclusion::new([secret]).unwrap() };
+    let extent = source.extents(Cut { entries_max: 100, bytes_max: u64::MAX }).unwrap().remove(0);
+    let shard = Shard::build(&extent, &source, MINER, &rules).unwrap();
     let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();
-    let expect =
-        ["kept", "dup_of:0", "gopher:short_doc", "empty", "not_utf8", "too_large", "too_nested", "dup_of:0"];
+    let expect = [
+        "kept",
+        "dup_of:0",
+        "gopher:short_doc",
+        "empty",
+        "charset",
+        "too_large",
+        "too_nested",
+        "dup_of:0",
+        "lang",
+        "contaminated",
+    ];
     assert_eq!(decisions, expect);
     assert_eq!(shard.documents.len(), 1);
     assert_eq!(shard.tokens(), tokens::count(&shard.documents[0].text));
+    for row in 0..10 {
+        let path = &shard.ledger.rows[row as usize].path;
+        let bytes = source.read(path).unwrap();
+        assert_eq!(verify::row(&shard, &extent, row, &bytes, &rules), Ok(()), "{path}");
+    }
 }
 
 #[test]
 fn each_leaf_is_proven_under_the_root() {
-    let case = Case::new(3, 20);
+    let case = Case::archive(3, 20);
     let (leaves, root) = (case.shard.leaves(), case.shard.root());
     assert_eq!(leaves.len(), 1 + 20 + case.shard.documents.len());
     for (place, leaf) in leaves.iter().enumerate() {
@@ -155,15 +225,25 @@ fn each_leaf_is_proven_under_the_root() {
 
 #[test]
 fn a_source_that_changed_gives_no_shard_and_no_fault() {
-    let mut case = Case::new(4, 10);
-    let entry = case.task.entries()[3].clone();
-    case.source.overwrite(&entry.path, b"something else".to_vec());
-    let failed = Shard::build(&case.task, &case.source, MINER);
+    let case = Case::files(4, 10);
+    let Extent::Files(slice) = &case.extent else { panic!("files") };
+    let entry = slice.entries()[3].clone();
+    let mut source = Memory::new(files(4, 15)).unwrap();
+    source.overwrite(&entry.path, b"something else".to_vec());
+    let failed = Shard::build(&case.extent, &source, MINER, &case.rules);
     assert!(matches!(failed, Err(SourceError::Changed { path, .. }) if path == entry.path));
-    let unproven = verify::row(&case.shard, &case.task, 8, b"something else");
-    assert!(matches!(unproven, Err(RowError::NoEvidence { expected, .. }) if expected == entry.digest));
-    let outside = verify::row(&case.shard, &case.task, 4, b"");
-    assert_eq!(outside, Err(RowError::Unknown { entry: 4 }));
+    let unproven = verify::row(&case.shard, &case.extent, 3, b"something else", &case.rules);
+    assert!(matches!(unproven, Err(RowError::NoEvidence { record, .. }) if record == entry.path));
+    let outside = verify::row(&case.shard, &case.extent, 10, b"", &case.rules);
+    assert_eq!(outside, Err(RowError::Unknown { row: 10 }));
+
+    let case = Case::archive(4, 10);
+    let Extent::Archive(range) = &case.extent else { panic!("archive") };
+    let other = ArchiveRange { digest: Digest::of(b"x"), ..range.clone() };
+    let failed = Shard::build(&Extent::Archive(other), &*case.source, MINER, &case.rules);
+    assert!(matches!(failed, Err(SourceError::Changed { .. })));
+    let unproven = verify::row(&case.shard, &case.extent, 3, b"cut", &case.rules);
+    assert!(matches!(unproven, Err(RowError::NoEvidence { .. })));
 }
 
 #[test]
@@ -171,19 +251,25 @@ fn an_entry_that_is_not_the_tasks_own_gives_no_shard() {
     // The source has moved on and is consistent with itself; the task still names the earlier bytes.
     let before = Memory::new([("a.md", "before")]).unwrap();
     let after = Memory::new([("a.md", "after")]).unwrap();
-    let task = before.manifest().slice(before.manifest().spans(1)[0]).unwrap();
-    assert!(matches!(Shard::build(&task, &after, MINER), Err(SourceError::Changed { .. })));
+    let extent = before.extents(Cut { entries_max: 1, bytes_max: 1 }).unwrap().remove(0);
+    let built = Shard::build(&extent, &after, MINER, &Rules::default());
+    assert!(matches!(built, Err(SourceError::Changed { .. })));
 }
 
 #[test]
 fn each_way_to_cheat_is_named() {
-    let case = Case::new(5, 40);
+    for archive in [false, true] {
+        cheat_each_way(&Case::any(archive, 5, 40));
+    }
+}
+
+fn cheat_each_way(case: &Case) {
     let kept = case.kept();
     let [first, second, last] = [kept[0], kept[1], kept[kept.len() - 1]];
     let duplicate =
         case.shard.ledger.rows.iter().position(|row| row.decision.to_string().starts_with("dup_of"));
     let duplicate = duplicate.expect("the seed has a duplicate");
-    let duplicate_entry = case.task.span().first + u32::try_from(duplicate).unwrap();
+    let duplicate_row = u32::try_from(duplicate).unwrap();
     let check = |name: &str, cheat: &dyn Fn(&mut Shard), expect: (Step, Option<u32>, Rule)| {
         let mut shard = case.shard.clone();
         cheat(&mut shard);
@@ -192,9 +278,13 @@ fn each_way_to_cheat_is_named() {
         let decoded = Shard::decode(&shard.encode(), &Limits::default());
         assert_eq!(decoded.as_ref(), Ok(&shard), "{name}");
     };
-    let drop = |shard: &mut Shard, entry: u32, reason| {
-        shard.ledger.rows[case.place(entry)].decision = Decision::Dropped(reason);
-        shard.documents.retain(|row| row.entry != entry);
+    let drop = |shard: &mut Shard, row: u32, reason| {
+        shard.ledger.rows[row as usize].decision = Decision::Dropped(reason);
+        shard.documents.retain(|document| document.record != row);
+    };
+    let rewrite = |shard: &mut Shard, text: &str| {
+        let DocumentRow { url, record_id, date, record, .. } = shard.documents[1].clone();
+        shard.documents[1] = DocumentRow { url, record_id, date, ..row_of(record, text) };
     };
     check("copy under another name", &|s| s.header.miner = RIVAL, (Step::Header, None, Rule::Miner));
     check("another task", &|s| s.header.task = Digest::of(b"x"), (Step::Header, None, Rule::Task));
@@ -202,7 +292,7 @@ fn each_way_to_cheat_is_named() {
     check(
         "limit and run",
         &|s| {
-            s.ledger.rows.truncate(case.place(second));
+            s.ledger.rows.truncate(second as usize);
             s.documents.truncate(1);
         },
         (Step::Tiling, Some(second), Rule::RowMissing),
@@ -215,6 +305,7 @@ fn each_way_to_cheat_is_named() {
     );
     check("swapped rows", &|s| s.documents.swap(0, 1), (Step::Claims, Some(first), Rule::Documents));
     check("tokens up", &|s| s.documents[1].tokens += 1, (Step::Claims, Some(second), Rule::Tokens));
+    check("surer", &|s| s.documents[1].language_permille ^= 1, (Step::Claims, Some(second), Rule::Language));
     check(
         "fingerprint hidden",
         &|s| s.documents[1].fingerprint = Digest::of(b"x"),
@@ -222,17 +313,22 @@ fn each_way_to_cheat_is_named() {
     );
     check(
         "one text twice",
-        &|s| s.documents[1] = row_of(second, &s.documents[0].text.clone()),
+        &|s| rewrite(s, &s.documents[0].text.clone()),
         (Step::Claims, Some(second), Rule::Decision),
     );
     check(
         "duplicate of nothing",
-        &|s| drop(s, first, Reason::DuplicateOf { entry: last }),
+        &|s| drop(s, first, Reason::DuplicateOf { row: last }),
         (Step::Claims, Some(first), Rule::DuplicateOf),
     );
     check(
+        "another address",
+        &|s| s.documents[1].url = "https://elsewhere.example/".into(),
+        (Step::Row, Some(second), Rule::Provenance),
+    );
+    check(
         "injected sentence",
-        &|s| s.documents[1] = row_of(second, &format!("{} Buy now.", s.documents[1].text)),
+        &|s| rewrite(s, &format!("{} Buy now.", s.documents[1].text)),
         (Step::Row, Some(second), Rule::Text),
     );
     check(
@@ -240,7 +336,7 @@ fn each_way_to_cheat_is_named() {
         &|s| {
             let mut words: Vec<&str> = case.shard.documents[1].text.split(' ').collect();
             words.reverse();
-            s.documents[1] = row_of(second, &words.join(" "));
+            rewrite(s, &words.join(" "));
         },
         (Step::Row, Some(second), Rule::Text),
     );
@@ -251,18 +347,52 @@ fn each_way_to_cheat_is_named() {
     );
     check(
         "duplicate of another text",
-        &|s| drop(s, last, Reason::DuplicateOf { entry: first }),
+        &|s| drop(s, last, Reason::DuplicateOf { row: first }),
         (Step::Row, Some(last), Rule::Decision),
     );
     check(
         "duplicate kept in other words",
         &|s| {
             s.ledger.rows[duplicate].decision = Decision::Kept;
-            let at = s.documents.partition_point(|row| row.entry < duplicate_entry);
-            s.documents.insert(at, row_of(duplicate_entry, "words that stand nowhere else"));
+            let at = s.documents.partition_point(|row| row.record < duplicate_row);
+            s.documents.insert(at, row_of(duplicate_row, "words that stand nowhere else"));
         },
-        (Step::Row, Some(duplicate_entry), Rule::Decision),
+        (Step::Row, Some(duplicate_row), Rule::Decision),
     );
+    if matches!(case.extent, Extent::Archive(_)) {
+        check(
+            "two records in one row",
+            &|s| {
+                let behind = s.ledger.rows.remove(second as usize + 1);
+                s.ledger.rows[second as usize].length_bytes += behind.length_bytes;
+                renumber_behind(s, second);
+            },
+            (Step::Row, Some(second), Rule::RowSpan),
+        );
+        check(
+            "the payload of another",
+            &|s| s.ledger.rows[second as usize].digest = Digest::of(b"x"),
+            (Step::Row, Some(second), Rule::RowChanged),
+        );
+    }
+}
+
+/// Keeps the claims of a shard consistent after the row behind `row` was taken out of the ledger.
+fn renumber_behind(shard: &mut Shard, row: u32) {
+    let gone = row + 1;
+    shard.documents.retain(|document| document.record != gone);
+    for document in &mut shard.documents {
+        document.record -= u32::from(document.record > gone);
+    }
+    for ledger_row in &mut shard.ledger.rows {
+        if let Decision::Dropped(Reason::DuplicateOf { row: of }) = &mut ledger_row.decision {
+            if *of == gone {
+                ledger_row.decision = Decision::Dropped(Reason::Empty);
+            } else {
+                *of -= u32::from(*of > gone);
+            }
+        }
+    }
 }
 
 fn drop_last(shard: &mut Shard) {
@@ -273,21 +403,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn honest_work_passes_every_check_and_every_encoding(seed: u64, count in 1u32..40) {
-        let case = Case::new(seed, count);
+    fn honest_work_passes_every_check_and_every_encoding(archive: bool, seed: u64, count in 1u32..40) {
+        let case = Case::any(archive, seed, count);
         prop_assert_eq!(case.fault(&case.shard), None);
         let bytes = case.shard.encode();
         let decoded = Shard::decode(&bytes, &Limits::default());
         prop_assert_eq!(decoded.as_ref(), Ok(&case.shard));
-        let again = Shard::build(&case.task, &case.source, MINER).unwrap();
+        let again = Shard::build(&case.extent, &*case.source, MINER, &case.rules).unwrap();
         prop_assert_eq!(again.encode(), bytes);
-        let rival = Shard::build(&case.task, &case.source, RIVAL).unwrap();
+        let rival = Shard::build(&case.extent, &*case.source, RIVAL, &case.rules).unwrap();
         prop_assert_ne!(rival.root(), case.shard.root());
     }
 
     #[test]
     fn damaged_bytes_are_never_a_shard(seed: u64, at: usize, flip in 1u8..=255, cut: usize) {
-        let bytes = Case::new(seed, 12).shard.encode();
+        let bytes = Case::files(seed, 12).shard.encode();
         let mut damaged = bytes.clone();
         damaged[at % bytes.len()] ^= flip;
         prop_assert!(Shard::decode(&damaged, &Limits::default()).is_err());
@@ -295,8 +425,10 @@ proptest! {
     }
 
     #[test]
-    fn any_tampered_ledger_row_is_a_fault(seed: u64, count in 2u32..30, a: usize, b: usize, kind in 0u8..5) {
-        let case = Case::new(seed, count);
+    fn any_tampered_ledger_row_is_a_fault(
+        archive: bool, seed: u64, count in 2u32..30, a: usize, b: usize, kind in 0u8..6,
+    ) {
+        let case = Case::any(archive, seed, count);
         let mut shard = case.shard.clone();
         let rows = &mut shard.ledger.rows;
         let (a, b) = (a % rows.len(), b % rows.len());
@@ -305,6 +437,7 @@ proptest! {
             1 => rows.swap(a, b),
             2 => rows.insert(a, rows[b].clone()),
             3 => rows[a].length_bytes ^= 1,
+            4 => rows[a].digest = rows[b].digest,
             _ => rows[a].decision = rows[b].decision,
         }
         prop_assert_eq!(case.fault(&shard).is_some(), shard != case.shard);
@@ -324,25 +457,23 @@ fn the_crate_registry_becomes_verified_shards() {
     };
     let manifest = folder.manifest();
     assert!(manifest.entries().iter().all(|entry| !entry.path.contains("index.crates.io")));
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let rules = Rules { languages: vec!["en".parse().unwrap()], ..Rules::default() };
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     let (mut tokens, mut encoded, mut text) = (0, 0, 0);
-    for span in manifest.spans(256) {
-        let task = manifest.slice(span).unwrap();
-        let shard = Shard::build(&task, &folder, MINER).unwrap();
-        assert_eq!(verify::offline(&shard, &task, &MINER), Ok(()));
-        let mut stream = Seed::from_number(u64::from(span.first)).stream("audit", 0);
-        for place in stream.sample(task.entries().len(), 96) {
-            let entry = &task.entries()[place];
-            let index = span.first + u32::try_from(place).unwrap();
-            let bytes = folder.read(&entry.path).unwrap();
-            assert_eq!(verify::row(&shard, &task, index, &bytes), Ok(()), "{}", entry.path);
+    for (number, extent) in (0..).zip(folder.extents(Cut { entries_max: 256, bytes_max: u64::MAX }).unwrap())
+    {
+        let shard = Shard::build(&extent, &folder, MINER, &rules).unwrap();
+        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+        let mut stream = Seed::from_number(number).stream("audit", 0);
+        for place in stream.sample(shard.ledger.rows.len(), 16) {
+            let bytes = folder.read(&shard.ledger.rows[place].path).unwrap();
+            let row = u32::try_from(place).unwrap();
+            assert_eq!(verify::row(&shard, &extent, row, &bytes, &rules), Ok(()), "{row}");
         }
         let bytes = shard.encode();
         assert_eq!(Shard::decode(&bytes, &Limits::default()).as_ref(), Ok(&shard));
-        for row in &shard.ledger.rows {
-            let reason = row.decision.to_string();
-            let kind = if reason.starts_with("dup_of") { "dup_of".to_owned() } else { reason };
-            *reasons.entry(kind).or_default() += 1;
+        for (reason, count) in shard.ledger.decisions() {
+            *reasons.entry(reason).or_default() += count;
         }
         tokens += shard.tokens();
         encoded += bytes.len();
