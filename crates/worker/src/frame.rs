@@ -266,11 +266,12 @@ mod tests {
             task: Vec<u8>,
             submission: Vec<u8>,
             files in proptest::collection::vec(("[a-z/]{0,9}", any::<Vec<u8>>()), 0..4),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 8),
         ) {
             let request = request(task, submission, &files);
             let bytes = bytes(&request);
             prop_assert_eq!(Request::read(&bytes[..], REQUEST_MAX_BYTES).unwrap(), request);
-            for cut in 0..bytes.len() {
+            for cut in cuts.iter().map(|cut| cut.index(bytes.len())) {
                 prop_assert!(Request::read(&bytes[..cut], REQUEST_MAX_BYTES).is_err());
             }
             let longer = [&bytes[..], b"x"].concat();

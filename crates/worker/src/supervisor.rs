@@ -303,3 +303,96 @@ fn certificate(code: Code, limits: &Limits, walls: &Walls) -> Certificate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walls() -> Walls {
+        let limits = Limits {
+            submission_bytes: 1,
+            items: 1,
+            examine: primitives::DurationMs(2_000),
+            memory_bytes: 1 << 20,
+        };
+        Walls::of(&limits, 0, 1)
+    }
+
+    fn finished(ending: Ending) -> Finished {
+        let record = RunRecord {
+            ending,
+            quiet: false,
+            wall_ms: 0,
+            user_ms: 0,
+            system_ms: 0,
+            starved_ms: 0,
+            max_rss_bytes: 0,
+            request_bytes: 0,
+            output_bytes: 0,
+            walls: walls(),
+            deadline_ms: 8_000,
+            program: Digest::default(),
+            errors: String::new(),
+        };
+        Finished { record, output: Vec::new() }
+    }
+
+    #[test]
+    fn the_class_follows_from_the_evidence() {
+        let check = |ending, change: &dyn Fn(&mut Finished), code| {
+            let mut finished = finished(ending);
+            change(&mut finished);
+            assert_eq!(judge(&finished).unwrap_err().code, code, "{:?}", finished.record);
+        };
+        let none = |_: &mut Finished| {};
+        let signal = |number| Ending::Signal { number };
+        let exit = |exit: ChildExit| Ending::Exit { code: exit.code().into() };
+        // A kill by this supervisor is never taken for one from outside.
+        check(Ending::Killed { why: Kill::Deadline }, &none, Code::Deadline);
+        check(Ending::Killed { why: Kill::Output }, &none, Code::ResultTooLong);
+        check(Ending::Killed { why: Kill::Deadline }, &|run| run.record.starved_ms = 4_001, Code::HostBusy);
+        check(Ending::Killed { why: Kill::Deadline }, &|run| run.record.starved_ms = 4_000, Code::Deadline);
+        for number in [1, 2, 3, 9, 15] {
+            check(signal(number), &none, Code::KilledFromOutside);
+        }
+        // The hard limit of processor time kills with the same signal, at a figure that nobody else waits for.
+        check(signal(9), &|run| (run.record.user_ms, run.record.system_ms) = (1_900, 100), Code::Cpu);
+        check(signal(9), &|run| run.record.user_ms = 1_999, Code::KilledFromOutside);
+        check(signal(24), &none, Code::Cpu);
+        check(signal(6), &none, Code::Crash);
+        let starving =
+            |run: &mut Finished| run.record.errors = "memory allocation of 9 bytes failed\n".to_owned();
+        check(signal(6), &starving, Code::Memory);
+        check(signal(11), &starving, Code::Crash);
+        for number in [4, 7, 8, 11, 25, 31, 40] {
+            check(signal(number), &none, Code::Crash);
+        }
+        check(exit(ChildExit::Done), &none, Code::NoResult);
+        check(exit(ChildExit::Done), &|run| run.output = b"{}".to_vec(), Code::Garbage);
+        let longest = usize::try_from(output_max_bytes(walls().result_max_bytes)).unwrap();
+        check(exit(ChildExit::Done), &|run| run.output = vec![0; longest + 1], Code::ResultTooLong);
+        check(exit(ChildExit::Usage), &none, Code::Walls);
+        check(exit(ChildExit::Walls), &none, Code::Walls);
+        check(exit(ChildExit::Request), &none, Code::RequestUnreadable);
+        check(exit(ChildExit::ResultTooLong), &none, Code::ResultTooLong);
+        check(exit(ChildExit::Output), &none, Code::Host);
+        check(exit(ChildExit::Panicked), &none, Code::Panicked);
+        check(Ending::Exit { code: 1 }, &none, Code::ForeignExit);
+        let reply = |run: &mut Finished, reply: Reply| run.output = reply.bytes();
+        let foreign = |run: &mut Finished| reply(run, Reply::ForeignTask(String::new()));
+        check(exit(ChildExit::Done), &foreign, Code::ForeignTask);
+        let unknown = |run: &mut Finished| reply(run, Reply::UnknownMechanism(String::new()));
+        check(exit(ChildExit::Done), &unknown, Code::UnknownMechanism);
+    }
+
+    #[test]
+    fn one_death_of_two_runs_is_ours() {
+        let died = Failure::new(Code::Memory, "first");
+        let fine = CaseResult { outcome: Outcome::Ok, examined: Some("1".to_owned()) };
+        assert_eq!(confirm(&died, Ok(fine)).unwrap_err().code, Code::NotReproduced);
+        for code in [Code::Memory, Code::Crash, Code::KilledFromOutside] {
+            let second = Err(Failure::new(code, "second"));
+            assert_eq!(confirm(&died, second).unwrap_err().code, code, "the quiet run decides");
+        }
+    }
+}
