@@ -49,6 +49,14 @@ pub struct ErasedTask {
     pub bytes: Vec<u8>,
 }
 
+impl ErasedTask {
+    /// The name of a task of a mechanism.
+    #[must_use]
+    pub fn id_of(mechanism: &str, bytes: &[u8]) -> Digest {
+        Digest::of_parts(TASK_DOMAIN, &[mechanism.as_bytes(), bytes])
+    }
+}
+
 /// A case over task bytes.
 pub type ErasedCase = Case<Vec<u8>>;
 
@@ -238,7 +246,7 @@ fn erase_task<T: Serialize>(mechanism: &'static str, task: &T) -> Result<ErasedT
         let reason = format!("a task has {} bytes, at most {TASK_MAX_BYTES} are allowed", bytes.len());
         return Err(MechanismError::Job { mechanism, reason });
     }
-    Ok(ErasedTask { id: Digest::of_parts(TASK_DOMAIN, &[mechanism.as_bytes(), &bytes]), bytes })
+    Ok(ErasedTask { id: ErasedTask::id_of(mechanism, &bytes), bytes })
 }
 
 fn to_json<T: Serialize>(value: &T) -> String {
