@@ -24,6 +24,9 @@ pub struct LanguageError {
 }
 
 impl Language {
+    /// English.
+    pub const ENGLISH: Self = Self(*b"en");
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> &str {

@@ -37,5 +37,5 @@ pub use ledger::{Ledger, LedgerRow, TilingError};
 pub use manifest::{Entry, Manifest, ManifestError, Span, TaskSlice};
 pub use page::{Form, Page};
 pub use shard::{DocumentRow, Header, Limits, Shard, ShardError};
-pub use source::{Archives, Folder, FolderLimits, Memory, MemoryArchive, Source, SourceError};
+pub use source::{Archives, Folder, FolderLimits, Memory, MemoryArchive, Source, SourceError, Supplied};
 pub use verify::{Fault, Recipes, RowError};

@@ -141,6 +141,48 @@ pub trait Source {
     /// # Errors
     /// As [`Source::read`]; [`SourceError::Range`] where the file does not have them.
     fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError>;
+
+    /// What the subnet's owner put beside the source, by the digest of its bytes; see [`Supplied`].
+    ///
+    /// # Errors
+    /// [`SourceError::Unknown`] where there is nothing of that digest.
+    fn supply(&self, digest: &Digest) -> Result<Vec<u8>, SourceError> {
+        Err(SourceError::Unknown { path: digest.to_string() })
+    }
+}
+
+/// A source with what its owner put beside it: exclusion lists, base models, held-out documents.
+#[derive(Clone, Debug)]
+pub struct Supplied<S> {
+    source: S,
+    supplies: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl<S: Source> Supplied<S> {
+    /// The source with these supplies.
+    #[must_use]
+    pub fn new(source: S, supplies: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let supplies = supplies.into_iter().map(|bytes| (Digest::of(&bytes), bytes)).collect();
+        Self { source, supplies }
+    }
+}
+
+impl<S: Source> Source for Supplied<S> {
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+        self.source.extents(cut)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.source.read(path)
+    }
+
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+        self.source.read_range(path, first_byte, length_bytes)
+    }
+
+    fn supply(&self, digest: &Digest) -> Result<Vec<u8>, SourceError> {
+        self.supplies.get(digest).cloned().map_or_else(|| self.source.supply(digest), Ok)
+    }
 }
 
 /// A manifest's files as tasks.

@@ -1,25 +1,30 @@
 //! How often the value experiment orders corpora whose order is known, by how far they are apart, and what a decision costs.
 //!
-//! `cargo bench -p mechanisms --bench value -- GOLD.jsonl.gz [TRIALS] [KIND…]`: the texts come from a file of JSON lines with a
-//! `main_content` each. A trial draws base, pool and documents anew, spoils a fraction of the candidate's documents in one
-//! way, and compares it with the unspoilt ones. `ordered` counts trials in which the mean has the right sign, with
-//! Wilson's 95 % interval; `decided` those with a verdict, `wrong` those in which the spoilt corpus was called a gain.
+//! `cargo bench -p mechanisms --bench value -- GOLD.jsonl.gz MODEL [TRIALS] [KIND…]`: texts come from a file of JSON lines with a
+//! `main_content` each. MODEL is the base model's file; where it isn't there, it is trained first and written. A trial
+//! draws documents and pool anew, spoils a fraction of the candidate's documents in one way, and compares it with the
+//! unspoilt ones. `ordered` counts trials in which the mean has the right sign, with Wilson's 95 % interval; `decided`
+//! those with a verdict, `wrong` those in which the spoilt corpus was called a gain. `WEIGH_SEEDS`, `WEIGH_STEPS`,
+//! `WEIGH_RATE` and `WEIGH_TOKENS` replace numbers of the experiment.
 
 use std::{io::Read as _, num::NonZeroUsize, process::ExitCode};
 
+use lm::{Compute, Config, Model, Preset, Sizes, TrainConfig};
 use mechanisms::dataset::{
     params,
-    value::{Evidence, Experiment, Verdict},
+    value::{Corpus, Evidence, Experiment, Ground, Verdict},
 };
 use primitives::{Digest, Seed, Stream};
 use serde::Deserialize;
 
 /// Texts shorter than this hold too little of anything.
 const TEXT_MIN_BYTES: usize = 400;
-/// Bytes of the base mix.
-const BASE_BYTES: usize = 300_000;
+/// Bytes that the base model is trained on.
+const MODEL_BYTES: usize = 2_000_000;
+/// Steps of its training.
+const MODEL_STEPS: u64 = 3_000;
 /// Texts in the pool.
-const POOL_TEXTS: usize = 400;
+const POOL_TEXTS: usize = 300;
 /// Fractions of spoilt documents, in percent, from gross to fine.
 const PERCENTS: [u64; 5] = [100, 50, 20, 10, 5];
 
@@ -45,18 +50,24 @@ fn main() -> ExitCode {
         println!("no file of texts given: nothing to measure");
         return ExitCode::SUCCESS;
     };
-    let trials: u64 = arguments.get(1).map_or(5, |text| text.parse().expect("a number of trials"));
-    let wanted = |kind: &str| arguments.len() < 3 || arguments[2..].iter().any(|name| kind.starts_with(name.as_str()));
+    let Some(model) = arguments.get(1) else {
+        println!("no file for the base model given: nothing to measure");
+        return ExitCode::SUCCESS;
+    };
+    let trials: u64 = arguments.get(2).map_or(5, |text| text.parse().expect("a number of trials"));
+    let wanted = |kind: &str| arguments.len() < 4 || arguments[3..].iter().any(|name| kind.starts_with(name.as_str()));
     let texts = read(path);
-    let experiment = params::default_experiment(Digest::default(), Digest::default());
-    println!("{} texts; {experiment:?}", texts.len());
+    let experiment = experiment();
+    let (ours, theirs) = split(texts);
+    let model = base_model(model, &ours, &experiment);
+    println!("{} texts for the model, {} for trials; {experiment:?}", ours.len(), theirs.len());
     println!("kind            spoilt  ordered right          decided  wrong  mean bits/byte  seed sd  resolution  CPU s/decision");
     let mut by_gap = vec![(0_u64, 0_u64); PERCENTS.len()];
     for (kind, spoil) in KINDS.iter().filter(|(kind, _)| wanted(kind)) {
         for (gap, percent) in PERCENTS.iter().enumerate() {
             let before = cpu_seconds();
             let found: Vec<(Evidence, f64)> =
-                (0..trials).map(|trial| play(&experiment, &texts, *spoil, *percent, trial)).collect();
+                (0..trials).map(|trial| play(&experiment, &model, &ours, &theirs, *spoil, *percent, trial)).collect();
             let cost = (cpu_seconds() - before) / trials as f64;
             let right = found.iter().filter(|(evidence, _)| evidence.mean_bits_per_byte < 0.0).count() as u64;
             let decided = found.iter().filter(|(evidence, _)| evidence.verdict != Verdict::Undecided).count();
@@ -78,32 +89,93 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One comparison of a spoilt corpus with itself unspoilt, and the spread of the mean between training seeds.
-fn play(experiment: &Experiment, texts: &[String], spoil: Spoil, percent: u64, trial: u64) -> (Evidence, f64) {
-    let seed = Seed::from_number(trial);
+/// The recommended experiment, with numbers from the environment.
+fn experiment() -> Experiment {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<f64>().expect("a number"));
+    let mut experiment = params::default_experiment(Digest::default(), Digest::default(), Digest::default());
+    if let Some(seeds) = number("WEIGH_SEEDS") {
+        experiment.seeds = seeds as u32;
+    }
+    if let Some(steps) = number("WEIGH_STEPS") {
+        experiment.training.steps = steps as u64;
+    }
+    if let Some(rate) = number("WEIGH_RATE") {
+        experiment.training.peak_rate = rate;
+    }
+    if let Some(tokens) = number("WEIGH_TOKENS") {
+        experiment.candidate_tokens = tokens as usize;
+    }
+    experiment
+}
+
+/// The texts that the base model learns to read from, and the others.
+fn split(texts: Vec<String>) -> (Vec<String>, Vec<String>) {
     let mut order: Vec<usize> = (0..texts.len()).collect();
+    Seed::from_number(u64::MAX).stream("base", 0).shuffle(&mut order);
+    let (mut ours, mut theirs, mut length) = (Vec::new(), Vec::new(), 0);
+    for at in order {
+        let to = if length < MODEL_BYTES { &mut ours } else { &mut theirs };
+        length += texts[at].len();
+        to.push(texts[at].clone());
+    }
+    (ours, theirs)
+}
+
+/// The base model from its file, or trained and written there.
+fn base_model(path: &str, texts: &[String], experiment: &Experiment) -> Model {
+    if let Ok(bytes) = std::fs::read(path) {
+        return Model::import(&bytes).expect("a model");
+    }
+    let sizes = Sizes { context: experiment.training.sequence, ..*Preset::Mouse.config() };
+    let config = Config::new(sizes).expect("good sizes");
+    let tokens = Corpus::of(texts.iter().map(String::as_str), usize::MAX);
+    let training = TrainConfig { steps: MODEL_STEPS, ..TrainConfig::default() };
+    let compute = Compute::new(2).expect("two threads");
+    let trained = lm::train(&config, tokens.tokens(), &training, Seed::from_number(1), &compute).expect("trains");
+    let loss = trained.steps.last().map_or(0.0, |step| step.loss / std::f64::consts::LN_2);
+    println!("base model of {} parameters: {loss:.3} bits per byte at its last step", config.parameters());
+    std::fs::write(path, trained.model.export()).expect("the model's file");
+    trained.model
+}
+
+/// One comparison of a spoilt corpus with itself unspoilt, and the spread of the mean between training seeds.
+fn play(
+    experiment: &Experiment,
+    model: &Model,
+    ours: &[String],
+    theirs: &[String],
+    spoil: Spoil,
+    percent: u64,
+    trial: u64,
+) -> (Evidence, f64) {
+    let seed = Seed::from_number(trial);
+    let mut order: Vec<usize> = (0..theirs.len()).collect();
     seed.stream("order", 0).shuffle(&mut order);
-    let mut rest = order.into_iter().map(|at| texts[at].clone());
-    let mut take = |bytes: usize| {
-        let (mut taken, mut length) = (Vec::new(), 0);
-        while length < bytes {
-            let text = rest.next().expect("texts enough");
-            length += text.len();
-            taken.push(text);
-        }
-        taken
-    };
-    let base = take(BASE_BYTES);
-    let clean = take(experiment.candidate_bytes * 5 / 4);
+    let mut rest = order.into_iter().map(|at| theirs[at].clone());
+    let (mut clean, mut length) = (Vec::new(), 0);
+    while length < experiment.candidate_tokens * 5 / 4 {
+        let text = rest.next().expect("texts enough");
+        length += text.len();
+        clean.push(text);
+    }
     let pool: Vec<String> = rest.take(POOL_TEXTS).collect();
     let mut draws = seed.stream("spoil", percent);
     let spoilt: Vec<String> = clean
         .iter()
         .map(|text| if draws.below(100) < percent { spoil(text, &clean, &mut draws) } else { text.clone() })
         .collect();
-    let bytes = |texts: &[String]| texts.join("\0").into_bytes();
-    let threads = NonZeroUsize::MIN;
-    let found = experiment.differences(&base, &bytes(&spoilt), &bytes(&clean), &pool, &seed, threads);
+    // As much of the base as of the candidate: half of what is seen is new.
+    let (mut base, mut length) = (Vec::new(), 0);
+    for text in ours {
+        if length < experiment.candidate_tokens {
+            length += text.len();
+            base.push(text.clone());
+        }
+    }
+    let corpus = |texts: &[String]| Corpus::of(texts.iter().map(String::as_str), experiment.candidate_tokens);
+    let ground = Ground::new(model.clone(), base, pool);
+    let found =
+        experiment.differences(&ground, &corpus(&spoilt), &corpus(&clean), &seed, NonZeroUsize::MIN);
     let differences = found.expect("models train");
     let means: Vec<f64> = differences.iter().map(|row| row.iter().sum::<f64>() / row.len().max(1) as f64).collect();
     let centre = means.iter().sum::<f64>() / means.len() as f64;

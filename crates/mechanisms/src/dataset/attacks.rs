@@ -281,8 +281,8 @@ fn pad(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
 fn orphaned_duplicates_are_empty(shard: &mut Shard) {
     let kept: Vec<u32> = shard.documents.iter().map(|row| row.record).collect();
     for row in &mut shard.ledger.rows {
-        if let Decision::Dropped(Reason::DuplicateOf { record }) = row.decision
-            && kept.binary_search(&record).is_err()
+        if let Decision::Dropped(Reason::DuplicateOf { row: of }) = row.decision
+            && kept.binary_search(&of).is_err()
         {
             row.decision = Decision::Dropped(Reason::Empty);
         }

@@ -4,9 +4,9 @@
 //! Step 3 needs no step of its own: the recipe drops excluded documents, so that a kept one is a wrong decision, which
 //! all kept documents are checked for.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use corpus::{Decision, Extent, LedgerRow, RECIPE, Rules, Shard, Source, SourceError, verify};
+use corpus::{Decision, Extent, LedgerRow, RECIPE, Recipes, Rules, Shard, Source, SourceError, verify};
 use primitives::{Digest, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +60,8 @@ pub(super) fn examine(case: &Case<Task>, inputs: &Inputs) -> Result<Examined, Fa
         return Err(Fault::Proven(Certificate::new(0, None, "root is the committed one", &root, &found)));
     }
     let is_pinned = shard.header.recipe == RECIPE;
-    let admitted = if case.task.terms.open { verify::Admitted::Any } else { verify::Admitted::Pinned };
-    verify::offline(&shard, &case.task.extent, &case.hotkey, admitted).map_err(|fault| proven(0, &fault))?;
+    let recipes = if case.task.terms.open { Recipes::Open } else { Recipes::Pinned };
+    verify::offline(&shard, &case.task.extent, &case.hotkey, recipes).map_err(|fault| proven(0, &fault))?;
     Examination { case, inputs, shard, is_pinned }.run()
 }
 
@@ -71,7 +71,7 @@ impl Examination<'_> {
         let exclusion = exclusion.and_then(|fetch| self.inputs.fetched.get(&fetch));
         let rules = self.case.task.terms.rules(exclusion.map(|bytes| bytes.as_slice()));
         let rules = rules.map_err(|reason| Fault::NoEvidence { reason })?;
-        verify::excluded(&self.shard, &rules).map_err(|fault| proven(3, &fault))?;
+        self.holds_nothing_excluded(&rules)?;
 
         let experiment = self.case.task.terms.value.as_ref().filter(|_| !self.is_pinned);
         let (kept, dropped) = self.sample();
@@ -95,6 +95,21 @@ impl Examination<'_> {
             aligned_permille,
             value,
         })
+    }
+
+    /// Step 3: no kept text shares a 13-gram with what is excluded.
+    fn holds_nothing_excluded(&self, rules: &Rules) -> Result<(), Fault> {
+        for document in &self.shard.documents {
+            if let Some(hit) = rules.exclusion.hits(&document.text) {
+                let row = self.shard.ledger.rows.get(document.record as usize);
+                let record = row.map(|row| row.name().to_string());
+                let found = format!("{:?} from word {}", hit.gram, hit.word);
+                let expected = "no 13 words of a benchmark";
+                let rule = "documents hold nothing that is excluded";
+                return Err(Fault::Proven(Certificate::new(3, record.as_deref(), rule, expected, &found)));
+            }
+        }
+        Ok(())
     }
 
     /// Rows that are checked against the source. Kept ones are drawn flat. Dropped ones are drawn by the byte: whoever writes
@@ -142,8 +157,11 @@ impl Examination<'_> {
             let bytes = self.bytes_of(*row)?;
             if self.is_pinned {
                 verify::row(shard, extent, *row, &bytes, rules).map_err(row_fault)?;
-            } else if let Some(found) = verify::aligned(shard, extent, *row, &bytes).map_err(row_fault)? {
-                aligned.push((found.permille, *row));
+                continue;
+            }
+            let found = verify::aligned(shard, extent, *row, &bytes).map_err(row_fault)?;
+            if shard.ledger.rows[*row as usize].decision == Decision::Kept {
+                aligned.push((found.permille(), *row));
             }
         }
         if self.is_pinned || aligned.is_empty() {
@@ -154,7 +172,7 @@ impl Examination<'_> {
         let mean = u16::try_from(sum / aligned.len() as u64).unwrap_or(u16::MAX);
         let strange = aligned.iter().filter(|(permille, _)| *permille < params::STRANGE_PERMILLE).count();
         let strange_max = (aligned.len() * params::STRANGE_ROWS_MAX_PERCENT).div_ceil(100);
-        let worst = &self.shard.ledger.rows[aligned[0].1 as usize].place();
+        let worst = &self.shard.ledger.rows[aligned[0].1 as usize].name().to_string();
         let fail = |rule, expected: String, found: String| {
             Err(Fault::Proven(Certificate::new(1, Some(worst), rule, &expected, &found)))
         };
@@ -177,7 +195,7 @@ impl Examination<'_> {
             return Ok(Arc::clone(bytes));
         }
         let bytes = Fetched(self.inputs).read_range(&row.path, row.offset_bytes, row.length_bytes);
-        bytes.map(Arc::new).map_err(|_| lacking(row.place()))
+        bytes.map(Arc::new).map_err(|_| lacking(row.name().to_string()))
     }
 
     /// Step 5: trains on the shard's texts and on the default recipe's.
@@ -268,6 +286,24 @@ fn row_fault(error: verify::RowError) -> Fault {
 }
 
 fn proven(step: u8, fault: &verify::Fault) -> Fault {
-    let record = fault.record.as_deref();
-    Fault::Proven(Certificate::new(step, record, fault.rule.text(), fault.expected.as_str(), fault.found.as_str()))
+    let rule = match fault.rule {
+        verify::Rule::Recipe => "shard is made by a recipe that the task takes",
+        verify::Rule::Task => "shard belongs to its task",
+        verify::Rule::Miner => "shard belongs to its miner",
+        verify::Rule::RowMissing => "ledger has a row for every record",
+        verify::Rule::RowExtra => "ledger has no row beyond the records",
+        verify::Rule::RowMoved => "ledger keeps the records' order",
+        verify::Rule::RowChanged => "ledger states each record's place, length, kind and digest",
+        verify::Rule::RowSpan => "a row is exactly one record",
+        verify::Rule::Documents => "there is a document for each kept record",
+        verify::Rule::DuplicateOf => "a duplicate names an earlier kept record",
+        verify::Rule::Decision => "decision is the recipe's",
+        verify::Rule::Text => "text is the recipe's",
+        verify::Rule::Provenance => "address, name and date are the record's",
+        verify::Rule::Language => "language is the text's",
+        verify::Rule::Tokens => "tokens are counted",
+        verify::Rule::Fingerprint => "fingerprint is the text's",
+    };
+    let record = fault.record.as_ref().map(verify::Quote::as_str);
+    Fault::Proven(Certificate::new(step, record, rule, fault.expected.as_str(), fault.found.as_str()))
 }

@@ -1,7 +1,7 @@
 //! The mechanism's numbers, with their reasons.
 
 use corpus::shard::Limits;
-use lm::{Preset, TrainConfig};
+use lm::TrainConfig;
 use primitives::Digest;
 
 use super::value::{Experiment, Terms};
@@ -41,20 +41,20 @@ pub const EXAMINE_MAX_MEMORY_BYTES: u64 = 1 << 30;
 /// Pieces that are fetched for one examination: samples, or every file of a task and the experiment's supplies.
 pub const FETCHES_MAX: usize = 1 << 12;
 
-/// The experiment that the house recommends, over this base and pool: decided in about a minute of CPU time.
+/// The experiment that the house recommends, with these supplies: model, base mix and pool.
 #[must_use]
-pub fn default_experiment(base: Digest, pool: Digest) -> Experiment {
+pub fn default_experiment(model: Digest, base: Digest, pool: Digest) -> Experiment {
     Experiment {
+        model,
         base,
         pool,
-        candidate_bytes: 300_000,
+        candidate_tokens: 200_000,
         documents: 192,
         document_bytes: 768,
         seeds: 3,
-        model: Preset::Mouse,
-        training: TrainConfig { steps: 300, batch: 8, ..TrainConfig::default() },
+        training: TrainConfig { steps: 100, peak_rate: 1e-3, ..TrainConfig::default() },
         terms: Terms {
-            clip_bits_per_byte: 0.2,
+            clip_bits_per_byte: 0.1,
             margin_bits_per_byte: 0.01,
             taper_bits_per_byte: 0.05,
             gain_bits_per_byte: 0.05,

@@ -1,6 +1,6 @@
 //! Which part of the source is asked for in which round, and on what terms.
 
-use corpus::{Exclusion, Extent, Rules, Source};
+use corpus::{Exclusion, Extent, Language, Rules, Source};
 use primitives::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl Job {
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     /// The languages that are wanted, as ISO 639-1 codes; none wants all.
-    pub languages: Vec<String>,
+    pub languages: Vec<Language>,
     /// The digest of the encoded [`Exclusion`]: 13-grams of public benchmarks, which no document may hold. Without one
     /// nothing is excluded.
     pub exclusion: Option<Digest>,
@@ -46,7 +46,7 @@ impl Terms {
     /// Documents in English by the pinned recipe, nothing excluded, all worth the same.
     #[must_use]
     pub fn plain() -> Self {
-        Self { languages: vec!["en".to_owned()], exclusion: None, open: false, value: None }
+        Self { languages: vec![Language::ENGLISH], exclusion: None, open: false, value: None }
     }
 
     /// The rules for the recipe, with the exclusion list that `bytes` hold where one is named.

@@ -1,9 +1,12 @@
 //! Step 5 of the ladder: what a shard's texts are worth, found by training on them.
 //!
 //! Two corpora of the same length are each mixed into a frozen base: the shard's texts, and those that the default recipe
-//! makes of the same records. Models of the same beginnings see them in the same order, and both score the same held-out
+//! makes of the same records. Both trainings go on from one base model in the same order, and both score the same held-out
 //! documents, which the audit seed draws after the commitment. Everything follows from public bytes and that seed, so
 //! that whoever runs it again gets the same [`Evidence`] to the bit.
+//!
+//! A model that has learned to read first tells corpora apart in a hundred steps; two untrained ones differ more by their
+//! seeds than by what they were fed.
 //!
 //! [`evidence`] weighs differences; this module makes them.
 
@@ -12,7 +15,7 @@ pub mod evidence;
 use std::num::NonZeroUsize;
 
 use corpus::{Exclusion, Shard, Source, SourceError};
-use lm::{Compute, Preset, Tokenizer, TrainConfig};
+use lm::{Compute, Model, Tokenizer, TrainConfig, Trainer};
 use primitives::{Digest, Seed};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,28 +26,27 @@ use crate::Fetch;
 
 /// The longest supply: texts of a base or of a pool.
 const SUPPLY_MAX_BYTES: usize = 64 << 20;
-/// The end of a document in a stream of bytes. Prose holds none, since texts are normalised.
-const DOCUMENT_END: u8 = 0;
 
 /// How a shard's worth is found; part of the task, so that it is known before the work begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
+    /// The digest of the model that every training goes on from, as [`Model::export`] writes it; over bytes.
+    pub model: Digest,
     /// The digest of the base mix, as [`encode_texts`] writes it.
     pub base: Digest,
     /// The digest of the pool that held-out documents are drawn from.
     pub pool: Digest,
-    /// Bytes that are taken of the shard and of the default recipe's texts: more of them buy no score.
-    pub candidate_bytes: usize,
+    /// Tokens (bytes and ends of documents) that are taken of the shard and of the default recipe's texts: more of them buy
+    /// no score.
+    pub candidate_tokens: usize,
     /// Held-out documents.
     pub documents: usize,
     /// Bytes of a held-out document that are scored, from its beginning.
     pub document_bytes: usize,
     /// Pairs of trainings.
     pub seeds: u32,
-    /// The models.
-    pub model: Preset,
-    /// Their training.
+    /// How a training goes on from the base model.
     pub training: TrainConfig,
     /// How the outcome is weighed and paid.
     pub terms: Terms,
@@ -82,7 +84,7 @@ impl Experiment {
     /// What has to be fetched for it.
     #[must_use]
     pub fn supplies(&self) -> Vec<Fetch> {
-        vec![Fetch::Supply { digest: self.base }, Fetch::Supply { digest: self.pool }]
+        [self.model, self.base, self.pool].into_iter().map(|digest| Fetch::Supply { digest }).collect()
     }
 
     /// Compares a shard with what the default recipe makes of the same records.
@@ -97,63 +99,43 @@ impl Experiment {
         seed: &Seed,
         threads: NonZeroUsize,
     ) -> Result<Evidence, ExperimentError> {
-        let order = seed.stream("records", 0);
         let rows = shard.ledger.rows.len().max(reference.ledger.rows.len());
         let mut records: Vec<usize> = (0..rows).collect();
-        { order }.shuffle(&mut records);
+        seed.stream("records", 0).shuffle(&mut records);
         let pick = |shard: &Shard| {
-            let texts = records.iter().filter_map(|at| shard.document(u32::try_from(*at).ok()?));
-            stream(texts.map(|row| row.text.as_str()), self.candidate_bytes)
+            let rows = records.iter().filter_map(|at| shard.document(u32::try_from(*at).ok()?));
+            Corpus::of(rows.map(|row| row.text.as_str()), self.candidate_tokens)
         };
-        let (ours, theirs) = (pick(shard), pick(reference));
-        let base = texts(source, self.base)?;
-        let pool = texts(source, self.pool)?;
-        self.compare(&base, &ours, &theirs, &pool, seed, threads)
-    }
-
-    /// Compares a candidate's bytes with the reference's: both are cut to the shorter one's length.
-    ///
-    /// # Errors
-    /// [`ExperimentError::Models`] where a training fails.
-    pub fn compare(
-        &self,
-        base: &[String],
-        candidate: &[u8],
-        reference: &[u8],
-        pool: &[String],
-        seed: &Seed,
-        threads: NonZeroUsize,
-    ) -> Result<Evidence, ExperimentError> {
-        let length = candidate.len().min(reference.len()).min(self.candidate_bytes);
-        if candidate[..length] == reference[..length] {
+        let (candidate, reference) = (pick(shard), pick(reference));
+        if candidate == reference {
             return Ok(Evidence::equal(&self.terms));
         }
-        let differences = self.differences(base, candidate, reference, pool, seed, threads)?;
+        let ground = Ground::read(self, source)?;
+        let differences = self.differences(&ground, &candidate, &reference, seed, threads)?;
         Ok(Evidence::weigh(&self.terms, &differences))
     }
 
-    /// By seed and held-out document: bits per byte under the reference's model minus those under the candidate's.
+    /// By seed and held-out document: bits per byte under the reference's model minus those under the candidate's. Both are cut
+    /// to the shorter one's length.
     ///
     /// # Errors
     /// [`ExperimentError::Models`] where a training fails.
     pub fn differences(
         &self,
-        base: &[String],
-        candidate: &[u8],
-        reference: &[u8],
-        pool: &[String],
+        ground: &Ground,
+        candidate: &Corpus,
+        reference: &Corpus,
         seed: &Seed,
         threads: NonZeroUsize,
     ) -> Result<Vec<Vec<f64>>, ExperimentError> {
-        let length = candidate.len().min(reference.len()).min(self.candidate_bytes);
-        let (candidate, reference) = (&candidate[..length], &reference[..length]);
-        let held_out = self.held_out(base, candidate, reference, pool, seed);
-        let base = stream(base.iter().map(String::as_str), usize::MAX);
+        let length = candidate.0.len().min(reference.0.len()).min(self.candidate_tokens);
+        let (candidate, reference) = (&candidate.0[..length], &reference.0[..length]);
+        let held_out = self.held_out(ground, [candidate, reference], seed)?;
         (0..u64::from(self.seeds))
             .map(|at| {
                 let seed = seed.derive("training", at);
-                let with_reference = self.bits_per_byte(&base, reference, &held_out, seed, threads)?;
-                let with_candidate = self.bits_per_byte(&base, candidate, &held_out, seed, threads)?;
+                let with_reference = self.bits_per_byte(ground, reference, &held_out, seed, threads)?;
+                let with_candidate = self.bits_per_byte(ground, candidate, &held_out, seed, threads)?;
                 Ok(with_reference.iter().zip(&with_candidate).map(|(theirs, ours)| theirs - ours).collect())
             })
             .collect()
@@ -162,65 +144,120 @@ impl Experiment {
     /// The documents that both models score: drawn from the pool, without any that shares a 13-gram with what is trained on.
     fn held_out(
         &self,
-        base: &[String],
-        candidate: &[u8],
-        reference: &[u8],
-        pool: &[String],
+        ground: &Ground,
+        trained: [&[u32]; 2],
         seed: &Seed,
-    ) -> Vec<Vec<u8>> {
-        let trained = [String::from_utf8_lossy(candidate), String::from_utf8_lossy(reference)];
-        let known = Exclusion::new(base.iter().map(String::as_str).chain(trained.iter().map(|text| &**text)));
-        let mut order: Vec<usize> = (0..pool.len()).collect();
+    ) -> Result<Vec<Vec<u8>>, ExperimentError> {
+        // The ends of documents become spaces: no run of words is looked for across them in vain.
+        let bytes = |tokens: &[u32]| -> Vec<u8> {
+            tokens.iter().map(|token| u8::try_from(*token).unwrap_or(b' ')).collect()
+        };
+        let trained = trained.map(|tokens| String::from_utf8_lossy(&bytes(tokens)).into_owned());
+        let known = Exclusion::new(ground.base.iter().chain(&trained)).map_err(|error| models(&error))?;
+        let mut order: Vec<usize> = (0..ground.pool.len()).collect();
         seed.stream("held-out", 0).shuffle(&mut order);
-        let fresh = order.into_iter().map(|at| &pool[at]).filter(|text| known.hit(text).is_none());
+        let fresh = order.into_iter().map(|at| &ground.pool[at]).filter(|text| known.hits(text).is_none());
         let cut = |text: &String| text.as_bytes()[..text.len().min(self.document_bytes)].to_vec();
-        fresh.take(self.documents).map(cut).collect()
+        Ok(fresh.take(self.documents).map(cut).collect())
     }
 
-    /// Bits per byte of each held-out document under a model trained on the base and `mixed`.
+    /// Bits per byte of each held-out document under the base model, trained on with the base and `mixed`.
     fn bits_per_byte(
         &self,
-        base: &[u8],
-        mixed: &[u8],
+        ground: &Ground,
+        mixed: &[u32],
         held_out: &[Vec<u8>],
         seed: Seed,
         threads: NonZeroUsize,
     ) -> Result<Vec<f64>, ExperimentError> {
-        let fail = |error: &dyn std::fmt::Display| ExperimentError::Models { reason: error.to_string() };
-        let compute = Compute::new(threads.get()).map_err(|error| fail(&error))?;
-        let tokenizer = Tokenizer::bytes();
-        let tokens: Vec<u32> = base.iter().chain(mixed).map(|byte| u32::from(*byte)).collect();
-        let config = self.model.config();
-        let trained = lm::train(&config, &tokens, &self.training, seed, &compute).map_err(|error| fail(&error))?;
-        let scores = lm::score_texts(&trained.model, &tokenizer, held_out, config.context / 2, &compute)
-            .map_err(|error| fail(&error))?;
+        let compute = Compute::new(threads.get()).map_err(|error| models(&error))?;
+        let tokens = [&ground.base_tokens[..], mixed].concat();
+        let trainer = Trainer::new(ground.model.clone(), self.training.clone(), seed);
+        let mut trainer = trainer.map_err(|error| models(&error))?;
+        trainer.run(&compute, &tokens).map_err(|error| models(&error))?;
+        let model = trainer.into_state().model;
+        let stride = model.config().context / 2;
+        let scores = lm::score_texts(&model, &Tokenizer::bytes(), held_out, stride.max(1), &compute);
+        let scores = scores.map_err(|error| models(&error))?;
         Ok(scores.iter().map(|score| score.bits_per_byte().unwrap_or(0.0)).collect())
     }
 }
 
-/// Documents one behind the other, each with its end, up to `most` bytes.
-fn stream<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for text in texts {
-        if bytes.len() >= most {
-            break;
+/// Documents as a stream of tokens: each document's bytes behind a start token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corpus(Vec<u32>);
+
+impl Corpus {
+    /// These documents, one behind the other, up to `most` tokens.
+    #[must_use]
+    pub fn of<'a>(texts: impl Iterator<Item = &'a str>, most: usize) -> Self {
+        let start = Tokenizer::bytes().start();
+        let mut tokens = Vec::new();
+        for text in texts {
+            if tokens.len() >= most {
+                break;
+            }
+            tokens.push(start);
+            tokens.extend(text.bytes().map(u32::from));
         }
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.push(DOCUMENT_END);
+        tokens.truncate(most);
+        Self(tokens)
     }
-    bytes.truncate(most);
-    bytes
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+/// What the owner supplies, read: the same for every shard of a job.
+#[derive(Debug)]
+pub struct Ground {
+    /// What every training goes on from.
+    pub model: Model,
+    /// The base mix.
+    pub base: Vec<String>,
+    /// What held-out documents are drawn from.
+    pub pool: Vec<String>,
+    base_tokens: Vec<u32>,
+}
+
+impl Ground {
+    /// A ground of these parts.
+    #[must_use]
+    pub fn new(model: Model, base: Vec<String>, pool: Vec<String>) -> Self {
+        let base_tokens = Corpus::of(base.iter().map(String::as_str), usize::MAX).0;
+        Self { model, base, pool, base_tokens }
+    }
+
+    fn read(experiment: &Experiment, source: &dyn Source) -> Result<Self, ExperimentError> {
+        let digest = experiment.model;
+        let model = Model::import(&supply(source, digest)?);
+        let model = model.map_err(|error| ExperimentError::Supply { digest, reason: error.to_string() })?;
+        Ok(Self::new(model, texts(source, experiment.base)?, texts(source, experiment.pool)?))
+    }
+}
+
+fn models(error: &dyn std::fmt::Display) -> ExperimentError {
+    ExperimentError::Models { reason: error.to_string() }
+}
+
+/// The bytes of a supply.
+fn supply(source: &dyn Source, digest: Digest) -> Result<Vec<u8>, ExperimentError> {
+    let bytes = source.supply(&digest)?;
+    let fail = |reason: String| Err(ExperimentError::Supply { digest, reason });
+    if bytes.len() > SUPPLY_MAX_BYTES {
+        return fail(format!("{} bytes, at most {SUPPLY_MAX_BYTES} are allowed", bytes.len()));
+    }
+    if Digest::of(&bytes) != digest {
+        return fail("its bytes have another digest".to_owned());
+    }
+    Ok(bytes)
 }
 
 /// The texts of a supply.
 fn texts(source: &dyn Source, digest: Digest) -> Result<Vec<String>, ExperimentError> {
-    let bytes = source.supply(&digest)?;
-    let fail = |reason: String| ExperimentError::Supply { digest, reason };
-    if bytes.len() > SUPPLY_MAX_BYTES {
-        return Err(fail(format!("{} bytes, at most {SUPPLY_MAX_BYTES} are allowed", bytes.len())));
-    }
-    if Digest::of(&bytes) != digest {
-        return Err(fail("its bytes have another digest".to_owned()));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
+    let read = serde_json::from_slice(&supply(source, digest)?);
+    read.map_err(|error| ExperimentError::Supply { digest, reason: error.to_string() })
 }

@@ -107,7 +107,7 @@ fn each_false_claim_in_a_well_formed_shard_has_its_rule() {
     };
     check(&twice, 0, "decision is the recipe's");
     let duplicate = |shard: &mut Shard| {
-        shard.ledger.rows[0].decision = Decision::Dropped(Reason::DuplicateOf { record: 5 });
+        shard.ledger.rows[0].decision = Decision::Dropped(Reason::DuplicateOf { row: 5 });
         shard.documents.remove(0);
     };
     check(&duplicate, 0, "a duplicate names an earlier kept entry");
@@ -202,8 +202,8 @@ fn mutate(shard: &mut Shard, kind: u8, a: usize, b: usize) {
         1 => shard.ledger.rows.swap(row, b % rows),
         2 => shard.ledger.rows[row].decision = Decision::Kept,
         3 => {
-            let record = u32::try_from(b % 8).expect("small");
-            shard.ledger.rows[row].decision = Decision::Dropped(Reason::DuplicateOf { record });
+            let row = u32::try_from(b % 8).expect("small");
+            shard.ledger.rows[row].decision = Decision::Dropped(Reason::DuplicateOf { row });
         }
         4 => _ = shard.documents.remove(document),
         5 => shard.documents.swap(document, b % documents),
