@@ -26,7 +26,7 @@ fn schedule(steps: u64) -> TrainConfig {
 fn a_tiny_text_is_learned_by_heart() {
     let tokens = Tokenizer::bytes().stream(&[TEXT]).unwrap();
     let compute = Compute::new(2).unwrap();
-    let mouse = Preset::Mouse.config();
+    let mouse = Config::new(Sizes { context: 64, ..Preset::Mouse.config().into() }).unwrap();
     let trained = train(&mouse, &tokens, &schedule(300), Seed::from_number(1), &compute).unwrap();
     let (first, last) = (trained.steps[0].loss, trained.steps[299].loss);
     assert!((first - 257f64.ln()).abs() < 0.1, "an untrained model knows nothing: {first}");
