@@ -1,6 +1,10 @@
 //! Losses beside PyTorch's, where a Python that has it is named (see `benches/peers/README.md`).
 
-#![expect(clippy::disallowed_methods, reason = "files and a variable are the way to the other program")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "files and a variable are the way to the other program, and its numbers are shown"
+)]
 
 use std::{env, fs, path::PathBuf, process::Command};
 
