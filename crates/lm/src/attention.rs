@@ -7,7 +7,7 @@
 
 use crate::{
     compute::Compute,
-    gemm::{Matrix, Onto, Packed, Product, STRIPS, Strips},
+    gemm::{Matrix, Onto, Packed, Product, Strips, strips},
     lanes::{Kernel, LANES, Lanes},
     math,
     rows::sum_of_products,
@@ -270,7 +270,7 @@ struct Scores {
 
 impl Scores {
     fn new(length: usize) -> Self {
-        Self { data: vec![0.0; QUERY_BLOCK * length.next_multiple_of(LANES)], strips: Box::new(STRIPS) }
+        Self { data: vec![0.0; QUERY_BLOCK * length.next_multiple_of(LANES)], strips: strips() }
     }
 }
 

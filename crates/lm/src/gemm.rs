@@ -41,7 +41,7 @@ impl<'a> Matrix<'a> {
         self.data[i * self.row_stride + j * self.column_stride]
     }
 
-    fn from_row(self, i: usize) -> Self {
+    fn rows_below(self, i: usize) -> Self {
         Self { data: &self.data[(i * self.row_stride).min(self.data.len())..], ..self }
     }
 }
@@ -63,7 +63,7 @@ impl Packed {
         self.data.resize(k * width, 0.0);
         (self.k, self.columns) = (k, columns);
         for (index, block) in self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate() {
-            pack_block(block, from.from_row(index * K_BLOCK), columns);
+            pack_block(block, from.rows_below(index * K_BLOCK), columns);
         }
     }
 
@@ -75,7 +75,7 @@ impl Packed {
         let blocks = self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate();
         compute.each(
             blocks
-                .map(|(index, block)| PackBlock { block, from: from.from_row(index * K_BLOCK), columns })
+                .map(|(index, block)| PackBlock { block, from: from.rows_below(index * K_BLOCK), columns })
                 .collect(),
         );
     }
@@ -169,7 +169,9 @@ impl Kernel for Product<'_> {
 pub(crate) type Strips = [[f32; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
 
 /// Empty space for packed rows.
-pub(crate) const STRIPS: Strips = [[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
+pub(crate) fn strips() -> Box<Strips> {
+    Box::new([[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS])
+}
 
 impl Product<'_> {
     /// Computes the product, with the caller's space for packed rows.
@@ -287,7 +289,7 @@ pub(crate) fn multiply(
     let share = compute.share(rows, ROWS);
     let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
         let rows = to.len() / stride;
-        let left = left.from_row(index * share);
+        let left = left.rows_below(index * share);
         Product { to, stride, rows, columns, k: right.k, left, right, onto }
     });
     compute.each(tasks.collect());

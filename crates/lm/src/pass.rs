@@ -94,6 +94,15 @@ impl Batch {
     pub fn tokens(&self) -> usize {
         self.inputs.len()
     }
+
+    /// The sequences: inputs and, for each, the token behind it.
+    pub fn sequences(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        let ends = self.lengths.iter().scan(0, |end, length| {
+            *end += length;
+            Some((*end - length, *end))
+        });
+        ends.map(|(start, end)| (&self.inputs[start..end], &self.targets[start..end]))
+    }
 }
 
 /// Refuses tokens that the model does not know.

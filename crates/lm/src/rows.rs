@@ -28,7 +28,8 @@ pub(crate) fn sum_of_products<L: Lanes>(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Runs `body` on the vectors of some slices of equal length, the last one padded with zeros. The slices of the
-/// first list are read and written, those of the second are read.
+/// first list, one or three, are read and written: the body's value, or its tuple of values, is what they become.
+/// Those of the second list are read.
 macro_rules! over_vectors {
     ([$($out:ident),*], [$($in:ident),*], $L:ident, $body:block) => {{
         let whole = over_vectors!(@first $($out),*).len() / $crate::lanes::LANES * $crate::lanes::LANES;
@@ -56,12 +57,8 @@ macro_rules! over_vectors {
         over_vectors!(@store_rest [$($out),*], written, $at);
     };
     (@store [$a:ident], $w:ident) => { $w.store($a); };
-    (@store [$a:ident, $b:ident], $w:ident) => { $w.0.store($a); $w.1.store($b); };
     (@store [$a:ident, $b:ident, $c:ident], $w:ident) => { $w.0.store($a); $w.1.store($b); $w.2.store($c); };
     (@store_rest [$a:ident], $w:ident, $at:ident) => { $w.store_part(&mut $a[$at..]); };
-    (@store_rest [$a:ident, $b:ident], $w:ident, $at:ident) => {
-        $w.0.store_part(&mut $a[$at..]); $w.1.store_part(&mut $b[$at..]);
-    };
     (@store_rest [$a:ident, $b:ident, $c:ident], $w:ident, $at:ident) => {
         $w.0.store_part(&mut $a[$at..]); $w.1.store_part(&mut $b[$at..]); $w.2.store_part(&mut $c[$at..]);
     };

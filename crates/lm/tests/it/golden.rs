@@ -14,7 +14,7 @@ use crate::{gradient::uneven, story::TEXT};
 const GOLDEN: &str = include_str!("golden/bits.txt");
 
 fn schedule() -> TrainConfig {
-    TrainConfig { steps: 20, batch: 3, sequence: 37, warmup_steps: 4, ..TrainConfig::default() }
+    TrainConfig { steps: 20, batch: 2, sequence: 37, warmup_steps: 4, ..TrainConfig::default() }
 }
 
 /// 20 steps of two models and the score of a fixed text, in words of bits.

@@ -1,7 +1,8 @@
 //! Losses and gradients against an independent model in f64.
 
-use lm::{Batch, Compute, Config, Model, Sizes};
+use lm::{Batch, Compute, Config, Instructions, Model, Sizes, TrainConfig, Trainer};
 use primitives::Seed;
+use proptest::prelude::*;
 
 use crate::reference::Reference;
 
@@ -118,4 +119,39 @@ fn permuting_the_sequences_of_a_batch_permutes_the_losses_and_nothing_else() {
 
 fn bits(numbers: &[f64]) -> Vec<u64> {
     numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn models_of_any_shape_have_the_same_bits_for_any_thread_count_and_instructions(
+        vocab in 1usize..300, half in 1usize..12, group in 1usize..4, kv_heads in 1usize..4, ffn_dim in 1usize..50,
+        tied: bool, lengths in prop::collection::vec(1usize..90, 1..5), threads in 1usize..4, number: u64,
+    ) {
+        let heads = group * kv_heads;
+        let sizes = Sizes {
+            vocab, dim: 2 * half * heads, layers: 1, heads, kv_heads, ffn_dim, context: 90, rope_theta: 500.0,
+            norm_eps: 1e-5, tied,
+        };
+        let model = Model::init(&Config::new(sizes).unwrap(), Seed::from_number(number));
+        let mut stream = Seed::from_number(number).stream("tokens", 0);
+        let mut tokens = |count: usize| -> Vec<u32> {
+            (0..count).map(|_| u32::try_from(stream.index(vocab)).unwrap()).collect()
+        };
+        let sequences: Vec<_> = lengths.iter().map(|length| (tokens(*length), tokens(*length))).collect();
+        let (batch, data) = (as_batch(&model, &sequences), tokens(100));
+        let schedule = TrainConfig { steps: 1, batch: 2, sequence: lengths[0], ..TrainConfig::default() };
+        let everything = |compute: &Compute| {
+            let (loss, gradient) = model.loss_and_gradient(compute, &batch);
+            let mut trainer = Trainer::new(model.clone(), schedule.clone(), Seed::from_number(1)).unwrap();
+            let steps = trainer.run(compute, &data).unwrap();
+            let gradient: Vec<u32> = gradient.iter().map(|x| x.to_bits()).collect();
+            let numbers = [loss, steps[0].loss, steps[0].gradient_norm].map(f64::to_bits);
+            (numbers, bits(&model.nats(compute, &batch)), gradient, trainer.state().model.digest())
+        };
+        let expected = everything(&Compute::with(1, Instructions::Scalar).unwrap());
+        for instructions in Instructions::available() {
+            prop_assert_eq!(&everything(&Compute::with(threads, instructions).unwrap()), &expected);
+        }
+    }
 }

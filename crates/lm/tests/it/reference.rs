@@ -1,5 +1,7 @@
 //! The same model in f64, written for being read: one token, one number at a time, the platform's functions.
 
+#![expect(clippy::disallowed_methods, reason = "the platform's functions are what ours are compared with")]
+
 use std::collections::BTreeMap;
 
 use lm::{Config, Model};

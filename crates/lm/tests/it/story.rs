@@ -13,6 +13,9 @@ pub(crate) const TEXT: &str = "In the middle of the old town stood the weighhous
     A merchant who did not believe him could step up and weigh again: the same stones, the same beam, the same \
     weight. That was all the trust the town needed.";
 
+/// ln 257: what a model that knows nothing loses per byte.
+const LN_VOCAB: f64 = 5.549_076_084_895_57;
+
 fn tiny() -> Config {
     Config::new(Sizes { dim: 32, layers: 1, ffn_dim: 64, context: 64, ..Preset::Mouse.config().into() })
         .unwrap()
@@ -26,10 +29,10 @@ fn schedule(steps: u64) -> TrainConfig {
 fn a_tiny_text_is_learned_by_heart() {
     let tokens = Tokenizer::bytes().stream(&[TEXT]).unwrap();
     let compute = Compute::new(2).unwrap();
-    let mouse = Preset::Mouse.config();
+    let mouse = Config::new(Sizes { context: 64, ..Preset::Mouse.config().into() }).unwrap();
     let trained = train(&mouse, &tokens, &schedule(300), Seed::from_number(1), &compute).unwrap();
     let (first, last) = (trained.steps[0].loss, trained.steps[299].loss);
-    assert!((first - 257f64.ln()).abs() < 0.1, "an untrained model knows nothing: {first}");
+    assert!((first - LN_VOCAB).abs() < 0.1, "an untrained model knows nothing: {first}");
     assert!(last < 0.3, "{last}");
     let texts = [TEXT, "xqzj vkpw 0193 ##", ""];
     let scores = score_texts(&trained.model, &Tokenizer::bytes(), &texts, 32, &compute).unwrap();

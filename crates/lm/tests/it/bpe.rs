@@ -1,0 +1,75 @@
+//! Byte-level BPE against what the library `tokenizers` made of the same files (see `benches/peers/make_bpe.py`).
+
+use lm::{Tokenizer, TokenizerError};
+use serde_json::{Value, json};
+
+fn fixtures() -> Vec<Value> {
+    serde_json::from_str(include_str!("fixtures/bpe.json")).unwrap()
+}
+
+fn read(file: &Value) -> Result<Tokenizer, TokenizerError> {
+    Tokenizer::from_json(file.to_string().as_bytes(), "<|start|>")
+}
+
+#[test]
+fn texts_have_the_librarys_tokens_and_every_byte_is_counted() {
+    for fixture in fixtures() {
+        let tokenizer = read(&fixture["tokenizer"]).unwrap();
+        assert_eq!(json!(tokenizer.start()), fixture["start"]);
+        assert_eq!(tokenizer.vocab(), 420);
+        for case in fixture["cases"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let tokens = tokenizer.encode(text.as_bytes()).unwrap();
+            let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+            assert_eq!(json!(ids), case["ids"], "{text:?}");
+            assert_eq!(tokens.iter().map(|token| token.bytes as usize).sum::<usize>(), text.len());
+        }
+    }
+}
+
+#[test]
+fn merges_may_be_written_as_pairs_or_as_texts() {
+    let mut file = fixtures().swap_remove(0)["tokenizer"].take();
+    let pairs = read(&file).unwrap();
+    for merge in file["model"]["merges"].as_array_mut().unwrap() {
+        let parts: Vec<&str> = merge.as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect();
+        *merge = json!(parts.join(" "));
+    }
+    let text = b"The weighhouse weighed the goods";
+    assert_eq!(read(&file).unwrap().encode(text), pairs.encode(text));
+}
+
+#[test]
+fn a_long_word_takes_no_quadratic_time() {
+    let tokenizer = read(&fixtures()[0]["tokenizer"]).unwrap();
+    let text = "the".repeat(300_000);
+    let tokens = tokenizer.encode(text.as_bytes()).unwrap();
+    assert_eq!(tokens.iter().map(|token| token.bytes as usize).sum::<usize>(), text.len());
+}
+
+#[test]
+fn files_that_ask_for_more_are_refused_in_words() {
+    let good = fixtures().swap_remove(0)["tokenizer"].take();
+    let check = |change: fn(&mut Value), message: &str| {
+        let mut file = good.clone();
+        change(&mut file);
+        let error = read(&file).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    };
+    check(|f| f["model"]["type"] = json!("Unigram"), "a model of type \"Unigram\"");
+    check(|f| f["normalizer"] = json!({"type": "NFC"}), "the normalizer \"NFC\"");
+    check(|f| f["pre_tokenizer"]["add_prefix_space"] = json!(true), "the pre-tokenizer [\"ByteLevel\"]");
+    check(|f| f["model"]["byte_fallback"] = json!(true), "byte fallback");
+    check(|f| f["model"]["vocab"]["the"] = json!(4_000_000_000u32), "expected 1 to 1048576");
+    check(|f| f["model"]["vocab"]["!"] = json!(5), "the same number");
+    check(|f| f["model"]["merges"] = json!([["t", "qqq"]]), "token \"tqqq\" is missing");
+    check(|f| f["model"]["merges"] = json!(["tq"]), "merge \"tq\" is no pair");
+    check(|f| f["model"]["merges"] = json!(7), "cannot be read");
+    let text = good.to_string();
+    let error = Tokenizer::from_json(text.as_bytes(), "<s>").unwrap_err().to_string();
+    assert!(error.contains("token \"<s>\" is missing"), "{error}");
+    let error = Tokenizer::from_json(&vec![b' '; (64 << 20) + 1], "<s>").unwrap_err().to_string();
+    assert!(error.contains("67108865 bytes"), "{error}");
+    let error = read(&good).unwrap().encode(b"ab\xff").unwrap_err().to_string();
+    assert_eq!(error, "text is not utf-8 from byte 2 on");
+}
