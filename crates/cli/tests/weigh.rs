@@ -105,6 +105,17 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
     check(&["sim", "run", "calm"], 2, "storm");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_supervisors_child_is_hidden_and_reads_no_request_without_walls() {
+    let help = weigh(&["--help"]);
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("worker-child"));
+    let bare = weigh(&["worker-child", "{}"]);
+    assert_eq!((bare.status.code(), bare.stdout.as_slice()), (Some(2), &b""[..]));
+    let told = String::from_utf8_lossy(&bare.stderr).into_owned();
+    assert!(told.contains("walls can't be read"), "{told}");
+}
+
 #[test]
 fn the_recorded_epochs_come_out_to_the_last_bit() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/yuma/yuma_cases.json");

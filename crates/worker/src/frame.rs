@@ -21,7 +21,7 @@ pub const REQUEST_MAX_BYTES: u64 = store::artifacts::MAX_ARTIFACT_BYTES;
 /// The longest result, in bytes: half of what a row of the store holds, since its finding is escaped once more there.
 pub const RESULT_MAX_BYTES: u64 = (store::MAX_JSON_BYTES / 2) as u64;
 /// Bytes of a length.
-const LENGTH_BYTES: u64 = size_of::<u64>() as u64;
+const LENGTH_BYTES: usize = size_of::<u64>();
 
 /// Bytes in a pipe are not a message.
 #[derive(Debug, Error)]
@@ -102,7 +102,7 @@ impl Request {
         let header = serde_json::to_vec(&header).expect("a header is plain data");
         let blobs = || std::iter::once(submission).chain(fetched.values());
         let blob_bytes: u64 = blobs().map(|blob| blob.len() as u64).sum();
-        let total = LENGTH_BYTES + header.len() as u64 + self.case.task.len() as u64 + blob_bytes;
+        let total = (LENGTH_BYTES + header.len()) as u64 + self.case.task.len() as u64 + blob_bytes;
         let mut first = total.to_le_bytes().to_vec();
         first.extend_from_slice(&(header.len() as u64).to_le_bytes());
         first.extend_from_slice(&header);
@@ -159,7 +159,7 @@ struct Body<'a, R> {
 
 impl<R: Read> Body<'_, R> {
     fn length(&mut self) -> Result<u64, FrameError> {
-        let bytes = self.part("length", LENGTH_BYTES)?;
+        let bytes = self.part("length", LENGTH_BYTES as u64)?;
         Ok(u64::from_le_bytes(bytes.try_into().expect("a part has the length that was asked for")))
     }
 
@@ -179,9 +179,12 @@ impl<R: Read> Body<'_, R> {
 
 fn read_length(from: &mut impl Read) -> Result<u64, FrameError> {
     let mut bytes = Vec::new();
-    let found = from.take(LENGTH_BYTES).read_to_end(&mut bytes)? as u64;
-    let bytes =
-        bytes.try_into().map_err(|_| FrameError::Length { what: "length", found, expected: LENGTH_BYTES })?;
+    let found = from.take(LENGTH_BYTES as u64).read_to_end(&mut bytes)? as u64;
+    let bytes = bytes.try_into().map_err(|_| FrameError::Length {
+        what: "length",
+        found,
+        expected: LENGTH_BYTES as u64,
+    })?;
     Ok(u64::from_le_bytes(bytes))
 }
 
@@ -220,7 +223,7 @@ impl Reply {
         let foreign = |reason: String| FrameError::Foreign { what: "result", reason };
         let reply: Self = serde_json::from_slice(bytes).map_err(|error| foreign(error.to_string()))?;
         let again = reply.bytes();
-        if again.get(LENGTH_BYTES as usize..) != Some(bytes) {
+        if again.get(LENGTH_BYTES..) != Some(bytes) {
             return Err(foreign("it is not written in the one form that a result has".to_owned()));
         }
         Ok(reply)
@@ -230,7 +233,7 @@ impl Reply {
 /// The most bytes that a child may write, its length included.
 #[must_use]
 pub fn output_max_bytes(result_max_bytes: u64) -> u64 {
-    result_max_bytes.saturating_add(LENGTH_BYTES)
+    result_max_bytes.saturating_add(LENGTH_BYTES as u64)
 }
 
 #[cfg(test)]
@@ -314,7 +317,7 @@ mod tests {
         ] {
             let bytes = reply.bytes();
             assert_eq!(Reply::parse(&bytes).unwrap(), reply);
-            let spaced = [&bytes[LENGTH_BYTES as usize..], b" "].concat();
+            let spaced = [&bytes[LENGTH_BYTES..], b" "].concat();
             let spaced = [&(spaced.len() as u64).to_le_bytes()[..], &spaced].concat();
             assert!(Reply::parse(&spaced).is_err());
             assert!(Reply::parse(&[&bytes[..], &bytes[..]].concat()).is_err(), "one result, not two");

@@ -33,7 +33,7 @@ pub use child::{ChildExit, child};
 pub use examination::{Evaluation, Evaluator, Examination, Inline, Shelves};
 pub use failure::{Class, Code, Failure};
 pub use receipt::{RECEIPT_VERSION, Receipt, ReceiptError, SignedReceipt};
-pub use record::{Ending, RunRecord};
+pub use record::{Ending, Kill, RunRecord};
 #[cfg(target_os = "linux")]
 pub use supervisor::{Config, Supervisor, SupervisorError};
 pub use walls::Walls;

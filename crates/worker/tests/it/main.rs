@@ -3,6 +3,13 @@
 //! `main` is the program's own, since the first argument says what it is this time: a child, a worker that is to be
 //! killed, or the tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "clippy knows tests by an attribute that a program with its own `main` has no use for"
+)]
+
 #[cfg(target_os = "linux")]
 mod agreement;
 #[cfg(target_os = "linux")]
