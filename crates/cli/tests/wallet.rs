@@ -200,7 +200,7 @@ fn keys_come_in_as_phrase_seed_private_key_or_address_and_go_out_without_their_s
     let stdin = &["--secret-fd", "0"][..];
     let from = |form: &'static str| import(&[stdin, &["--from", form]].concat());
     refused(root, &import(stdin), "bottom drive", 4, "mnemonic has 2 words, expected 12, 15, 18, 21 or 24");
-    let typo = PHRASE.replace("curtain", "curtian");
+    let typo = PHRASE.replace("curtain", "curtain0");
     refused(root, &import(stdin), &typo, 4, "word 5 of the mnemonic is not one of the 2048");
     refused(root, &import(stdin), &PHRASE.replace("walk", "fit"), 4, "wrong checksum");
     refused(root, &from("seed"), "0x12", 4, "secret has 2 characters, expected 64");
