@@ -141,8 +141,10 @@ async fn a_client_that_leaves_frees_its_place() {
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_cut_off_and_frees_its_place() {
-    let floods = Route::signed(Method::POST, "/echo", |_| async {
-        Reply::stream(stream::repeat_with(|| Bytes::from_static(&[b'a'; 64 * 1024])))
+    let (running, mut runs) = mpsc::unbounded_channel();
+    let floods = Route::signed(Method::POST, "/echo", move |_| {
+        running.send(()).unwrap();
+        async { Reply::stream(stream::repeat_with(|| Bytes::from_static(&[b'a'; 64 * 1024]))) }
     });
     let quiet = Route::signed(Method::POST, "/quiet", |_| async { Reply::json("{}") });
     let limits = axon::Limits {
@@ -154,10 +156,8 @@ async fn a_client_that_never_reads_is_cut_off_and_frees_its_place() {
     let axon = start(Config { limits, ..config(vec![floods, quiet]) });
     let mut silent = TcpStream::connect(axon.address()).await.unwrap();
     silent.write_all(&raw("/echo?a=1", &claim(b"{}", NOW), b"{}")).await.unwrap();
+    runs.recv().await.unwrap();
     let dendrite = dendrite(sr(2), Limits::default());
-    while dendrite.ask(peer(&axon), &Query::post_json("/quiet", "")).await.unwrap().status != 503 {
-        tokio::task::yield_now().await;
-    }
     while dendrite.ask(peer(&axon), &Query::post_json("/quiet", "")).await.unwrap().status != 200 {
         tokio::task::yield_now().await;
     }
