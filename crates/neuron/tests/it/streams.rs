@@ -122,9 +122,10 @@ async fn a_client_that_leaves_frees_its_place() {
         }
     });
     let axon = start(narrow(vec![waits, streams, echo()]));
-    for path in ["/waits", "/streams"] {
+    // Under the stopped clock each new client begins with the same nonce, hence with a key of its own.
+    for (key, path) in [(1, "/waits"), (3, "/streams")] {
         let query = Query::post_json(path, "");
-        let client = dendrite(sr(1), Limits { running: 1, ..Limits::default() });
+        let client = dendrite(sr(key), Limits { running: 1, ..Limits::default() });
         let asked = tokio::spawn({
             let peer = peer(&axon);
             async move {
