@@ -21,11 +21,11 @@ use std::{
 };
 
 use http::{HeaderMap, Method};
-use keys::Sr;
+use keys::sr;
 use neuron::axon::{Call, Config, Limits, Rate, Reply, Route, spawn, system_clock};
 use primitives::Hotkey;
 use protocol::{
-    NonceSource, Signer,
+    NonceSource,
     btauth::{BodyHash, Claim, Target},
     synapse::{Class, Envelope, Field, FieldKind, Request},
 };
@@ -36,6 +36,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, sleep_until, timeout},
 };
+use wallet::Keypair;
 
 /// Requests of one run at most; signed ahead, they must all fit into the 10 s of the window.
 const REQUESTS_MAX: usize = 100_000;
@@ -77,7 +78,7 @@ fn main() {
 /// A short run against an axon in this very process, so that the generator itself is known to work.
 async fn both() {
     let axon = spawn(config()).unwrap();
-    let hotkey = Sr::of(9).hotkey();
+    let hotkey = sr(9).hotkey();
     let target = Server { address: axon.address(), hotkey, pid: std::process::id() };
     for wire in ["btauth", "synapse"] {
         target.load(wire, 500).await;
@@ -88,7 +89,7 @@ async fn both() {
 /// Our axon alone, until its input is closed.
 async fn serve() {
     let axon = spawn(config()).unwrap();
-    println!("{} {} {}", axon.address(), Sr::of(9).hotkey(), std::process::id());
+    println!("{} {} {}", axon.address(), sr(9).hotkey(), std::process::id());
     let until_closed = || io::copy(&mut io::stdin(), &mut io::sink());
     tokio::task::spawn_blocking(until_closed).await.unwrap().unwrap();
     axon.stop().await;
@@ -114,7 +115,7 @@ fn config() -> Config {
             Reply::fields(Map::from_iter([("answer".to_owned(), Value::from(text))]))
         }),
     ];
-    let local = Config::local(Sr::of(9).hotkey(), routes);
+    let local = Config::local(sr(9).hotkey(), routes);
     Config { limits, started: system_clock().minus_s(60), ..local }
 }
 
@@ -135,7 +136,7 @@ impl Server {
 
     /// Sends the requests as fast as they are answered; prints requests/s and the server's CPU time per request.
     async fn load(self, wire: &str, count: usize) {
-        let signer = Sr::of(1);
+        let signer = sr(1);
         let nonces = NonceSource::default();
         let requests: Vec<Vec<u8>> = (0..count).map(|_| self.request(&signer, &nonces, wire)).collect();
         let share = count.div_ceil(CONNECTIONS);
@@ -172,7 +173,7 @@ impl Server {
             slow.spawn(self.dawdle());
         }
         sleep(Duration::from_secs(2)).await;
-        let (signer, nonces) = (Arc::new(Sr::of(1)), Arc::new(NonceSource::default()));
+        let (signer, nonces) = (Arc::new(sr(1)), Arc::new(NonceSource::default()));
         let began = tokio::time::Instant::now() + Duration::from_millis(100);
         let next = Arc::new(AtomicU64::new(0));
         let cpu_before = cpu_s(self.pid);
@@ -236,7 +237,7 @@ impl Server {
         }
     }
 
-    fn request(self, signer: &Sr, nonces: &NonceSource, wire: &str) -> Vec<u8> {
+    fn request(self, signer: &Keypair, nonces: &NonceSource, wire: &str) -> Vec<u8> {
         let nonce = nonces.next(system_clock());
         let (path, headers, body) = match wire {
             "btauth" => {

@@ -38,6 +38,15 @@ pub fn verify(scheme: Scheme, key: &Hotkey, message: &[u8], signature: &Signatur
     PublicKey { scheme, account: key.0 }.verify(message, signature)
 }
 
+/// Reads a scheme as senders write it: its name in any case, or its number. Which of them it was makes no difference:
+/// the name in lower case is what gets signed. Source: Bittensor SDK 11.3.0, `http_auth` and its tests.
+#[must_use]
+pub(crate) fn read_scheme(text: &str) -> Option<Scheme> {
+    let numbered = |scheme: &Scheme| text == scheme.number().to_string();
+    let named = |scheme: &Scheme| text.eq_ignore_ascii_case(scheme.name());
+    [Scheme::Sr25519, Scheme::Ed25519].into_iter().find(|scheme| named(scheme) || numbered(scheme))
+}
+
 /// Reads a signature as it stands in headers: `0x` and 128 hex digits.
 #[must_use]
 pub(crate) fn read_signature(text: &str) -> Option<Signature> {

@@ -1,7 +1,8 @@
 //! Encrypted key files: the envelope around the JSON. `$NACL` is written and read; the two older ones are only read.
 //!
 //! Every cost (memory, rounds) is a constant of its format: a hostile file cannot choose it. Deriving a key takes
-//! seconds by design and 512 MiB for `$NACL`; [`NaclKey`] keeps it for more than one file.
+//! seconds by design and 512 MiB for `$NACL`; [`NaclKey`] keeps it for more than one file. [`Sealed`] is a file whose
+//! fields are read and whose key is not derived yet: all that can be said about a file before its password.
 
 use aes::cipher::{KeyIvInit as _, StreamCipher as _};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -114,15 +115,85 @@ impl Envelope {
     pub fn open(file: &[u8], password: &Password) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         match Self::of(file) {
             Self::Plain => Ok(Zeroizing::new(file.to_vec())),
-            Self::Nacl => {
-                nacl_parts(file)?;
-                NaclKey::derive(password)?.open(file)
+            _ => {
+                let sealed = Sealed::parse(file)?;
+                sealed.open(&sealed.derive(password)?)
             }
-            Self::AnsibleVault => {
-                let vault = AnsibleVault::parse(file)?;
-                vault.open(&vault.key(password))
+        }
+    }
+}
+
+/// The fields of an encrypted file.
+#[derive(Clone, Debug)]
+pub struct Sealed(Fields);
+
+#[derive(Clone, Debug)]
+enum Fields {
+    Nacl { nonce: [u8; NACL_NONCE_BYTES], boxed: Vec<u8> },
+    AnsibleVault(AnsibleVault),
+    Fernet(Fernet),
+}
+
+/// The key of an encrypted file, derived from its password.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub enum SealedKey {
+    /// Of a `$NACL` file.
+    Nacl(NaclKey),
+    /// Of an Ansible vault: cipher key, HMAC key, initial counter.
+    AnsibleVault([u8; ANSIBLE_KEY_BYTES]),
+    /// Of a Fernet token: HMAC key, cipher key.
+    Fernet([u8; 32]),
+}
+
+impl std::fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealedKey(…)")
+    }
+}
+
+impl Sealed {
+    /// Reads the fields of an encrypted file; nothing is derived, and nothing is larger than the file.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Malformed`], also for a plain file.
+    pub fn parse(file: &[u8]) -> Result<Self, EnvelopeError> {
+        Ok(Self(match Envelope::of(file) {
+            Envelope::Plain => return Err(malformed(Envelope::Plain, "it has no encryption's mark")),
+            Envelope::Nacl => {
+                let (nonce, boxed) = nacl_parts(file)?;
+                Fields::Nacl { nonce: *nonce, boxed: boxed.to_vec() }
             }
-            Self::Fernet => Fernet::parse(file)?.open(&fernet_key(password)),
+            Envelope::AnsibleVault => Fields::AnsibleVault(AnsibleVault::parse(file)?),
+            Envelope::Fernet => Fields::Fernet(Fernet::parse(file)?),
+        }))
+    }
+
+    /// Derives the file's key: slow by design.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Memory`].
+    pub fn derive(&self, password: &Password) -> Result<SealedKey, EnvelopeError> {
+        Ok(match &self.0 {
+            Fields::Nacl { .. } => SealedKey::Nacl(NaclKey::derive(password)?),
+            Fields::AnsibleVault(vault) => SealedKey::AnsibleVault(*vault.key(password)),
+            Fields::Fernet(_) => SealedKey::Fernet(*fernet_key(password)),
+        })
+    }
+
+    /// Decrypts the file.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Password`], also for a key of another envelope.
+    pub fn open(&self, key: &SealedKey) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+        match (&self.0, key) {
+            (Fields::Nacl { nonce, boxed }, SealedKey::Nacl(key)) => key.decrypt(nonce, boxed),
+            (Fields::AnsibleVault(vault), SealedKey::AnsibleVault(key)) => vault.open(key),
+            (Fields::Fernet(token), SealedKey::Fernet(key)) => token.open(key),
+            (fields, _) => Err(EnvelopeError::Password(match fields {
+                Fields::Nacl { .. } => Envelope::Nacl,
+                Fields::AnsibleVault(_) => Envelope::AnsibleVault,
+                Fields::Fernet(_) => Envelope::Fernet,
+            })),
         }
     }
 }
@@ -150,6 +221,12 @@ impl NaclKey {
         Ok(key)
     }
 
+    /// The key with these bytes, derived before.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The key's bytes.
     #[must_use]
     pub const fn expose(&self) -> &[u8; 32] {
@@ -171,6 +248,14 @@ impl NaclKey {
     /// [`EnvelopeError::Password`] and [`EnvelopeError::Malformed`].
     pub fn open(&self, file: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         let (nonce, boxed) = nacl_parts(file)?;
+        self.decrypt(nonce, boxed)
+    }
+
+    fn decrypt(
+        &self,
+        nonce: &[u8; NACL_NONCE_BYTES],
+        boxed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         XSalsa20Poly1305::new((&self.0).into())
             .decrypt(nonce.into(), boxed)
             .map(Zeroizing::new)
@@ -194,6 +279,7 @@ fn nacl_parts(file: &[u8]) -> Result<(&[u8; NACL_NONCE_BYTES], &[u8]), EnvelopeE
 }
 
 /// The fields of an Ansible vault of version 1.1 or 1.2.
+#[derive(Clone, Debug)]
 struct AnsibleVault {
     salt: Vec<u8>,
     mac: Vec<u8>,
@@ -245,6 +331,7 @@ impl AnsibleVault {
 }
 
 /// The fields of a Fernet token.
+#[derive(Clone, Debug)]
 struct Fernet {
     token: Vec<u8>,
 }
@@ -356,6 +443,26 @@ mod tests {
         let token = Fernet::parse(FERNET.as_bytes()).unwrap();
         assert_eq!(&**token.open(&key_of(FERNET_KEY)).unwrap(), PLAIN);
         assert_eq!(token.open(&[0; 32]).unwrap_err(), EnvelopeError::Password(Envelope::Fernet));
+    }
+
+    #[test]
+    fn a_key_of_another_envelope_opens_nothing() {
+        let keys = [
+            SealedKey::Nacl(NaclKey(key_of(NACL_KEY))),
+            SealedKey::AnsibleVault([0; ANSIBLE_KEY_BYTES]),
+            SealedKey::Fernet(key_of(FERNET_KEY)),
+        ];
+        let nacl = NaclKey(key_of(NACL_KEY)).seal(PLAIN, counting_nonce());
+        let files = [nacl.as_slice(), VAULT.as_bytes(), FERNET.as_bytes()];
+        for (at, file) in files.into_iter().enumerate() {
+            let sealed = Sealed::parse(file).unwrap();
+            for (other, key) in keys.iter().enumerate().filter(|(other, _)| *other != at) {
+                let refused = sealed.open(key).unwrap_err();
+                assert_eq!(refused, EnvelopeError::Password(Envelope::of(file)), "{other}");
+            }
+        }
+        assert_eq!(&**Sealed::parse(&nacl).unwrap().open(&keys[0]).unwrap(), PLAIN);
+        assert!(matches!(Sealed::parse(PLAIN), Err(EnvelopeError::Malformed { .. })));
     }
 
     /// Ten million rounds: some seconds where `sha2` is optimised, a minute where not. Runs where WEIGH_SLOW_KEYS is set.

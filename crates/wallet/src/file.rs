@@ -525,6 +525,14 @@ pub fn read_secret_line(descriptor: u32) -> Result<Password, PasswordError> {
     }
 }
 
+/// The first line of a file, or of a pipe: a password or another secret.
+///
+/// # Errors
+/// As [`read_secret_line`].
+pub fn read_secret_file(path: &Path) -> Result<Password, PasswordError> {
+    first_line(File::open(path)?)
+}
+
 fn first_line(mut from: impl io::Read) -> Result<Password, PasswordError> {
     // Byte by byte, so that what stands behind the line is left for others.
     let mut line = Zeroizing::new(Vec::with_capacity(PASSWORD_MAX_BYTES + 1));

@@ -78,10 +78,114 @@ pub enum KeyFile {
     Public(PublicKey),
 }
 
-/// The fields read; others are ignored.
+/// A key file that is read and checked, and whose key is not derived yet: deriving from a phrase stretches it first.
+#[derive(Clone, Debug)]
+pub struct KeyFields {
+    scheme: Scheme,
+    secret: Option<Stored>,
+    address: Option<AccountId>,
+}
+
+/// The secret that counts among those of a file.
+#[derive(Clone)]
+enum Stored {
+    Phrase(Mnemonic),
+    Seed(SecretSeed),
+    /// Its form depends on the scheme, which an old file may mislabel.
+    PrivateKey(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Phrase(_) => "Phrase(…)",
+            Self::Seed(_) => "Seed(…)",
+            Self::PrivateKey(_) => "PrivateKey(…)",
+        })
+    }
+}
+
+impl Stored {
+    fn pair(&self, scheme: Scheme) -> Result<Keypair, KeyFileError> {
+        Ok(match self {
+            Self::Phrase(mnemonic) => Keypair::from_mnemonic(scheme, mnemonic, None),
+            Self::Seed(seed) => Keypair::from_seed(scheme, seed),
+            Self::PrivateKey(text) => Keypair::from_private_key(scheme, text)?,
+        })
+    }
+}
+
+impl KeyFields {
+    /// Reads a plain key file: the JSON object, or what the first SDKs wrote, a bare seed, private key or mnemonic.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], but for what only the derived key shows.
+    pub fn parse(content: &[u8]) -> Result<Self, KeyFileError> {
+        let envelope = Envelope::of(content);
+        if envelope != Envelope::Plain {
+            return Err(KeyFileError::Encrypted(envelope));
+        }
+        if content.len() > PLAIN_MAX_BYTES {
+            return Err(KeyFileError::TooLarge { found: content.len() });
+        }
+        // Without this serde would take a list for the fields in order.
+        if content.trim_ascii_start().first() != Some(&b'{') {
+            return Self::bare(content).ok_or(KeyFileError::Json { line: 1, column: 0 });
+        }
+        match serde_json::from_slice::<Json>(content) {
+            Ok(json) => json.fields(),
+            Err(error) => Err(KeyFileError::Json { line: error.line(), column: error.column() }),
+        }
+    }
+
+    /// Whether deriving the key stretches a phrase first, which takes a millisecond; everything else takes none.
+    #[must_use]
+    pub const fn has_phrase(&self) -> bool {
+        matches!(self.secret, Some(Stored::Phrase(_)))
+    }
+
+    /// The key, which must have the file's address.
+    ///
+    /// # Errors
+    /// [`KeyFileError::PrivateKey`], [`KeyFileError::Mismatch`] and [`KeyFileError::Empty`].
+    pub fn derive(&self) -> Result<KeyFile, KeyFileError> {
+        let Some(secret) = &self.secret else {
+            let account = self.address.ok_or(KeyFileError::Empty)?;
+            return Ok(KeyFile::Public(PublicKey { scheme: self.scheme, account }));
+        };
+        let pair = secret.pair(self.scheme)?;
+        let derived = pair.public().account;
+        match self.address {
+            Some(stored) if stored != derived => {
+                // Old files lack or mislabel the scheme; the address says which one it is.
+                let other = secret.pair(self.scheme.other()).ok();
+                other
+                    .filter(|pair| pair.public().account == stored)
+                    .map(|pair| KeyFile::Pair(Box::new(pair)))
+                    .ok_or(KeyFileError::Mismatch { derived, stored })
+            }
+            _ => Ok(KeyFile::Pair(Box::new(pair))),
+        }
+    }
+
+    /// A file of the first SDKs: nothing but a secret, always sr25519.
+    fn bare(content: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(content).ok()?.trim();
+        let secret = if let Ok(seed) = SecretSeed::from_hex(text) {
+            Stored::Seed(seed)
+        } else if Keypair::from_private_key(Scheme::Sr25519, text).is_ok() {
+            Stored::PrivateKey(Zeroizing::new(text.to_owned()))
+        } else {
+            Stored::Phrase(Mnemonic::parse(text).ok()?)
+        };
+        Some(Self { scheme: Scheme::Sr25519, secret: Some(secret), address: None })
+    }
+}
+
+/// The JSON fields read; others are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Fields {
+struct Json {
     #[serde(rename = "secretPhrase")]
     phrase: Option<Zeroizing<String>>,
     #[serde(rename = "secretSeed")]
@@ -97,6 +201,25 @@ struct Fields {
     scheme: Option<SchemeField>,
     /// With `encoding`, the mark of a foreign export.
     encoded: Option<String>,
+}
+
+impl Json {
+    fn fields(self) -> Result<KeyFields, KeyFileError> {
+        if self.encoded.is_some() {
+            return Err(KeyFileError::ForeignExport);
+        }
+        let scheme = self.scheme.as_ref().map_or(Ok(Scheme::default()), SchemeField::scheme)?;
+        let address = self.address.as_ref().or(self.spaced_address.as_ref());
+        let address = address.map(|text| AccountId::from_ss58(text.as_str())).transpose()?;
+        let secret = if let Some(phrase) = &self.phrase {
+            Some(Stored::Phrase(Mnemonic::parse(phrase)?))
+        } else if let Some(seed) = &self.seed {
+            Some(Stored::Seed(SecretSeed::from_hex(seed)?))
+        } else {
+            self.private_key.map(Stored::PrivateKey)
+        };
+        Ok(KeyFields { scheme, secret, address })
+    }
 }
 
 /// Most writers have a number, some a numeric text.
@@ -124,26 +247,12 @@ impl SchemeField {
 }
 
 impl KeyFile {
-    /// Reads a plain key file: the JSON object, or what the first SDKs wrote, a bare seed or mnemonic.
+    /// Reads a plain key file and derives its key; see [`KeyFields`].
     ///
     /// # Errors
     /// [`KeyFileError`].
     pub fn parse(content: &[u8]) -> Result<Self, KeyFileError> {
-        let envelope = Envelope::of(content);
-        if envelope != Envelope::Plain {
-            return Err(KeyFileError::Encrypted(envelope));
-        }
-        if content.len() > PLAIN_MAX_BYTES {
-            return Err(KeyFileError::TooLarge { found: content.len() });
-        }
-        // Without this serde would take a list for the fields in order.
-        if content.trim_ascii_start().first() != Some(&b'{') {
-            return bare(content).ok_or(KeyFileError::Json { line: 1, column: 0 });
-        }
-        match serde_json::from_slice::<Fields>(content) {
-            Ok(fields) => fields.key(),
-            Err(error) => Err(KeyFileError::Json { line: error.line(), column: error.column() }),
-        }
+        KeyFields::parse(content)?.derive()
     }
 
     /// The public key.
@@ -192,56 +301,4 @@ impl KeyFile {
         json.extend_from_slice(format!(",\"cryptoType\":{}}}", scheme.number()).as_bytes());
         json
     }
-}
-
-impl Fields {
-    fn key(&self) -> Result<KeyFile, KeyFileError> {
-        if self.encoded.is_some() {
-            return Err(KeyFileError::ForeignExport);
-        }
-        let scheme = self.scheme.as_ref().map_or(Ok(Scheme::default()), SchemeField::scheme)?;
-        let address = self.address.as_ref().or(self.spaced_address.as_ref());
-        let address = address.map(|text| AccountId::from_ss58(text.as_str())).transpose()?;
-        let Some(pair) = self.pair(scheme)? else {
-            let account = address.ok_or(KeyFileError::Empty)?;
-            return Ok(KeyFile::Public(PublicKey { scheme, account }));
-        };
-        let derived = pair.public().account;
-        match address {
-            Some(stored) if stored != derived => {
-                // Old files lack or mislabel the scheme; the address says which one it is.
-                let other = self.pair(scheme.other()).ok().flatten();
-                other
-                    .filter(|pair| pair.public().account == stored)
-                    .map(|pair| KeyFile::Pair(Box::new(pair)))
-                    .ok_or(KeyFileError::Mismatch { derived, stored })
-            }
-            _ => Ok(KeyFile::Pair(Box::new(pair))),
-        }
-    }
-
-    fn pair(&self, scheme: Scheme) -> Result<Option<Keypair>, KeyFileError> {
-        if let Some(phrase) = &self.phrase {
-            Ok(Some(Keypair::from_mnemonic(scheme, &Mnemonic::parse(phrase)?, None)))
-        } else if let Some(seed) = &self.seed {
-            Ok(Some(Keypair::from_seed(scheme, &SecretSeed::from_hex(seed)?)))
-        } else if let Some(key) = &self.private_key {
-            Ok(Some(Keypair::from_private_key(scheme, key)?))
-        } else {
-            Ok(None)
-        }
-    }
-}
-
-/// A file of the first SDKs: nothing but a seed, a private key or a mnemonic, always sr25519.
-fn bare(content: &[u8]) -> Option<KeyFile> {
-    let text = std::str::from_utf8(content).ok()?.trim();
-    let pair = if let Ok(seed) = SecretSeed::from_hex(text) {
-        Keypair::from_seed(Scheme::Sr25519, &seed)
-    } else if let Ok(pair) = Keypair::from_private_key(Scheme::Sr25519, text) {
-        pair
-    } else {
-        Keypair::from_mnemonic(Scheme::Sr25519, &Mnemonic::parse(text).ok()?, None)
-    };
-    Some(KeyFile::Pair(Box::new(pair)))
 }

@@ -15,8 +15,8 @@ mod mnemonic;
 mod secret;
 
 pub use derivation::{DerivationError, DerivationPath, Junction, SecretUri};
-pub use envelope::{Envelope, EnvelopeError};
-pub use keyfile::{KeyFile, KeyFileError};
+pub use envelope::{Envelope, EnvelopeError, Sealed};
+pub use keyfile::{KeyFields, KeyFile, KeyFileError};
 pub use keypair::{KeyError, Keypair, PublicKey, Scheme, Signature, SignatureError};
 pub use mnemonic::{Mnemonic, MnemonicError, WordCount};
 pub use secret::{Password, SecretSeed, SecretTextError};

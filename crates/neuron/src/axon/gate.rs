@@ -50,6 +50,10 @@ impl Gate {
             let (to, turn_comes) = oneshot::channel();
             state.waiting.insert(turn, to);
             if state.waiting.len() > self.waiting_max {
+                // Those who have gone take nobody's turn.
+                state.waiting.retain(|_, to| !to.is_closed());
+            }
+            if state.waiting.len() > self.waiting_max {
                 // The last in the order learns it by its dropped sender; that may be the one who came just now.
                 state.waiting.pop_last();
             }
@@ -105,6 +109,20 @@ mod tests {
         let place = poll_immediate(&mut high).await.flatten().unwrap();
         drop(place);
         assert!(poll_immediate(&mut mid).await.flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_the_queue_pushes_nobody_out() {
+        let gate = Gate::new(1, 2);
+        let place = gate.enter(0).await.unwrap();
+        let mut low = pin!(gate.enter(1));
+        assert!(poll_immediate(&mut low).await.is_none());
+        for _ in 0..10 {
+            let mut gone = pin!(gate.enter(9));
+            assert!(poll_immediate(&mut gone).await.is_none());
+        }
+        drop(place);
+        assert!(poll_immediate(&mut low).await.flatten().is_some());
     }
 
     #[tokio::test]

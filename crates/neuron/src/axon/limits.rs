@@ -19,6 +19,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// How long a client may take to send its body. With the nonce's window it stays within the replay store's span.
     pub body_time: Duration,
+    /// How long a client may take nothing of what is sent to it, before its connection is closed.
+    pub write_time: Duration,
     /// Requests of one IP, before any cryptography.
     pub per_ip: Rate,
     /// Requests of one hotkey, after its signature passed.
@@ -40,6 +42,7 @@ impl Default for Limits {
             headers: 64,
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             per_ip: Rate { per_s: 200.0, burst: 400.0 },
             per_hotkey: Rate { per_s: 50.0, burst: 100.0 },
             running: 256,

@@ -13,6 +13,7 @@ use std::{
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -21,8 +22,10 @@ use tokio::{
 };
 
 use super::{
-    Config, Limits,
-    serve::{Shared, ip_key, is_routable},
+    Config, Limits, RouteError,
+    patience::Patience,
+    route,
+    serve::{Shared, ip_key},
 };
 
 /// Hyper's own lower bound for its read buffer, in bytes.
@@ -55,28 +58,47 @@ impl Handle {
     }
 }
 
+/// Why an axon does not start.
+#[derive(Debug, Error)]
+pub enum SpawnError {
+    /// Its routes cannot be told apart.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// Its address is taken, or not of this machine.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
 /// Starts an axon on the present tokio runtime.
 ///
 /// # Errors
-/// When the address cannot be listened on, or a route's method is none that can be told apart.
+/// [`SpawnError`] when the address cannot be listened on, or the routes cannot be told apart.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub fn spawn(config: Config) -> io::Result<Handle> {
-    if let Some(route) = config.routes.iter().find(|route| !is_routable(&route.method)) {
-        let message = format!("{route:?} has a method that cannot be routed");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-    }
-    let listener = StdListener::bind(config.listen)?;
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let address = listener.local_addr()?;
+pub fn spawn(config: Config) -> Result<Handle, SpawnError> {
+    route::check(&config.routes)?;
+    let (listener, address) =
+        listen(config.listen).map_err(|source| SpawnError::Listen { address: config.listen, source })?;
     let (stop, stopped) = watch::channel(false);
     let limits = config.limits;
     let shared = Shared::new(config);
     let router = shared.router();
     let task = tokio::spawn(accept(listener, shared, router, limits, stopped));
     Ok(Handle { address, stop, task: Some(task) })
+}
+
+fn listen(at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = StdListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 async fn accept(
@@ -127,7 +149,7 @@ async fn connection(
         request.extensions_mut().insert(peer);
         let answer = match refused {
             Some(refused) => Err(refused),
-            None => Ok(route(router.clone(), request)),
+            None => Ok(routed(router.clone(), request)),
         };
         async move {
             match answer {
@@ -141,7 +163,7 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_headers(limits.headers)
         .max_buf_size(limits.header_bytes.max(READ_BUFFER_MIN))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patience::new(stream, limits.write_time)), service);
     let mut connection = std::pin::pin!(connection);
     // A connection that breaks is the peer's affair.
     tokio::select! {
@@ -151,7 +173,7 @@ async fn connection(
     let _ = connection.await;
 }
 
-fn route(
+fn routed(
     router: Router,
     request: hyper::Request<Incoming>,
 ) -> impl Future<Output = Result<axum::response::Response, Infallible>> {

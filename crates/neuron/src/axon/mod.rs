@@ -3,8 +3,8 @@
 //! A request passes, in this order: a place among the connections; its headers, bounded in bytes, number and time; the
 //! bucket of its IP; its route; the form, receiver and window of its signature; the body, bounded in bytes and time and
 //! hashed as it arrives; the signature and the replay store; the bucket of its hotkey; the subnet's [`Decision`]; a
-//! place among the running handlers, by priority; the handler, with a deadline. Nothing before the signature can use
-//! up anything that belongs to a hotkey.
+//! place among the running handlers, by priority; the handler, with a deadline; its answer, which the client must take.
+//! Nothing before the signature can use up anything that belongs to a hotkey.
 //!
 //! Start with [`spawn`] and [`Config`]; [`Route`] says what is answered. Clock and sockets are read here.
 #![expect(clippy::disallowed_methods, reason = "the edge: a server reads the clock")]
@@ -13,13 +13,14 @@ mod bucket;
 mod gate;
 mod limits;
 mod listen;
+mod patience;
 mod route;
 mod serve;
 
 pub use bucket::Rate;
 pub use limits::Limits;
-pub use listen::{Handle, spawn};
-pub use route::{Call, Caller, Reply, ReplyBody, Route, Wire};
+pub use listen::{Handle, SpawnError, spawn};
+pub use route::{Call, Caller, Reply, ReplyBody, Route, RouteError, StreamBreak, Wire};
 
 use std::{net::SocketAddr, sync::Arc};
 

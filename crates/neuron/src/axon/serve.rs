@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -15,8 +15,11 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use primitives::Hotkey;
 use protocol::{
@@ -25,10 +28,10 @@ use protocol::{
     synapse,
 };
 use serde_json::{Map, Value};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::{
-    Call, Caller, Config, Decision, Reply, ReplyBody, Route, Wire,
+    Call, Caller, Config, Decision, Reply, ReplyBody, Route, StreamBreak, Wire,
     bucket::Buckets,
     gate::{Gate, Place},
 };
@@ -92,7 +95,8 @@ impl Shared {
         let mut router = Router::new();
         for (path, routes) in by_path {
             for route in routes {
-                let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
+                let filter =
+                    MethodFilter::try_from(route.method.clone()).expect("routes are checked at the start");
                 let (shared, route) = (Arc::clone(self), Arc::new(route));
                 let handler = move |request: Request| {
                     let (shared, route) = (Arc::clone(&shared), Arc::clone(&route));
@@ -196,15 +200,7 @@ impl Shared {
                 ReplyBody::Whole(json_bytes(synapse::reply_body(class, request, fields)))
             }
             (ReplyBody::Fields(fields), Wire::Btauth(_)) => ReplyBody::Whole(json_bytes(fields)),
-            // A stream keeps its place until its last piece is sent, or nobody wants it any more.
-            (ReplyBody::Stream(pieces), _) => ReplyBody::Stream(
-                pieces
-                    .map(move |piece| {
-                        let _held = &place;
-                        piece
-                    })
-                    .boxed(),
-            ),
+            (ReplyBody::Stream(pieces), _) => ReplyBody::Stream(held(pieces, place, route.stream_deadline)),
             (whole @ ReplyBody::Whole(_), _) => whole,
         };
         let bytes = if let ReplyBody::Whole(bytes) = &body { bytes.len() } else { 0 };
@@ -216,6 +212,26 @@ impl Shared {
         }
         response
     }
+}
+
+/// A stream that keeps its place until its last piece is sent, nobody wants it any more, or its time is over.
+fn held(
+    pieces: BoxStream<'static, Result<Bytes, StreamBreak>>,
+    place: Place,
+    limit: Duration,
+) -> BoxStream<'static, Result<Bytes, StreamBreak>> {
+    let until = tokio::time::Instant::now() + limit;
+    let state = Some((pieces, place));
+    stream::unfold(state, move |state| async move {
+        let (mut pieces, place) = state?;
+        match timeout_at(until, pieces.next()).await {
+            Ok(Some(Ok(piece))) => Some((Ok(piece), Some((pieces, place)))),
+            Ok(Some(Err(broken))) => Some((Err(broken), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(StreamBreak::Late { limit }), None)),
+        }
+    })
+    .boxed()
 }
 
 /// Reads a body to its end, at most so many bytes, and shows each piece as it arrives.
@@ -245,7 +261,7 @@ fn send(reply: Reply) -> Response {
     let body = match reply.body {
         ReplyBody::Whole(bytes) => Body::from(bytes),
         ReplyBody::Fields(fields) => Body::from(json_bytes(fields)),
-        ReplyBody::Stream(pieces) => Body::from_stream(pieces.map(Ok::<_, std::convert::Infallible>)),
+        ReplyBody::Stream(pieces) => Body::from_stream(pieces),
     };
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
@@ -276,9 +292,4 @@ pub(super) fn ip_key(ip: IpAddr) -> IpAddr {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
     }
-}
-
-/// Whether axum can tell the method apart from others.
-pub(super) fn is_routable(method: &Method) -> bool {
-    MethodFilter::try_from(method.clone()).is_ok()
 }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
+use hyper::body::Body as _;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -133,6 +134,12 @@ pub enum QueryError {
         address: SocketAddr,
         /// The bound.
         bytes_max: usize,
+    },
+    /// The answer says neither its length nor where it ends: cut off, it would look whole.
+    #[error("answer from {address} has neither a length nor an end")]
+    Endless {
+        /// The peer's address.
+        address: SocketAddr,
     },
     /// The peer refused.
     #[error("{address} answers with status {status}")]
@@ -297,6 +304,11 @@ impl Dendrite {
             .await
             .map_err(|_| late())?
             .map_err(|fault| QueryError::Unreachable { address, reason: chain(&fault) })?;
+        let framed = |name| response.headers().contains_key(name);
+        let ends = framed(header::CONTENT_LENGTH) || framed(header::TRANSFER_ENCODING);
+        if !ends && !response.body().is_end_stream() {
+            return Err(QueryError::Endless { address });
+        }
         Ok(Pieces::new(response, address, until, self.limits, place))
     }
 }

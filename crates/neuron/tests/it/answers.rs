@@ -36,7 +36,7 @@ pub(crate) fn synapse_routes() -> Vec<Route> {
 #[tokio::test]
 async fn a_query_is_answered_again_and_again() {
     let axon = start(config(vec![echo()]));
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     for n in 0..20 {
         let body = format!("{{\"n\": {n}}}");
         let response = dendrite.ask(peer(&axon), &Query::post_json("/echo", body.clone())).await.unwrap();
@@ -48,9 +48,9 @@ async fn a_query_is_answered_again_and_again() {
 #[tokio::test]
 async fn each_hotkey_gives_one_answer() {
     let axon = start(config(vec![echo()]));
-    let nobody = Peer { hotkey: Sr::of(8).hotkey(), address: axon.address() };
+    let nobody = Peer { hotkey: sr(8).hotkey(), address: axon.address() };
     let peers = [peer(&axon), nobody, peer(&axon)];
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     let answers = dendrite.ask_all(&peers, &Query::post_json("/echo", "{}")).await;
     let statuses: Vec<u16> =
         peers[..2].iter().map(|p| answers[&p.hotkey].as_ref().unwrap().status.as_u16()).collect();
@@ -66,7 +66,7 @@ async fn a_stream_arrives_piece_by_piece() {
         async { Reply::stream(stream::unfold(pieces, |mut p| async { Some((p.recv().await?, p)) })) }
     });
     let axon = start(config(vec![route]));
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     let mut answer = dendrite.stream(peer(&axon), &Query::post_json("/stream", "")).await.unwrap();
     assert_eq!(answer.headers["content-type"], "text/event-stream");
     // Each piece is read before the next one is made.
@@ -87,7 +87,7 @@ async fn what_a_peer_sends_back_is_bounded() {
     let silent = Route::signed(Method::POST, "/silent", |_| std::future::pending::<Reply>());
     let axon = start(config(vec![large, endless, silent]));
     let limits = Limits { body_bytes_max: 1_000, time: Duration::from_millis(200), ..Limits::default() };
-    let dendrite = dendrite(Sr::of(1), limits);
+    let dendrite = dendrite(sr(1), limits);
     for (path, is_large) in [("/large", true), ("/endless", true), ("/silent", false)] {
         let refusal = dendrite.ask(peer(&axon), &Query::post_json(path, "")).await.unwrap_err();
         assert_eq!(matches!(refusal, QueryError::Large { .. }), is_large, "{refusal}");
@@ -98,7 +98,7 @@ async fn what_a_peer_sends_back_is_bounded() {
 #[tokio::test]
 async fn a_target_that_would_not_arrive_as_signed_is_not_sent() {
     let axon = start(config(vec![echo()]));
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     for target in ["echo", "/echo#part", "/ec ho", ""] {
         let refusal = dendrite.ask(peer(&axon), &Query::post_json(target, "")).await.unwrap_err();
         assert!(matches!(refusal, QueryError::Target { .. }), "{target:?}: {refusal}");
@@ -109,7 +109,7 @@ async fn a_target_that_would_not_arrive_as_signed_is_not_sent() {
 async fn a_handler_past_its_deadline_is_given_up() {
     let silent = Route::signed(Method::POST, "/silent", |_| std::future::pending::<Reply>());
     let axon = start(config(vec![silent.deadline(Duration::from_millis(20))]));
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     let response = dendrite.ask(peer(&axon), &Query::post_json("/silent", "")).await.unwrap();
     assert_eq!(response.status.as_u16(), 504);
 }
@@ -130,7 +130,7 @@ async fn a_stopped_axon_ends_what_runs_and_takes_nothing_new() {
     let axon = start(config(vec![route]));
     let (peer, address) = (peer(&axon), axon.address());
     let asked = tokio::spawn(async move {
-        dendrite(Sr::of(1), Limits::default()).ask(peer, &Query::post_json("/wait", "")).await
+        dendrite(sr(1), Limits::default()).ask(peer, &Query::post_json("/wait", "")).await
     });
     runs.await.unwrap();
     let stopping = tokio::spawn(axon.stop());
@@ -155,7 +155,7 @@ async fn a_dropped_axon_stops() {
 #[tokio::test]
 async fn synapses_are_answered_and_streamed() {
     let axon = start(config(synapse_routes()));
-    let dendrite = dendrite(Sr::of(1), Limits::default());
+    let dendrite = dendrite(sr(1), Limits::default());
     let answer = dendrite.ask_synapse(peer(&axon), &class("Ask"), &fields()).await.unwrap();
     assert_eq!(answer["answer"], "héllo \"x\" × 3");
     assert_eq!(answer["axon"]["status_code"], 200);
@@ -163,7 +163,7 @@ async fn synapses_are_answered_and_streamed() {
     assert_eq!(&pieces.whole().await.unwrap().body[..], b"one two three");
     let unknown = dendrite.ask_synapse(peer(&axon), &class("Nothing"), &fields()).await.unwrap_err();
     assert!(matches!(unknown, QueryError::Refused { status, .. } if status.as_u16() == 404));
-    let stranger = Peer { hotkey: Sr::of(8).hotkey(), ..peer(&axon) };
+    let stranger = Peer { hotkey: sr(8).hotkey(), ..peer(&axon) };
     let refused = dendrite.ask_synapse(stranger, &class("Ask"), &fields()).await.unwrap_err();
     assert!(matches!(refused, QueryError::Refused { status, .. } if status.as_u16() == 401));
 }

@@ -11,6 +11,8 @@ mod answers;
 mod keys;
 mod peers;
 mod refusals;
+mod routes;
+mod streams;
 
 use std::{
     net::SocketAddr,
@@ -26,7 +28,7 @@ use neuron::{
     dendrite::{Dendrite, Limits, Peer},
 };
 use protocol::{
-    Signer, UnixNanos,
+    UnixNanos,
     btauth::{BodyHash, Claim, Target},
 };
 use tokio::{
@@ -34,7 +36,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use keys::Sr;
+use keys::sr;
+use wallet::Keypair;
 
 /// The moment that the tests' clock stands at.
 const NOW: UnixNanos = UnixNanos(1_752_076_800_000_000_000);
@@ -54,8 +57,8 @@ impl StoppedClock {
     }
 }
 
-fn axon_key() -> Sr {
-    Sr::of(9)
+fn axon_key() -> Keypair {
+    sr(9)
 }
 
 /// An axon's configuration with the stopped clock, started long before.
@@ -73,13 +76,13 @@ fn peer(handle: &Handle) -> Peer {
     Peer { hotkey: axon_key().hotkey(), address: handle.address() }
 }
 
-fn dendrite(key: Sr, limits: Limits) -> Dendrite {
+fn dendrite(key: Keypair, limits: Limits) -> Dendrite {
     Dendrite::new(Arc::new(key), StoppedClock::at(NOW).read(), limits)
 }
 
 fn claim(body: &[u8], nonce: UnixNanos) -> HeaderMap {
     let target = Target { method: &Method::POST, path_and_query: "/echo?a=1" };
-    Claim::sign(&Sr::of(1), Some(axon_key().hotkey()), nonce, target, BodyHash::of(body)).to_headers()
+    Claim::sign(&sr(1), Some(axon_key().hotkey()), nonce, target, BodyHash::of(body)).to_headers()
 }
 
 /// A request as raw text, so that no client tidies it up.

@@ -14,7 +14,10 @@ use neuron::{
     axon::{Config, system_clock},
     dendrite::{Dendrite, Limits, Peer},
 };
-use protocol::btauth::{BodyHash, Claim, Target};
+use protocol::{
+    Signer,
+    btauth::{BodyHash, Claim, Target},
+};
 use serde_json::json;
 
 use super::*;
@@ -72,9 +75,9 @@ fn sdk_11_understands_what_we_sign() {
     // The SDK takes its time to load, and a nonce does not live long: nothing is signed before it is ready.
     assert_eq!(from.next().unwrap().unwrap(), "ready");
     for (signer, sent, expect) in [
-        (&Sr::of(1) as &dyn Signer, body, Sr::of(1).hotkey().to_string()),
-        (&keys::Ed::of(1), body, keys::Ed::of(1).hotkey().to_string()),
-        (&Sr::of(1), "{}", "BadSignature".to_owned()),
+        (&sr(1) as &dyn Signer, body, sr(1).hotkey().to_string()),
+        (&keys::ed(1), body, keys::ed(1).hotkey().to_string()),
+        (&sr(1), "{}", "BadSignature".to_owned()),
     ] {
         let claim =
             Claim::sign(signer, Some(receiver), system_clock(), target, BodyHash::of(body.as_bytes()));
@@ -118,7 +121,7 @@ async fn sdk_10s_axon_understands_our_dendrite() {
     while TcpStream::connect(address).await.is_err() {
         tokio::task::yield_now().await;
     }
-    let dendrite = Dendrite::new(Arc::new(Sr::of(1)), Arc::new(system_clock), Limits::default());
+    let dendrite = Dendrite::new(Arc::new(sr(1)), Arc::new(system_clock), Limits::default());
     let answer = dendrite.ask_synapse(peer, &class("Ask"), &fields()).await.unwrap();
     assert_eq!(answer["answer"], "héllo \"x\" × 3");
     let pieces = dendrite.stream_synapse(peer, &class("Tell"), &fields()).await.unwrap();

@@ -2,10 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use neuron::axon::{Config, Decision, Limits, Rate};
-use protocol::{
-    Signer,
-    btauth::{self, BodyHash, Claim, Target},
-};
+use protocol::btauth::{self, BodyHash, Claim, Target};
 
 use super::*;
 
@@ -30,7 +27,7 @@ async fn every_forgery_is_told_what_it_is() {
     };
     let (stale, future) = (claim(BODY, NOW.minus_s(11)), claim(BODY, NOW.plus_s(3)));
     let target = Target { method: &Method::POST, path_and_query: TARGET };
-    let other = Claim::sign(&Sr::of(1), Some(Sr::of(8).hotkey()), NOW, target, BodyHash::of(BODY));
+    let other = Claim::sign(&sr(1), Some(sr(8).hotkey()), NOW, target, BodyHash::of(BODY));
     let requests: [(&str, &HeaderMap, &[u8]); 11] = [
         (TARGET, &HeaderMap::new(), BODY),
         (TARGET, &stale, BODY),

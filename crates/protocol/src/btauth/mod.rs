@@ -132,7 +132,7 @@ impl Claim {
         let nonce = header::decimal(need(NONCE)?).ok_or_else(malformed(NONCE, "not a decimal number"))?;
         let scheme = match get(CRYPTO)? {
             None => Scheme::Sr25519,
-            Some(name) => Scheme::from_name(name).ok_or(AuthError::UnknownScheme)?,
+            Some(name) => crate::scheme::read_scheme(name).ok_or(AuthError::UnknownScheme)?,
         };
         let signature = crate::scheme::read_signature(need(SIGNATURE)?)
             .ok_or_else(malformed(SIGNATURE, "not 0x and 128 hex digits"))?;

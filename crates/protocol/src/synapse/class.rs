@@ -45,6 +45,18 @@ impl FieldKind {
         matches!(self, Self::Str | Self::Int | Self::Bool)
     }
 
+    fn holds(self, value: &Value) -> bool {
+        match self {
+            Self::Str => value.is_string(),
+            Self::Int => value.is_i64() || value.is_u64(),
+            Self::Bool => value.is_boolean(),
+            // Whoever writes 1 means 1.0.
+            Self::Float => value.is_number(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+
     /// Python's `str()` of the value, where the value is of this kind and the kind has one text only.
     fn python_text(self, value: &Value) -> Option<String> {
         match (self, value) {
@@ -176,12 +188,17 @@ impl Class {
         Ok(sha3_hex(joined.as_bytes()))
     }
 
-    /// Whether all required fields are there.
+    /// Whether all required fields are there, and all that are there hold what they should; one with a default may
+    /// hold null, as the reference writes what was not filled.
     ///
     /// # Errors
-    /// [`ClassError::Value`] with the first that is not.
-    pub(super) fn check_required(&self, body: &Map<String, Value>) -> Result<(), ClassError> {
-        match self.fields.iter().find(|field| field.required && !body.contains_key(&field.name)) {
+    /// [`ClassError::Value`] with the first that does not.
+    pub(super) fn check_fields(&self, body: &Map<String, Value>) -> Result<(), ClassError> {
+        let fits = |field: &&Field| match body.get(&field.name) {
+            None | Some(Value::Null) => !field.required,
+            Some(value) => field.kind.holds(value),
+        };
+        match self.fields.iter().find(|field| !fits(field)) {
             Some(field) => Err(ClassError::Value { field: field.name.clone() }),
             None => Ok(()),
         }
@@ -239,6 +256,27 @@ mod tests {
         check(FieldKind::Int, json!(true), None);
         check(FieldKind::Str, json!(null), None);
         check(FieldKind::Str, json!("True"), Some("True"));
+    }
+
+    #[test]
+    fn fields_hold_what_the_class_says() {
+        let fields = vec![
+            Field::required("x", FieldKind::Float),
+            Field::optional("list", FieldKind::List),
+            Field::optional("object", FieldKind::Object),
+        ];
+        let class = Class::new("A", fields, &[]).unwrap();
+        let check = |value: Value, wrong: Option<&str>| {
+            let expect = wrong.map_or(Ok(()), |field| Err(ClassError::Value { field: field.to_owned() }));
+            assert_eq!(class.check_fields(&body(value.clone())), expect, "{value}");
+        };
+        check(json!({"x": 1.5, "list": [], "object": {}, "unknown": 1}), None);
+        check(json!({"x": 1, "list": null}), None);
+        check(json!({}), Some("x"));
+        check(json!({"x": null}), Some("x"));
+        check(json!({"x": "1"}), Some("x"));
+        check(json!({"x": 1, "list": {}}), Some("list"));
+        check(json!({"x": 1, "object": []}), Some("object"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Request {
         fields: &Map<String, Value>,
         envelope: Envelope<'_>,
     ) -> Result<Self, ClassError> {
-        class.check_required(fields)?;
+        class.check_fields(fields)?;
         let body_hash = class.body_hash(fields)?;
         let Envelope { receiver, address, nonce, uuid, timeout_s } = envelope;
         let sender = signer.hotkey();

@@ -12,6 +12,8 @@ use crate::{Problem, Replay, ReplayError, Scheme, Signature, UnixNanos, Window, 
 
 /// The longest uuid that is read, in bytes; the reference's have 36.
 const UUID_BYTES_MAX: usize = 64;
+/// How deep lists and objects of a body may lie in each other. Source: `security.md`.
+const BODY_DEPTH_MAX: usize = 64;
 /// Hex digits of a body hash.
 const BODY_HASH_BYTES: usize = 64;
 
@@ -40,9 +42,12 @@ pub enum SynapseError {
     /// The nonce lies outside of the window.
     #[error(transparent)]
     Window(#[from] WindowError),
-    /// The body is no JSON object, or not of the class.
+    /// The body is no JSON object.
     #[error("body is no JSON object")]
     NotAnObject,
+    /// The body's lists and objects lie too deep in each other.
+    #[error("body is nested deeper than {BODY_DEPTH_MAX}")]
+    TooDeep,
     /// A field is missing or of another kind.
     #[error(transparent)]
     Class(#[from] ClassError),
@@ -78,6 +83,7 @@ impl SynapseError {
             Self::Window(WindowError::Stale { .. }) => unproved("stale", "the nonce is too old"),
             Self::Window(WindowError::Future { .. }) => unproved("future", "the nonce is too far ahead"),
             Self::NotAnObject => bad("not-an-object", "the body is no JSON object"),
+            Self::TooDeep => bad("too-deep", "the body is nested too deep"),
             Self::Class(_) => bad("field", "a field of the body is missing or of another kind"),
             Self::BodyHash { .. } => unproved("body-hash", "the body is not the one that was signed"),
             Self::BadSignature { .. } => unproved("bad-signature", "the signature does not verify"),
@@ -194,8 +200,11 @@ impl Verifier {
             return Err(SynapseError::BadSignature { hotkey });
         }
         // The body is parsed only for a sender who signed for it.
+        if depth(body) > BODY_DEPTH_MAX {
+            return Err(SynapseError::TooDeep);
+        }
         let body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| SynapseError::NotAnObject)?;
-        class.check_required(&body)?;
+        class.check_fields(&body)?;
         let found = class.body_hash(&body)?;
         if found != stated {
             return Err(SynapseError::BodyHash { found, stated });
@@ -204,4 +213,25 @@ impl Verifier {
         replay.admit(hotkey, nonce, now)?;
         Ok(Caller { hotkey, nonce, body })
     }
+}
+
+/// How many brackets are open at once at most, those in texts left out; for JSON that is its depth.
+fn depth(json: &[u8]) -> usize {
+    let (mut open, mut most) = (0usize, 0usize);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                open += 1;
+                most = most.max(open);
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }

@@ -8,7 +8,8 @@ use protocol::{
     btauth::{self, AuthError, BodyHash, Claim, Receiver, Target, Verifier, signed_bytes},
 };
 
-use crate::keys::{Ed, Sr};
+use crate::keys::{ed, sr};
+use wallet::Keypair;
 
 const NOW: UnixNanos = UnixNanos(1_752_076_800_000_000_000);
 const BODY: &[u8] = br#"{"prompt": "hello"}"#;
@@ -29,7 +30,7 @@ fn signed(signer: &dyn Signer, nonce: UnixNanos) -> HeaderMap {
 
 #[test]
 fn the_signed_bytes_are_the_sdks() {
-    let alice = Sr::alice().hotkey();
+    let alice = Keypair::development("Alice").unwrap().hotkey();
     let bytes = signed_bytes(Scheme::Sr25519, TARGET, BodyHash::of(BODY), NOW, &alice, Some(&bob()));
     let expect = "btauth/1\nsr25519\nPOST\n/generate?stream=false\n\
                   341c57448e531310fbbe83f44cea2a5e838bd9e8a6b82b269f01d0dbbc23c3cc\n1752076800000000000\n\
@@ -40,10 +41,38 @@ fn the_signed_bytes_are_the_sdks() {
     assert!(open.ends_with(b"\n-"));
 }
 
+/// Facts of the tests of Bittensor SDK 11.3.0 (`tests/unit/test_http_auth.py` in its source archive).
+#[test]
+fn the_sdks_golden_request_is_signed_and_read_alike() {
+    let golden = "0x1a6b631988bf1f7ea093ab9d5acf61f05c316d0b0e428b24b487b75a5f6ee0e1\
+                  a56a26918fdf871b6cf09437e6588023a4ce423cf622621b2a7feee17612f704";
+    let alice = Keypair::from_uri(Scheme::Ed25519, &"//Alice".parse().unwrap()).unwrap();
+    assert_eq!(alice.hotkey().to_string(), "5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu");
+    let headers = signed(&alice, NOW);
+    assert_eq!(
+        (&headers[btauth::SIGNATURE], &headers[btauth::CRYPTO]),
+        (&golden.parse().unwrap(), &"ed25519".parse().unwrap())
+    );
+    let a_moment_later = UnixNanos(NOW.0 + 1_000_000);
+    assert!(verifier().verify(&headers, TARGET, BODY, Receiver::Us, a_moment_later).is_ok());
+    // Other spellings of a scheme mean the same, and the lower-case name is what was signed.
+    for (key, spellings) in [
+        (Keypair::development("Alice").unwrap(), ["SR25519", "sr25519", "1"]),
+        (alice, ["ED25519", "Ed25519", "0"]),
+    ] {
+        for spelling in spellings {
+            let mut headers = signed(&key, NOW);
+            headers.insert(btauth::CRYPTO, spelling.parse().unwrap());
+            let caller = verifier().verify(&headers, TARGET, BODY, Receiver::Us, NOW);
+            assert_eq!(caller.map(|caller| caller.hotkey), Ok(key.hotkey()), "{spelling}");
+        }
+    }
+}
+
 #[test]
 fn a_signed_request_passes_once_under_either_scheme() {
     let verifier = verifier();
-    for signer in [&Sr::of(1) as &dyn Signer, &Ed::of(1)] {
+    for signer in [&sr(1) as &dyn Signer, &ed(1)] {
         let headers = signed(signer, NOW);
         let caller = verifier.verify(&headers, TARGET, BODY, Receiver::Us, NOW).unwrap();
         assert_eq!((caller.hotkey, caller.scheme), (signer.hotkey(), signer.scheme()));
@@ -56,7 +85,7 @@ fn a_signed_request_passes_once_under_either_scheme() {
 #[test]
 fn a_body_in_pieces_is_the_body_as_a_whole() {
     let verifier = verifier();
-    let mut pending = verifier.begin(&signed(&Sr::of(1), NOW), TARGET, Receiver::Us, NOW).unwrap();
+    let mut pending = verifier.begin(&signed(&sr(1), NOW), TARGET, Receiver::Us, NOW).unwrap();
     BODY.chunks(3).for_each(|chunk| pending.update(chunk));
     assert!(verifier.finish(pending, NOW).is_ok());
 }
@@ -64,7 +93,7 @@ fn a_body_in_pieces_is_the_body_as_a_whole() {
 #[test]
 fn each_failure_is_its_own() {
     let us = bob();
-    let sender = Sr::of(1);
+    let sender = sr(1);
     let hotkey = sender.hotkey();
     let good = signed(&sender, NOW);
     let without = |name: &'static str| {
@@ -103,9 +132,11 @@ fn each_failure_is_its_own() {
     check(&with(btauth::SIGNATURE, ""), expect, 400, "malformed");
     let address = malformed(btauth::HOTKEY, "not an SS58 address");
     check(&with(btauth::HOTKEY, "5Grw"), address, 400, "malformed");
-    check(&with(btauth::CRYPTO, "ecdsa"), AuthError::UnknownScheme, 400, "unknown-scheme");
+    for scheme in ["ecdsa", "", "2", "01", "sr25519 ed25519"] {
+        check(&with(btauth::CRYPTO, scheme), AuthError::UnknownScheme, 400, "unknown-scheme");
+    }
     check(&without(btauth::RECEIVER), AuthError::NoReceiver { us }, 401, "no-receiver");
-    let receiver = Sr::of(9).hotkey();
+    let receiver = sr(9).hotkey();
     let other = Claim::sign(&sender, Some(receiver), NOW, TARGET, BodyHash::of(BODY)).to_headers();
     check(&other, AuthError::WrongReceiver { receiver, us }, 401, "wrong-receiver");
     let stale = WindowError::Stale { age_ns: 11_000_000_000, age_max_s: 10 };
@@ -120,7 +151,7 @@ fn each_failure_is_its_own() {
 
 #[test]
 fn every_part_of_the_request_is_covered() {
-    let sender = Sr::of(1);
+    let sender = sr(1);
     let headers = signed(&sender, NOW);
     let bad = Err(AuthError::BadSignature { hotkey: sender.hotkey() });
     let get = Method::GET;
@@ -138,7 +169,7 @@ fn every_part_of_the_request_is_covered() {
 
 #[test]
 fn after_a_restart_no_earlier_request_passes() {
-    let headers = signed(&Sr::of(1), NOW.plus_s(1));
+    let headers = signed(&sr(1), NOW.plus_s(1));
     assert!(verifier().verify(&headers, TARGET, BODY, Receiver::Us, NOW).is_ok());
     let restarted = Verifier::new(bob(), Arc::new(Mutex::new(Replay::started(NOW))));
     let refused = restarted.verify(&headers, TARGET, BODY, Receiver::Us, NOW);
@@ -149,17 +180,17 @@ fn after_a_restart_no_earlier_request_passes() {
 #[test]
 fn a_forged_request_does_not_use_up_the_nonce() {
     let verifier = verifier();
-    let headers = signed(&Sr::of(1), NOW);
+    let headers = signed(&sr(1), NOW);
     assert!(verifier.verify(&headers, TARGET, b"forged", Receiver::Us, NOW).is_err());
     assert!(verifier.verify(&headers, TARGET, BODY, Receiver::Us, NOW).is_ok());
 }
 
 #[test]
 fn an_open_route_takes_no_receiver_but_no_other_one() {
-    let sender = Sr::of(1);
+    let sender = sr(1);
     let open = Claim::sign(&sender, None, NOW, TARGET, BodyHash::of(BODY)).to_headers();
     assert!(verifier().verify(&open, TARGET, BODY, Receiver::Open, NOW).is_ok());
-    let receiver = Sr::of(9).hotkey();
+    let receiver = sr(9).hotkey();
     let other = Claim::sign(&sender, Some(receiver), NOW, TARGET, BodyHash::of(BODY)).to_headers();
     let expect = Err(AuthError::WrongReceiver { receiver, us: bob() });
     assert_eq!(verifier().verify(&other, TARGET, BODY, Receiver::Open, NOW), expect);
@@ -171,7 +202,7 @@ fn an_open_route_takes_no_receiver_but_no_other_one() {
 fn no_mutated_request_is_accepted() {
     let count: u64 = if std::env::var_os("WEIGH_FULL").is_some() { 100_000 } else { 500 };
     let verifier = verifier();
-    let signers: [&dyn Signer; 2] = [&Sr::of(1), &Ed::of(2)];
+    let signers: [&dyn Signer; 2] = [&sr(1), &ed(2)];
     let originals = signers.map(|signer| signed(signer, NOW));
     let mut random = Splitmix(7);
     let mut refused = 0;
@@ -268,10 +299,10 @@ proptest! {
 
     #[test]
     fn what_is_signed_verifies(
-        seed: u8, ed: bool, open: bool, body: Vec<u8>, age_ns in 0u64..10_000_000_000,
+        seed: u8, is_ed: bool, open: bool, body: Vec<u8>, age_ns in 0u64..10_000_000_000,
         path in "/[a-z0-9/%._-]{0,40}(\\?[a-z0-9=&%+]{0,40})?",
     ) {
-        let signer: Box<dyn Signer> = if ed { Box::new(Ed::of(seed)) } else { Box::new(Sr::of(seed)) };
+        let signer: Box<dyn Signer> = if is_ed { Box::new(ed(seed)) } else { Box::new(sr(seed)) };
         let nonce = UnixNanos(NOW.0 - age_ns);
         let target = Target { method: &Method::PUT, path_and_query: &path };
         let receiver = if open { None } else { Some(bob()) };

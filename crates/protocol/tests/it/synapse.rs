@@ -7,8 +7,9 @@ use protocol::{
     synapse::{Caller, Class, ClassError, Envelope, Field, FieldKind, Request, SynapseError, Verifier},
 };
 use serde_json::{Map, Value, json};
+use wallet::Keypair;
 
-use crate::keys::Sr;
+use crate::keys::sr;
 
 const NOW: UnixNanos = UnixNanos(1_752_076_800_000_000_000);
 const UUID: &str = "0f0e0d0c-0b0a-11f0-8000-000000000000";
@@ -27,8 +28,8 @@ fn fields() -> Map<String, Value> {
     json!({"prompt": "héllo \"x\"", "n": 3}).as_object().unwrap().clone()
 }
 
-fn us() -> Sr {
-    Sr::of(9)
+fn us() -> Keypair {
+    sr(9)
 }
 
 fn verifier() -> Verifier {
@@ -38,7 +39,7 @@ fn verifier() -> Verifier {
 fn signed(nonce: UnixNanos) -> Request {
     let address = "127.0.0.1:8091".parse().unwrap();
     let envelope = Envelope { receiver: us().hotkey(), address, nonce, uuid: UUID, timeout_s: 12 };
-    Request::sign(&Sr::of(1), &class(), &fields(), envelope).unwrap()
+    Request::sign(&sr(1), &class(), &fields(), envelope).unwrap()
 }
 
 fn verify(verifier: &Verifier, headers: &HeaderMap, body: &[u8]) -> Result<Caller, SynapseError> {
@@ -52,7 +53,7 @@ fn a_signed_synapse_passes_once() {
     assert_eq!(request.headers["timeout"], "12.0");
     assert_eq!(request.headers["bt_header_input_obj_prompt"], "IiI=");
     let caller = verify(&verifier, &request.headers, &request.body).unwrap();
-    assert_eq!((caller.hotkey, &caller.body["n"]), (Sr::of(1).hotkey(), &json!(3)));
+    assert_eq!((caller.hotkey, &caller.body["n"]), (sr(1).hotkey(), &json!(3)));
     let again = verify(&verifier, &request.headers, &request.body);
     assert!(matches!(again, Err(SynapseError::Replay(ReplayError::Seen { .. }))), "{again:?}");
 }
@@ -63,7 +64,7 @@ fn a_fresh_uuid_does_not_make_a_nonce_fresh() {
     let request = |uuid| {
         let address = "127.0.0.1:8091".parse().unwrap();
         let envelope = Envelope { receiver: us().hotkey(), address, nonce: NOW, uuid, timeout_s: 12 };
-        Request::sign(&Sr::of(1), &class(), &fields(), envelope).unwrap()
+        Request::sign(&sr(1), &class(), &fields(), envelope).unwrap()
     };
     let (first, second) = (request("aaaa"), request("bbbb"));
     assert!(verify(&verifier, &first.headers, &first.body).is_ok());
@@ -77,11 +78,11 @@ fn a_wrapped_signature_counts() {
     let text = format!(
         "<Bytes>{}.{}.{}.{UUID}.{}</Bytes>",
         NOW.0,
-        Sr::of(1).hotkey(),
+        sr(1).hotkey(),
         us().hotkey(),
         get("computed_body_hash")
     );
-    let signature = protocol::Signature(Sr::of(1).sign(text.as_bytes()));
+    let signature = protocol::Signature(Signer::sign(&sr(1), text.as_bytes()));
     request.headers.insert(SIGNATURE, signature.to_string().parse().unwrap());
     assert!(verify(&verifier(), &request.headers, &request.body).is_ok());
 }
@@ -105,13 +106,23 @@ fn each_failure_is_its_own() {
     assert_eq!(status(&with("bt_header_dendrite_nonce", "x"), &good.body), (400, "malformed"));
     assert_eq!(status(&with("bt_header_dendrite_uuid", "a.b"), &good.body), (400, "malformed"));
     assert_eq!(status(&with("bt_header_dendrite_uuid", "aaaa"), &good.body), (401, "bad-signature"));
-    let other = Sr::of(8).hotkey().to_string();
+    let other = sr(8).hotkey().to_string();
     assert_eq!(status(&with("bt_header_axon_hotkey", &other), &good.body), (401, "wrong-receiver"));
     let changed = String::from_utf8(good.body.clone()).unwrap().replace("\"n\":3", "\"n\":4");
     assert_eq!(status(&good.headers, changed.as_bytes()), (401, "body-hash"));
     let text = String::from_utf8(good.body.clone()).unwrap().replace("\"n\":3", "\"n\":\"3\"");
     assert_eq!(status(&good.headers, text.as_bytes()), (400, "field"));
     assert_eq!(status(&good.headers, b"[]"), (400, "not-an-object"));
+    let with_answer = |value: &str| {
+        let body = String::from_utf8(good.body.clone()).unwrap();
+        body.replacen('{', &format!("{{\"answer\":{value},"), 1).into_bytes()
+    };
+    assert_eq!(status(&good.headers, &with_answer("[1]")), (400, "field"));
+    let nested =
+        |depth| with_answer(&format!("\"[\\\"[\",\"more\":{}{}", "[".repeat(depth), "]".repeat(depth)));
+    assert_eq!(status(&good.headers, &nested(64)), (400, "too-deep"));
+    assert!(verify(&verifier(), &good.headers, &nested(63)).is_ok());
+    assert!(verify(&verifier(), &good.headers, &with_answer("null")).is_ok());
     let late = signed(NOW.minus_s(11));
     let stale = verify(&verifier(), &late.headers, &late.body);
     assert!(matches!(stale, Err(SynapseError::Window(WindowError::Stale { .. }))));
@@ -129,7 +140,7 @@ fn a_sender_does_not_sign_what_it_cannot_hash() {
     let envelope = Envelope { receiver: us().hotkey(), address, nonce: NOW, uuid: UUID, timeout_s: 12 };
     let mut wrong = fields();
     wrong.insert("n".to_owned(), json!(3.5));
-    let refused = Request::sign(&Sr::of(1), &class(), &wrong, envelope);
+    let refused = Request::sign(&sr(1), &class(), &wrong, envelope);
     assert_eq!(refused.err(), Some(ClassError::Value { field: "n".to_owned() }));
 }
 

@@ -1,4 +1,4 @@
-//! Both ways with the Python SDK: each opens what the other wrote. Runs where WEIGH_BITTENSOR_PYTHON names a Python
+//! Both ways with the Python SDK: each opens what the other wrote. Runs where WEIGH_BITTENSOR11_PYTHON names a Python
 //! that has `bittensor` 11.3.0; the network is not needed.
 
 use std::{env, ffi::OsString, path::Path, process::Command};
@@ -39,9 +39,9 @@ assert wallet.hotkeypub.ss58_address == wallet.hotkey.ss58_address
 "#;
 
 fn python() -> Option<OsString> {
-    let python = env::var_os("WEIGH_BITTENSOR_PYTHON");
+    let python = env::var_os("WEIGH_BITTENSOR11_PYTHON");
     if python.is_none() {
-        println!("skipped: WEIGH_BITTENSOR_PYTHON names no Python with bittensor 11.3.0");
+        println!("skipped: WEIGH_BITTENSOR11_PYTHON names no Python with bittensor 11.3.0");
     }
     python
 }

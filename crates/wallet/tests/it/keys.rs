@@ -65,6 +65,40 @@ fn derived_keys_are_those_of_the_sdk() {
     check(sr, &zeros, "5EPCUjPxiHAcNooYipQFWr9NmmXJKpNG5RhcntXwbtUySrgH", "");
 }
 
+/// The `ss58` cases of `tests/fixtures/golden.json` in the source archive of Bittensor SDK 11.3.0.
+#[test]
+fn addresses_are_those_of_the_sdks_golden_file() {
+    for (public_key, address) in [
+        (
+            "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d",
+            "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
+        ),
+        (
+            "8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48",
+            "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty",
+        ),
+        (
+            "90b5ab205c6974c9ea841be688864633dc9ca8a357843eeacf2314649965fe22",
+            "5FLSigC9HGRKVhB9FiEo4Y3koPsNmBmLJbpXg2mp1hXcS59Y",
+        ),
+        (
+            "b220508024ce70b0dd91910806fbda4614701cb762f669276fe978636c4ff80c",
+            "5G6Fyo6U2fDhJXDJGp4Dr6XViVCdPcryiyLBDsusguSRcYvJ",
+        ),
+    ] {
+        let account = primitives::AccountId::from_ss58(address).unwrap();
+        assert_eq!((hex(&account.0).as_str(), account.to_ss58().as_str()), (public_key, address));
+    }
+    // The first three are the development accounts of these names.
+    for (name, address) in [
+        ("Alice", "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"),
+        ("Bob", "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"),
+        ("Charlie", "5FLSigC9HGRKVhB9FiEo4Y3koPsNmBmLJbpXg2mp1hXcS59Y"),
+    ] {
+        assert_eq!(Keypair::development(name).unwrap().public().account.to_ss58(), address);
+    }
+}
+
 #[test]
 fn alice_signs_what_the_sdk_verifies_and_the_other_way_round() {
     let message = b"golden-signing-payload";

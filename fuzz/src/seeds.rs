@@ -1,0 +1,77 @@
+//! Writes the seeds: `cargo run --bin seeds`, in this folder, fills `corpus/<target>/`.
+
+use std::{fs, io, path::Path};
+
+use fuzz::{FERNET, NACL_KEY, SEALED_PLAIN, Sent, VAULT, genuine_requests, genuine_synapses, key};
+use protocol::Scheme;
+use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
+
+/// The public phrase of Substrate's development accounts.
+const PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+
+fn main() -> io::Result<()> {
+    write("btauth", printed(&genuine_requests()))?;
+    write("synapse", printed(&genuine_synapses()))?;
+    write("key_file", key_files())?;
+    write("key_text", key_texts())
+}
+
+/// Each request as it stands, and once more with the mark that has the target sign it anew.
+fn printed(requests: &[Sent]) -> Vec<Vec<u8>> {
+    let marked = |request: &Sent| [&b"+"[..], &request.print()].concat();
+    requests.iter().flat_map(|request| [request.print(), marked(request)]).collect()
+}
+
+fn key_files() -> Vec<Vec<u8>> {
+    let mnemonic = Mnemonic::parse(PHRASE).expect("a valid phrase");
+    let mut files = vec![
+        PHRASE.into(),
+        b"0xfac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e".to_vec(),
+        br#"{"encoded":"abc","encoding":{"content":["pkcs8"]}}"#.to_vec(),
+        br#"{" ss58Address":"5DFJF7tY4bpbpcKPJcBTQaKuCDEPCpiz8TRjpmLeTtweqmXL","cryptoType":"1"}"#.to_vec(),
+        SEALED_PLAIN.to_vec(),
+        NaclKey::from_bytes(NACL_KEY).seal(SEALED_PLAIN, [3; 24]),
+        FERNET.into(),
+        VAULT.into(),
+        VAULT.replace("1.1;AES256", "1.2;AES256;dev").into(),
+    ];
+    for scheme in [Scheme::Sr25519, Scheme::Ed25519] {
+        let from_phrase = Keypair::from_mnemonic(scheme, &mnemonic, None);
+        let private =
+            Keypair::from_private_key(scheme, &from_phrase.expose_private_key()).expect("our own key");
+        files.push(KeyFile::Public(from_phrase.public()).to_json().to_vec());
+        files.extend(
+            [from_phrase, key(scheme, 1), private]
+                .map(|pair| KeyFile::Pair(Box::new(pair)).to_json().to_vec()),
+        );
+    }
+    files
+}
+
+fn key_texts() -> Vec<Vec<u8>> {
+    let long = format!("{}vote", "zoo ".repeat(23));
+    let texts = [
+        PHRASE,
+        &long,
+        "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
+        "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty",
+        "//Alice//stash/0",
+        "/soft//a-name-that-is-longer-than-thirty-one-bytes/18446744073709551615",
+        "0xfac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e//hard/soft///pass word",
+        "MjUsIyAwLSx+",
+        "default",
+        "küche",
+    ];
+    let signature = format!("0x{}", "3010547b58f5a583".repeat(8));
+    texts.into_iter().chain([signature.as_str(), &format!("{PHRASE}//a///b")]).map(Into::into).collect()
+}
+
+fn write(target: &str, seeds: Vec<Vec<u8>>) -> io::Result<()> {
+    let folder = Path::new("corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    for (number, seed) in seeds.iter().enumerate() {
+        fs::write(folder.join(format!("seed-{number:02}")), seed)?;
+    }
+    println!("{}: {} seeds", folder.display(), seeds.len());
+    Ok(())
+}
