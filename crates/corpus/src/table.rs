@@ -1,16 +1,15 @@
 //! Tables as Parquet: required columns of texts, numbers and digests, nothing else.
 //!
-//! Written by column with zstd where it pays and without statistics, so that twenty rows cost little. Read from anyone:
-//! footer, places, sizes, encodings and counts are checked by an own walk over the page headers before the library
-//! unpacks a page, since it reserves what a header says.
+//! Written by column with zstd where it pays, without dictionaries and statistics, so that twenty rows cost little. Read
+//! from anyone: of the library only the footer's parser sees the bytes. Pages are found, unpacked and taken apart here,
+//! since the library reserves what a page's header says and panics at a text that is cut.
 
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use parquet::{
     basic::{Compression, LogicalType, Repetition, Type as Physical, ZstdLevel},
-    column::reader::get_typed_column_reader,
-    data_type::{ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int64Type},
+    data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int64Type},
     errors::ParquetError,
     file::{
         metadata::ColumnChunkMetaData,
@@ -34,8 +33,8 @@ const FOOTER_GROUP_BYTES: usize = 16 << 10;
 const GROUPS_MAX: usize = 10_000;
 /// The longest page, unpacked.
 const PAGE_MAX_BYTES: u64 = 64 << 20;
-/// Pages of one column in one row group: a page for each row, and the dictionary.
-const PAGES_MAX: usize = GROUP_ROWS + 1;
+/// Pages of one column in one row group: at most a page for each row.
+const PAGES_MAX: usize = GROUP_ROWS;
 /// A column below this length is not packed: setting the packer up costs more than it saves.
 const PACK_FROM_BYTES: usize = 4 << 10;
 /// zstd's own default: beyond it a few per cent of size cost several times the time.
@@ -47,10 +46,10 @@ const FRAME_BYTES: usize = 12;
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// UTF-8 text.
+    /// UTF-8 text that people wrote, which does not shrink without end.
+    Prose,
+    /// Any other UTF-8 text.
     Text,
-    /// UTF-8 text with few different values.
-    Label,
     /// Unsigned numbers.
     Number,
     /// 32 bytes.
@@ -63,7 +62,7 @@ pub(crate) type Column = (&'static str, Kind);
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Values {
-    /// Of [`Kind::Text`] and [`Kind::Label`].
+    /// Of [`Kind::Text`] and [`Kind::Prose`].
     Text(Vec<String>),
     /// Of [`Kind::Number`].
     Number(Vec<u64>),
@@ -76,9 +75,9 @@ pub(crate) enum Values {
 pub(crate) struct Bounds {
     /// Rows.
     pub(crate) rows_max: usize,
-    /// Bytes of all pages unpacked, and of all texts.
+    /// Bytes of all pages unpacked.
     pub(crate) unpacked_max_bytes: u64,
-    /// Unpacked bytes of a page per stored one.
+    /// Unpacked bytes of a page of prose per stored one.
     pub(crate) ratio_max: u64,
 }
 
@@ -108,10 +107,8 @@ fn damaged(_: ParquetError) -> TableError {
 pub(crate) fn schema(columns: &[Column]) -> Arc<Type> {
     let field = |(name, kind): &Column| {
         let (physical, logical, length) = match kind {
-            Kind::Text | Kind::Label => (Physical::BYTE_ARRAY, Some(LogicalType::String), -1),
-            Kind::Number => {
-                (Physical::INT64, Some(LogicalType::Integer { bit_width: 64, is_signed: false }), -1)
-            }
+            Kind::Text | Kind::Prose => (Physical::BYTE_ARRAY, Some(LogicalType::String), -1),
+            Kind::Number => (Physical::INT64, Some(LogicalType::integer(64, false)), -1),
             Kind::Digest => (Physical::FIXED_LEN_BYTE_ARRAY, None, 32),
         };
         let builder = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
@@ -136,12 +133,10 @@ pub(crate) fn write(columns: &[Column], schema: &Arc<Type>, values: &[Values], r
                 LazyLock::new(|| ZstdLevel::try_new(ZSTD_LEVEL).expect("a valid level"));
             properties = properties.set_column_compression(path(), Compression::ZSTD(*LEVEL));
         }
-        if *kind == Kind::Label && rows > GROUP_ROWS / 100 {
-            properties = properties.set_column_dictionary_enabled(path(), true);
-        }
     }
     let wrote = || -> Result<Vec<u8>, ParquetError> {
-        let mut writer = SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties.build()))?;
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties.build()))?;
         for first in (0..rows).step_by(GROUP_ROWS) {
             let span = first..rows.min(first + GROUP_ROWS);
             let mut group = writer.next_row_group()?;
@@ -154,7 +149,8 @@ pub(crate) fn write(columns: &[Column], schema: &Arc<Type>, values: &[Values], r
                         column.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
                     }
                     Values::Number(numbers) => {
-                        let numbers: Vec<i64> = numbers[span.clone()].iter().map(|n| n.cast_signed()).collect();
+                        let numbers: Vec<i64> =
+                            numbers[span.clone()].iter().map(|n| n.cast_signed()).collect();
                         column.typed::<Int64Type>().write_batch(&numbers, None, None)?;
                     }
                     Values::Digest(digests) => {
@@ -175,6 +171,39 @@ pub(crate) fn write(columns: &[Column], schema: &Arc<Type>, values: &[Values], r
 }
 
 impl Values {
+    fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Text | Kind::Prose => Self::Text(Vec::new()),
+            Kind::Number => Self::Number(Vec::new()),
+            Kind::Digest => Self::Digest(Vec::new()),
+        }
+    }
+
+    /// Appends `count` values from a page that holds them and nothing else.
+    fn take(&mut self, mut body: &[u8], count: usize) -> Option<()> {
+        for _ in 0..count {
+            match self {
+                Self::Text(texts) => {
+                    let (length, rest) = body.split_first_chunk::<4>()?;
+                    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+                    texts.push(std::str::from_utf8(text).ok()?.to_owned());
+                    body = rest;
+                }
+                Self::Number(numbers) => {
+                    let (number, rest) = body.split_first_chunk::<8>()?;
+                    numbers.push(u64::from_le_bytes(*number));
+                    body = rest;
+                }
+                Self::Digest(digests) => {
+                    let (digest, rest) = body.split_first_chunk::<32>()?;
+                    digests.push(Digest(*digest));
+                    body = rest;
+                }
+            }
+        }
+        body.is_empty().then_some(())
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Text(texts) => texts.iter().map(|text| text.len() + 4).sum(),
@@ -204,46 +233,27 @@ pub(crate) fn read(
     if metadata.num_row_groups() > groups_max {
         return form("too many row groups");
     }
-    let mut left = Left { unpacked: bounds.unpacked_max_bytes, texts: bounds.unpacked_max_bytes };
-    let mut rows = 0usize;
+    let mut read: Vec<Values> = columns.iter().map(|(_, kind)| Values::empty(*kind)).collect();
+    let (mut rows, mut left) = (0usize, bounds.unpacked_max_bytes);
     for (number, group) in metadata.row_groups().iter().enumerate() {
-        let found = u64::try_from(group.num_rows()).or(form("row group without rows"))?;
+        let found = usize::try_from(group.num_rows()).or(form("row group of another length"))?;
         let is_last = number + 1 == metadata.num_row_groups();
-        if found == 0 || found > GROUP_ROWS as u64 || (!is_last && found != GROUP_ROWS as u64) {
+        if found == 0 || found > GROUP_ROWS || (!is_last && found != GROUP_ROWS) {
             return form("row group of another length");
         }
-        rows += usize::try_from(found).or(form("row group of another length"))?;
+        rows += found;
         if rows > bounds.rows_max {
             return Err(TableError::Rows { found: rows as u64, max: bounds.rows_max });
         }
         if group.columns().len() != columns.len() {
             return form("row group has other columns");
         }
-        for chunk in group.columns() {
-            left.unpacked = left.unpacked.saturating_sub(check_chunk(chunk, bytes, bounds, found, left.unpacked)?);
+        for ((chunk, (_, kind)), values) in group.columns().iter().zip(columns).zip(&mut read) {
+            let ratio_max = if *kind == Kind::Prose { bounds.ratio_max } else { u64::MAX };
+            read_chunk(chunk, bytes, found, ratio_max, &mut left, values)?;
         }
     }
-    let mut read = Vec::with_capacity(columns.len());
-    for (at, (_, kind)) in columns.iter().enumerate() {
-        read.push(match kind {
-            Kind::Text | Kind::Label => Values::Text(read_column::<ByteArrayType, _>(&reader, at, |value| {
-                let length = value.data().len() as u64;
-                left.texts = left.texts.checked_sub(length).ok_or(TableError::Unpacked { found: length })?;
-                value.as_utf8().map(str::to_owned).map_err(|_| TableError::Form { what: "text is not UTF-8" })
-            })?),
-            Kind::Number => Values::Number(read_column::<Int64Type, _>(&reader, at, |value| Ok(value.cast_unsigned()))?),
-            Kind::Digest => Values::Digest(read_column::<FixedLenByteArrayType, _>(&reader, at, |value| {
-                value.data().try_into().map(Digest).map_err(|_| TableError::Form { what: "digest of another length" })
-            })?),
-        });
-    }
     Ok((read, rows))
-}
-
-/// What may still be unpacked.
-struct Left {
-    unpacked: u64,
-    texts: u64,
 }
 
 /// The footer's length, once the file has the form to find it by.
@@ -256,145 +266,118 @@ fn footer_bytes(bytes: &[u8]) -> Result<usize, TableError> {
     }
 }
 
-fn read_column<D: DataType, V>(
-    reader: &SerializedFileReader<Bytes>,
-    column: usize,
-    mut take: impl FnMut(&D::T) -> Result<V, TableError>,
-) -> Result<Vec<V>, TableError> {
-    let mut taken = Vec::new();
-    for (number, group) in reader.metadata().row_groups().iter().enumerate() {
-        let rows = usize::try_from(group.num_rows()).or(form("row group of another length"))?;
-        let group = reader.get_row_group(number).map_err(damaged)?;
-        let mut chunk = get_typed_column_reader::<D>(group.get_column_reader(column).map_err(damaged)?);
-        let mut values: Vec<D::T> = Vec::new();
-        let (records, _, _) = chunk.read_records(rows + 1, None, None, &mut values).map_err(damaged)?;
-        if records != rows || values.len() != rows {
-            return form("column has another number of values");
-        }
-        for value in &values {
-            taken.push(take(value)?);
-        }
-    }
-    Ok(taken)
-}
-
-/// Checks where a column's pages are and what they say of themselves; the bytes that they unpack to.
-fn check_chunk(
+/// Reads the pages of one column in one row group, and takes what they unpack to from `left`.
+fn read_chunk(
     chunk: &ColumnChunkMetaData,
     bytes: &[u8],
-    bounds: Bounds,
-    rows: u64,
-    left: u64,
-) -> Result<u64, TableError> {
-    if !matches!(chunk.compression(), Compression::ZSTD(_) | Compression::UNCOMPRESSED) {
-        return form("column is packed in another way");
-    }
-    let is_packed = chunk.compression() != Compression::UNCOMPRESSED;
-    if u64::try_from(chunk.num_values()) != Ok(rows) {
-        return form("column has another number of values");
-    }
-    let first = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    rows: usize,
+    ratio_max: u64,
+    left: &mut u64,
+    values: &mut Values,
+) -> Result<(), TableError> {
+    let is_packed = match chunk.compression() {
+        Compression::ZSTD(_) => true,
+        Compression::UNCOMPRESSED => false,
+        _ => return form("column is packed in another way"),
+    };
     let place = || {
-        let (first, length) = (usize::try_from(first).ok()?, usize::try_from(chunk.compressed_size()).ok()?);
-        bytes.get(first..first.checked_add(length)?)
+        let first = usize::try_from(chunk.data_page_offset()).ok()?;
+        bytes.get(first..first.checked_add(usize::try_from(chunk.compressed_size()).ok()?)?)
     };
     let Some(mut pages) = place() else { return form("column lies outside of the file") };
-    let (mut unpacked, mut values) = (0u64, 0u64);
+    let mut found = 0usize;
     for _ in 0..PAGES_MAX {
         if pages.is_empty() {
-            return if values == rows { Ok(unpacked) } else { form("pages have another number of values") };
+            break;
         }
-        let (page, length) = PageHeader::read(pages).ok_or(TableError::Form { what: "page header is damaged" })?;
-        if page.is_dictionary && (values > 0 || unpacked > 0 || chunk.dictionary_page_offset().is_none()) {
-            return form("dictionary at another place");
+        let (page, length) =
+            PageHeader::read(pages).ok_or(TableError::Form { what: "page header is damaged" })?;
+        let cut = TableError::Form { what: "page is cut" };
+        let (stored, behind) =
+            pages.get(length..).and_then(|rest| rest.split_at_checked(page.stored)).ok_or(cut)?;
+        pages = behind;
+        found = found.saturating_add(page.values);
+        if found > rows {
+            return form("column has another number of values");
         }
-        if page.values > rows {
-            return form("page has too many values");
+        let size = page.unpacked as u64;
+        let ratio_holds = size <= (page.stored as u64).saturating_mul(ratio_max);
+        if size > PAGE_MAX_BYTES || size > *left || (is_packed && !ratio_holds) {
+            return Err(TableError::Unpacked { found: size });
         }
-        values += if page.is_dictionary { 0 } else { page.values };
-        let ratio_holds = page.unpacked <= page.stored.saturating_mul(bounds.ratio_max);
-        let size_holds = if is_packed { ratio_holds } else { page.unpacked == page.stored };
-        unpacked = unpacked.saturating_add(page.unpacked);
-        if !size_holds || page.unpacked > PAGE_MAX_BYTES || unpacked > left {
-            return Err(TableError::Unpacked { found: unpacked });
+        *left -= size;
+        let unpacked;
+        let body = if is_packed {
+            let unpack = zstd::bulk::decompress(stored, page.unpacked);
+            unpacked = unpack.or(form("page is not packed as it says"))?;
+            &unpacked[..]
+        } else {
+            stored
+        };
+        if body.len() != page.unpacked {
+            return form("page has another length than it says");
         }
-        let stored = usize::try_from(page.stored).or(form("page is too long"))?;
-        pages = pages.get(length..).and_then(|rest| rest.get(stored..)).ok_or(TableError::Form { what: "page is cut" })?;
+        values.take(body, page.values).ok_or(TableError::Form { what: "values are cut or damaged" })?;
     }
-    form("too many pages")
+    if found == rows && pages.is_empty() { Ok(()) } else { form("column has another number of values") }
 }
 
 /// What a page says of itself.
 #[derive(Default)]
 struct PageHeader {
-    is_dictionary: bool,
-    unpacked: u64,
-    stored: u64,
-    values: u64,
+    unpacked: usize,
+    stored: usize,
+    values: usize,
 }
 
 /// Types of Thrift's compact protocol that are told apart here.
 mod thrift {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
     pub(super) const I32: u8 = 5;
     pub(super) const STRUCT: u8 = 12;
 }
 
-/// Numbers of the Parquet format: kinds of pages and encodings.
+/// Numbers of the Parquet format: a page of values, and values one behind the other.
 ///
-/// Source: parquet-format, `parquet.thrift`.
+/// Source: parquet-format, `parquet.thrift`, `PageType` and `Encoding`.
 mod format {
     pub(super) const DATA_PAGE: i64 = 0;
-    pub(super) const DICTIONARY_PAGE: i64 = 2;
     pub(super) const PLAIN: i64 = 0;
-    pub(super) const PLAIN_DICTIONARY: i64 = 2;
-    pub(super) const RLE_DICTIONARY: i64 = 8;
 }
 
 impl PageHeader {
     /// Reads a header as this module's writer writes it, in Thrift's compact protocol; and its length.
     fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let mut rest = bytes;
-        let (mut kind, mut header, mut seen) = (None, Self::default(), false);
+        let (mut kind, mut header, mut values) = (None, Self::default(), None);
         let mut field = 0i64;
         while let Some((number, shape)) = next_field(&mut rest, &mut field)? {
             match (number, shape) {
                 (1, thrift::I32) => kind = Some(zigzag(&mut rest)?),
-                (2, thrift::I32) => header.unpacked = u64::try_from(zigzag(&mut rest)?).ok()?,
-                (3, thrift::I32) => header.stored = u64::try_from(zigzag(&mut rest)?).ok()?,
+                (2, thrift::I32) => header.unpacked = usize::try_from(zigzag(&mut rest)?).ok()?,
+                (3, thrift::I32) => header.stored = usize::try_from(zigzag(&mut rest)?).ok()?,
                 (4, thrift::I32) => drop(zigzag(&mut rest)?),
-                (5 | 7, thrift::STRUCT) if !seen => {
-                    seen = true;
-                    header.is_dictionary = number == 7;
-                    header.values = inner(&mut rest, header.is_dictionary)?;
-                }
+                (5, thrift::STRUCT) if values.is_none() => values = Some(plain_values(&mut rest)?),
                 _ => return None,
             }
         }
-        let wanted = if header.is_dictionary { format::DICTIONARY_PAGE } else { format::DATA_PAGE };
-        (seen && kind == Some(wanted)).then_some((header, bytes.len() - rest.len()))
+        header.values = values.filter(|_| kind == Some(format::DATA_PAGE))?;
+        Some((header, bytes.len() - rest.len()))
     }
 }
 
-/// The number of values in a page's inner header, whose encoding must be one that does not grow.
-fn inner(rest: &mut &[u8], is_dictionary: bool) -> Option<u64> {
+/// The number of values in a page's inner header, which stand there one behind the other.
+fn plain_values(rest: &mut &[u8]) -> Option<usize> {
     let (mut values, mut encoding, mut field) = (None, None, 0i64);
     while let Some((number, shape)) = next_field(rest, &mut field)? {
         match (number, shape) {
-            (1, thrift::I32) => values = Some(u64::try_from(zigzag(rest)?).ok()?),
+            (1, thrift::I32) => values = Some(usize::try_from(zigzag(rest)?).ok()?),
             (2, thrift::I32) => encoding = Some(zigzag(rest)?),
-            (3 | 4, thrift::I32) if !is_dictionary => drop(zigzag(rest)?),
-            (3, thrift::TRUE | thrift::FALSE) if is_dictionary => {}
+            // How levels would be written, of which required columns have none.
+            (3 | 4, thrift::I32) => drop(zigzag(rest)?),
             _ => return None,
         }
     }
-    let taken = match encoding? {
-        format::PLAIN => true,
-        format::PLAIN_DICTIONARY | format::RLE_DICTIONARY => true,
-        _ => false,
-    };
-    values.filter(|_| taken)
+    values.filter(|_| encoding == Some(format::PLAIN))
 }
 
 /// The next field's number and type; none at the struct's end. The outer option is none for damaged bytes.

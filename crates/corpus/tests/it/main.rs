@@ -1,5 +1,7 @@
 //! From a source to a verified shard, and every way to cheat on it that the checks name.
 
+mod shared;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use corpus::{
@@ -161,10 +163,13 @@ fn the_recipe_gives_these_bits() {
         weigh  --twice\n```\n\n<p>raw</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
         was written down and it settled that price for good.\n";
     let made = made("docs/house.md", source).unwrap();
-    let expect = "PINNED-TEXT";
+    let expect = "The weighhouse\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
+        sworn to be fair.\nThe seller named the weight.\nThe buyer could have it taken again.\nWith witnesses.\nweigh \
+        --twice\nraw\ngood pounds\nwool 12\nWhat the scales said was written down and it settled that price for good.";
     assert_eq!(made.text, expect);
-    assert_eq!((made.language, made.tokens), ("en", 75));
-    assert_eq!(made.fingerprint.to_string(), "PINNED-PRINT");
+    let pinned = (made.language, made.language_permille, made.tokens, made.fingerprint.to_string());
+    let print = "PINNED-PRINT".to_owned();
+    assert_eq!(pinned, ("en", 1000, 70, print));
 }
 
 #[test]
