@@ -342,7 +342,7 @@ impl<'a> Scan<'a> {
             // A name may begin with an equals sign.
             self.at += 1;
             let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
-            self.skip_while(|byte| !ends(byte) && !(may_be_script && byte == b'<'));
+            self.skip_while(|byte| !(ends(byte) || may_be_script && byte == b'<'));
             self.skip_while(|byte| byte.is_ascii_whitespace());
             if self.peek() == Some(b'=') {
                 self.at += 1;

@@ -15,10 +15,10 @@ use primitives::Seed;
 
 use crate::MINER;
 
-/// Every which page of the benchmark is looked at: all of them take two minutes unoptimised.
-/// `CORPUS_WCXB_STEP` at compile time sets another step.
-fn step() -> usize {
-    option_env!("CORPUS_WCXB_STEP").and_then(|step| step.parse().ok()).unwrap_or(12)
+/// How many pages of the benchmark are looked at, from its first on: all of them take minutes.
+/// `CORPUS_WCXB_PAGES` at compile time sets another number.
+fn pages_wanted() -> usize {
+    option_env!("CORPUS_WCXB_PAGES").and_then(|pages| pages.parse().ok()).unwrap_or(60)
 }
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -75,12 +75,12 @@ fn golds() -> Option<Vec<Gold>> {
     Some(lines.map(gold).collect())
 }
 
-/// Every `step`-th page with its gold.
+/// The first pages with their golds.
 fn pages() -> Option<Vec<(Page, Gold)>> {
     let golds = golds()?;
     let bytes = std::fs::read(shared("wcxb/dev.warc.gz")?).unwrap();
     let (mut at, mut pages) = (0, Vec::new());
-    while at < bytes.len() {
+    while at < bytes.len() && pages.len() < pages_wanted() {
         let step = archive::step(&bytes[at..]).unwrap();
         if let archive::Content::Record(record) = &step.content
             && record.kind == corpus::RecordKind::Response
@@ -89,9 +89,7 @@ fn pages() -> Option<Vec<(Page, Gold)>> {
         }
         at += step.length;
     }
-    assert_eq!(pages.len(), golds.len());
-    let every = pages.iter().zip(golds).step_by(step());
-    Some(every.map(|(record, gold)| (Page::of_record(record).unwrap(), gold)).collect())
+    Some(pages.iter().zip(golds).map(|(record, gold)| (Page::of_record(record).unwrap(), gold)).collect())
 }
 
 fn quantiles(mut values: Vec<u16>) -> String {
@@ -107,7 +105,7 @@ fn main_text_is_as_good_as_measured() {
     let extractors: [&document::Extractor<'_>; 3] =
         [&extract::main_text, &extract::paragraphs, &extract::all_lines];
     for (page, gold) in &pages {
-        assert_eq!(page.url, gold.url);
+        assert!(gold.url.is_empty() || page.url == gold.url, "{} {}", page.url, gold.url);
         for (sum, extractor) in sums.iter_mut().zip(extractors) {
             let text = document::text(page, extractor).unwrap_or_default();
             *sum += f1(&text, &gold.text);
@@ -155,15 +153,21 @@ fn honest_extractors_are_aligned_and_dishonest_rows_are_not() {
     }
 }
 
-/// A sentence of one's own behind every tenth part of the words.
+/// A sentence of one's own of ten words behind every ninety.
 fn inject(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut injected = Vec::new();
-    for (number, part) in words.chunks(90).enumerate() {
-        injected.extend(part.iter().map(|word| (*word).to_owned()));
-        injected.extend((0..10).map(|i| format!("injected{number}x{i}")));
+    let (mut injected, mut words) = (String::new(), 0);
+    for line in text.lines() {
+        for word in line.split_whitespace() {
+            injected.push_str(word);
+            injected.push(' ');
+            words += 1;
+            if words % 90 == 0 {
+                injected.extend((0..10).map(|i| format!("injected{words}x{i} ")));
+            }
+        }
+        injected.push('\n');
     }
-    injected.join(" ")
+    injected
 }
 
 #[test]
@@ -182,7 +186,8 @@ fn the_benchmarks_archive_is_tiled_exactly_and_verified() {
     assert_eq!(at, std::fs::metadata(&place).unwrap().len());
     let rules = Rules { languages: vec!["en".parse().unwrap()], ..Rules::default() };
     let mut decisions: BTreeMap<String, u64> = BTreeMap::new();
-    for extent in survey.extents.iter().step_by(step()) {
+    let survey_step = (1497 / pages_wanted()).max(1);
+    for extent in survey.extents.iter().step_by(survey_step) {
         let shard = Shard::build(extent, &source, MINER, &rules).unwrap();
         assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned), Ok(()));
         let Extent::Archive(range) = extent else { panic!("an archive's extent") };
@@ -206,7 +211,7 @@ fn the_benchmarks_archive_is_tiled_exactly_and_verified() {
             *decisions.entry(decision).or_default() += count;
         }
     }
-    println!("{} extents, decisions of each {}th: {decisions:?}", survey.extents.len(), step());
+    println!("{} extents, decisions of each {}th: {decisions:?}", survey.extents.len(), survey_step);
     assert!(decisions.contains_key("kept") && decisions.contains_key("not_a_page:request"));
 }
 
@@ -227,8 +232,9 @@ fn every_archive_gives_records_or_an_error() {
         let shard = Shard::build(extent, &source, MINER, &rules).unwrap();
         assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned), Ok(()));
         let path = extent.paths().next().unwrap();
+        assert!(extent.length_bytes() > 0);
         println!("{path}: {} records {:?}", shard.ledger.rows.len(), shard.ledger.decisions());
-        for (number, row) in (0u32..).zip(&shard.ledger.rows).step_by(5) {
+        for (number, row) in (0u32..).zip(&shard.ledger.rows).step_by(13) {
             let bytes = source.read_range(path, row.offset_bytes, row.length_bytes).unwrap();
             assert_eq!(verify::row(&shard, extent, number, &bytes, &rules), Ok(()), "{path} {number}");
         }
@@ -239,7 +245,7 @@ fn every_archive_gives_records_or_an_error() {
         if whole.is_empty() || whole.len() > 300_000 {
             continue;
         }
-        for _ in 0..6 {
+        for _ in 0..3 {
             let mut bytes = whole.clone();
             bytes.truncate(1 + stream.index(whole.len()));
             for _ in 0..stream.index(8) {
