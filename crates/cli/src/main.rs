@@ -4,6 +4,7 @@
 //! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found,
 //! 4 key or password, 10 done already, 130 ended by Ctrl-C.
 
+mod data;
 mod epoch_file;
 mod storm;
 mod up;
@@ -33,6 +34,9 @@ enum Command {
     /// Simulations.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Corpora: make shards of web archives and folders, look at them, check them.
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -67,6 +71,9 @@ enum Failure {
     #[diagnostic(transparent)]
     Up(#[from] up::UpError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] data::DataError),
+    #[error(transparent)]
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -83,6 +90,7 @@ impl Failure {
         match self {
             Failure::Up(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
+            Failure::Data(error) => error.exit_code(),
             Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
         }
     }
@@ -98,6 +106,7 @@ fn main() -> ExitCode {
         }
         #[cfg(target_os = "linux")]
         Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
+        Command::Data(command) => data::run(&command).map_err(Failure::from),
         Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
     };
     match done {

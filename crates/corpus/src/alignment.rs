@@ -1,9 +1,12 @@
 //! How much of a text stands in a page, in the page's order: what an open recipe is held to.
 
-use crate::grams::Grams;
+use crate::grams::{Grams, words_of};
 
 /// Words in a run: what two texts share by chance is shorter.
 const GRAM_WORDS: usize = 5;
+/// Words of a line at whose end an extractor may leave the page's text for a later part of it: runs across such ends are
+/// not counted. Shorter lines don't part runs, so that snippets strung together are no alignment.
+const LINE_MIN_WORDS: usize = 12;
 /// Places of one run in a page that are looked at. What repeats more often is a template's, and the first places
 /// serve an extractor that kept it once.
 const PLACES_MAX: usize = 32;
@@ -26,7 +29,9 @@ impl Alignment {
         // Longest increasing subsequence of places: `ends[i]` is the least place at which a sequence of i + 1 ends.
         let mut ends: Vec<u32> = Vec::new();
         let mut grams = 0u32;
-        for gram in Grams::of(text, GRAM_WORDS).hashes() {
+        let runs = passages(text);
+        let runs = runs.iter().map(|passage| Grams::of(passage, GRAM_WORDS).hashes().collect::<Vec<u64>>());
+        for gram in runs.flatten() {
             grams = grams.saturating_add(1);
             let first = index.partition_point(|(hash, _)| *hash < gram);
             let places = index[first..].iter().take(PLACES_MAX).take_while(|(hash, _)| *hash == gram);
@@ -50,6 +55,22 @@ impl Alignment {
         let share = u64::from(self.in_order) * 1000 / u64::from(self.grams.max(1));
         u16::try_from(share.min(1000)).expect("at most 1000")
     }
+}
+
+/// A text's lines, short ones together with those behind them.
+fn passages(text: &str) -> Vec<String> {
+    let (mut passages, mut open, mut words) = (Vec::new(), String::new(), 0);
+    for line in text.lines() {
+        open.push_str(line);
+        open.push('\n');
+        words += words_of(line).count();
+        if words >= LINE_MIN_WORDS {
+            passages.push(std::mem::take(&mut open));
+            words = 0;
+        }
+    }
+    passages.push(open);
+    passages
 }
 
 #[cfg(test)]
@@ -78,6 +99,16 @@ mod tests {
             .collect();
         let share = Alignment::of(&injected, &page).permille();
         assert!((840..900).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn leaving_out_parts_is_honest_and_snippets_are_not() {
+        let page = text(0, 1000);
+        let with_lines = |words: usize| -> String {
+            (0..1000 / (2 * words)).map(|i| text(2 * i * words, (2 * i + 1) * words) + "\n").collect()
+        };
+        assert_eq!(Alignment::of(&with_lines(20), &page).permille(), 1000);
+        assert!(Alignment::of(&with_lines(5), &page).permille() < 400);
     }
 
     #[test]

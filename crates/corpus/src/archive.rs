@@ -134,13 +134,16 @@ pub struct Record {
     pub payload: Vec<u8>,
 }
 
+/// Header lines: names in lower case with their values, in order.
+pub type Fields = Vec<(String, String)>;
+
 /// The head of a server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpHead {
     /// The status.
     pub status: u16,
     /// Names in lower case with their values.
-    pub fields: Vec<(String, String)>,
+    pub fields: Fields,
 }
 
 impl HttpHead {
@@ -383,8 +386,8 @@ impl HttpHead {
 
 /// A first line, header lines with their names in lower case, and the length of all with the blank line behind them.
 /// A line that begins with white space continues the one before; one without a colon is passed over.
-fn head_lines(bytes: &[u8]) -> Option<(String, Vec<(String, String)>, usize)> {
-    let mut fields: Vec<(String, String)> = Vec::new();
+fn head_lines(bytes: &[u8]) -> Option<(String, Fields, usize)> {
+    let mut fields = Fields::new();
     let (mut first, mut at) = (None, 0);
     for _ in 0..HEAD_MAX_LINES {
         let rest = bytes.get(at..)?;

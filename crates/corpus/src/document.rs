@@ -79,13 +79,7 @@ impl Document {
     /// # Errors
     /// The [`Reason`] why the page is no document.
     pub fn of_page(page: &Page, rules: &Rules, extract: &Extractor<'_>) -> Result<Self, Reason> {
-        let text = normalise(&extract(page)?);
-        if text.is_empty() {
-            return Err(Reason::Empty);
-        }
-        if text.len() > TEXT_MAX_BYTES {
-            return Err(Reason::TooLarge);
-        }
+        let text = text(page, extract)?;
         let guess = language::guess(&text);
         if !rules.languages.is_empty() && !rules.languages.iter().any(|wanted| wanted.code() == guess.code) {
             return Err(Reason::Language);
@@ -101,6 +95,19 @@ impl Document {
             fingerprint: fingerprint(&text),
             text,
         })
+    }
+}
+
+/// The normalised main text of a page by this extraction, before any rule looks at it.
+///
+/// # Errors
+/// The [`Reason`] why there is none.
+pub fn text(page: &Page, extract: &Extractor<'_>) -> Result<String, Reason> {
+    let text = normalise(&extract(page)?);
+    match text.len() {
+        0 => Err(Reason::Empty),
+        length if length > TEXT_MAX_BYTES => Err(Reason::TooLarge),
+        _ => Ok(text),
     }
 }
 

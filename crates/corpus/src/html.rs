@@ -247,6 +247,10 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    fn in_foreign(&self) -> bool {
+        self.open.last().is_some_and(|open| open.is_foreign_inside)
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -289,11 +293,11 @@ impl<'a> Scan<'a> {
         let name = self.name();
         let is_self_closing = self.attributes()?;
         if BREAKOUTS.contains(&name) {
-            while self.open.last().is_some_and(|open| open.is_foreign_inside) {
+            while self.in_foreign() {
                 self.open.pop();
             }
         }
-        let in_foreign = self.open.last().is_some_and(|open| open.is_foreign_inside);
+        let in_foreign = self.in_foreign();
         let is_foreign = FOREIGN_ROOTS.contains(&name);
         if !in_foreign {
             if self.heeds_raw
@@ -316,6 +320,7 @@ impl<'a> Scan<'a> {
 
     /// Counts attributes up to the end of the tag; whether it ends with a slash.
     fn attributes(&mut self) -> Result<bool, Reason> {
+        let may_be_script = !self.heeds_raw && !self.in_foreign();
         let mut count = 0usize;
         loop {
             self.skip_while(|byte| byte.is_ascii_whitespace() || byte == b'/');
@@ -330,9 +335,14 @@ impl<'a> Scan<'a> {
             if count > self.attributes_max {
                 return Err(Reason::TooNested);
             }
+            // To the second scan a comparison in a script is a tag, and must not take the script's end with it.
+            if may_be_script && self.bytes[self.at..].starts_with(b"</script") {
+                return Ok(false);
+            }
             // A name may begin with an equals sign.
             self.at += 1;
-            self.skip_while(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'='));
+            let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
+            self.skip_while(|byte| !(ends(byte) || may_be_script && byte == b'<'));
             self.skip_while(|byte| byte.is_ascii_whitespace());
             if self.peek() == Some(b'=') {
                 self.at += 1;

@@ -8,6 +8,7 @@
 
 mod alignment;
 pub mod archive;
+mod container;
 mod decision;
 pub mod document;
 mod exclusion;
@@ -23,6 +24,7 @@ mod markdown;
 pub mod page;
 pub mod shard;
 pub mod source;
+mod table;
 pub mod tokens;
 pub mod verify;
 

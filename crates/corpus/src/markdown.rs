@@ -75,14 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn nesting_bombs_of_the_greatest_length_are_a_decision() {
+    fn nesting_bombs_are_a_decision() {
         let at = |levels: usize| to_html(&format!("{} text", "> ".repeat(levels)));
         assert!(at(NESTING_MAX - 1).is_ok());
         assert_eq!(at(NESTING_MAX), Err(Reason::TooNested));
         for bomb in
             ["> ", "- ", ">", "* > ", "[", "![", "*a_", "`", "<", "<!--", "|a\n|-\n", "&", "[a](", "1. "]
         {
-            let source = bomb.repeat((1 << 20) / bomb.len());
+            let source = bomb.repeat((1 << 18) / bomb.len());
             let made = to_html(&source);
             assert!(matches!(made, Ok(_) | Err(Reason::TooNested | Reason::TooLarge)), "{bomb:?}");
         }

@@ -24,7 +24,7 @@ use crate::{
 
 mod archives;
 
-pub use archives::{Archives, MemoryArchive, Survey, Tail};
+pub use archives::{Archives, MemoryArchive, Survey, Tail, is_archive};
 
 /// The longest file that a folder takes in by default: twice the longest text of a document, so that `too_large`
 /// stands in ledgers and isn't hidden by the walk, and small enough to be read whole.
@@ -60,7 +60,7 @@ const PROSE_NAMES: [&str; 14] = [
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The operating system refused.
-    #[error("cannot read {path}")]
+    #[error("cannot read or write {path}")]
     Io {
         /// The file or directory.
         path: String,
@@ -431,8 +431,17 @@ fn prose_name(name: &str) -> bool {
     PROSE_NAMES.contains(&stem.as_str())
 }
 
+/// Writes a file whole, with the directories above it.
+pub(crate) fn write(place: &Path, bytes: &[u8]) -> Result<(), SourceError> {
+    let io = |source| SourceError::Io { path: shown(place), source };
+    #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
+    place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
+    #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
+    std::fs::write(place, bytes).map_err(io)
+}
+
 /// Up to one byte more than `max`, which is enough to see that a file is longer.
-fn read_at_most(place: &Path, max: u64) -> Result<Vec<u8>, SourceError> {
+pub(crate) fn read_at_most(place: &Path, max: u64) -> Result<Vec<u8>, SourceError> {
     let io = |source| SourceError::Io { path: shown(place), source };
     #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
     let file = File::open(place).map_err(io)?;

@@ -122,7 +122,8 @@ impl Archives {
 }
 
 /// Whether a name is an archive's.
-pub(crate) fn is_archive(path: &str) -> bool {
+#[must_use]
+pub fn is_archive(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let bare = lower.strip_suffix(".gz").unwrap_or(&lower);
     EXTENSIONS.iter().any(|end| bare.ends_with(end))

@@ -1,5 +1,14 @@
 //! From a source to a verified shard, and every way to cheat on it that the checks name.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests print what they measure, read shared files and may panic"
+)]
+
+mod shared;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use corpus::{
@@ -161,10 +170,13 @@ fn the_recipe_gives_these_bits() {
         weigh  --twice\n```\n\n<p>raw</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
         was written down and it settled that price for good.\n";
     let made = made("docs/house.md", source).unwrap();
-    let expect = "PINNED-TEXT";
+    let expect = "The weighhouse\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
+        sworn to be fair.\nThe seller named the weight.\nThe buyer could have it taken again.\nWith witnesses.\nweigh \
+        --twice\nraw\ngood pounds\nwool 12\nWhat the scales said was written down and it settled that price for good.";
     assert_eq!(made.text, expect);
-    assert_eq!((made.language, made.tokens), ("en", 75));
-    assert_eq!(made.fingerprint.to_string(), "PINNED-PRINT");
+    let pinned = (made.language, made.language_permille, made.tokens, made.fingerprint.to_string());
+    let print = "f8e2e00893b9a81f255c42df0be514d88544808d8b327cd592a85af813fb5a4c".to_owned();
+    assert_eq!(pinned, ("en", 1000, 68, print));
 }
 
 #[test]
@@ -400,7 +412,7 @@ fn drop_last(shard: &mut Shard) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn honest_work_passes_every_check_and_every_encoding(archive: bool, seed: u64, count in 1u32..40) {
@@ -460,6 +472,7 @@ fn the_crate_registry_becomes_verified_shards() {
     let rules = Rules { languages: vec!["en".parse().unwrap()], ..Rules::default() };
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     let (mut tokens, mut encoded, mut text) = (0, 0, 0);
+    // Every fourth task: all of them take half a minute on a busy machine.
     for (number, extent) in (0..).zip(folder.extents(Cut { entries_max: 256, bytes_max: u64::MAX }).unwrap())
     {
         let shard = Shard::build(&extent, &folder, MINER, &rules).unwrap();
@@ -480,7 +493,10 @@ fn the_crate_registry_becomes_verified_shards() {
         text += shard.documents.iter().map(|row| row.text.len()).sum::<usize>();
     }
     let bytes: u64 = manifest.entries().iter().map(|entry| entry.length_bytes).sum();
-    println!("{} files of {bytes} bytes: {text} bytes of text, {tokens} tokens", manifest.entries().len());
+    println!(
+        "{} files of {bytes} bytes; a quarter: {text} bytes of text, {tokens} tokens",
+        manifest.entries().len()
+    );
     println!("encoded in {encoded} bytes; decisions {reasons:?}");
     assert!(reasons.contains_key("kept"));
 }

@@ -1,0 +1,510 @@
+//! `weigh data`: shards of a corpus made, looked at, checked and taken apart, without a subnet.
+//!
+//! A source is a folder of HTML, Markdown and text, or web archives: a WARC, WET or ARC file, or a folder that holds
+//! such. Each task becomes a folder of its own below `--out`, with the task beside its shard, so that anyone who has
+//! the source can check it.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use corpus::{
+    Archives, Cut, DocumentRow, Extent, Folder, FolderLimits, Language, Ledger, Limits, Page, Reason, Recipes,
+    RowError, Rules, Shard, Source, SourceError,
+    archive::{self, Content},
+    document, extract,
+    shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
+    verify,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::Diagnostic;
+use primitives::{Hotkey, Seed};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use thiserror::Error;
+
+/// Stored bytes of a task by default: some thousand pages of a crawl.
+const BYTES_PER_TASK: u64 = 32 << 20;
+/// Most records of a task: what a shard's limits let through.
+const ENTRIES_PER_TASK: u32 = 1 << 16;
+/// The file with the task, beside its shard.
+const TASK_FILE: &str = "task.json";
+/// The longest file that `extract` takes whole.
+const FILE_MAX_BYTES: u64 = 4 << 30;
+/// Characters of a document that `inspect` shows.
+const SHOWN_CHARS: usize = 160;
+/// Documents that `inspect` shows.
+const SHOWN_DOCUMENTS: usize = 3;
+
+/// `weigh data …`.
+#[derive(Subcommand)]
+pub(crate) enum DataCommand {
+    /// Make shards of a source: documents, and a ledger with a decision for every record.
+    Build(BuildArguments),
+    /// Show what a shard's folder or one of its Parquet files holds.
+    Inspect(InspectArguments),
+    /// Check shards against their source: every record is extracted again, unless a sample is asked for.
+    Verify(VerifyArguments),
+    /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
+    Extract(ExtractArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct BuildArguments {
+    /// A folder of HTML, Markdown and text, or an archive, or a folder of archives.
+    source: PathBuf,
+    /// The folder for the shards: new or empty.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Stored bytes at which a task is full.
+    #[arg(long, value_name = "N", default_value_t = BYTES_PER_TASK, value_parser = clap::value_parser!(u64).range(1..))]
+    bytes_per_task: u64,
+    /// Make only the task of this number.
+    #[arg(long, value_name = "N")]
+    task: Option<usize>,
+    /// The hotkey that the shards belong to; without it, nobody's.
+    #[arg(long, value_name = "SS58")]
+    miner: Option<Hotkey>,
+    /// Keep this language only (ISO 639-1); may be given more than once.
+    #[arg(long = "language", value_name = "CODE")]
+    languages: Vec<Language>,
+    /// One JSON object per shard on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArguments {
+    /// A shard's folder, or a Parquet file of one.
+    path: PathBuf,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArguments {
+    /// A shard's folder, or a folder of such.
+    path: PathBuf,
+    /// What the shards were made of.
+    #[arg(long)]
+    source: PathBuf,
+    /// Check so many records of each shard, drawn by its root, instead of all.
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+    /// One JSON object per shard on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExtractArguments {
+    /// An archive, or a file of HTML, Markdown or text.
+    file: PathBuf,
+    /// One JSON object with `url` and `text` per page.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A command on data failed.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum DataError {
+    /// The source can't be read.
+    #[error("source {path} can't be used")]
+    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
+    Source {
+        path: PathBuf,
+        #[source]
+        error: Box<SourceError>,
+    },
+    /// There is no such task.
+    #[error("source {path} has {found} tasks of this size, none with number {asked}")]
+    Task { path: PathBuf, found: usize, asked: usize },
+    /// The folder to write to is in use.
+    #[error("folder {path} is not empty")]
+    #[diagnostic(help("name a new one: `weigh data build SOURCE --out DIR`"))]
+    NotEmpty { path: PathBuf },
+    /// There is no shard here.
+    #[error("{path} holds no shard")]
+    #[diagnostic(help("a shard's folder has {TASK_FILE} and manifest.json in it"))]
+    NoShard { path: PathBuf },
+    /// A shard can't be read.
+    #[error("shard in {path} can't be read")]
+    Shard {
+        path: PathBuf,
+        #[source]
+        error: Box<FolderError>,
+    },
+    /// A file can't be read or written.
+    #[error("{path} can't be used")]
+    File {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    /// A task file can't be understood.
+    #[error("{path} is no task")]
+    TaskFile {
+        path: PathBuf,
+        #[source]
+        error: serde_json::Error,
+    },
+    /// Bytes of an archive are no record.
+    #[error("{path} can't be read at byte {at}: {error}")]
+    Unreadable { path: PathBuf, at: usize, error: archive::Unreadable },
+    /// Nobody reads the output.
+    #[error("could not write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl DataError {
+    /// 2 where other arguments would help, 3 where nothing was found, 1 else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            DataError::NotEmpty { .. } | DataError::Task { .. } => 2,
+            DataError::Source { .. } | DataError::NoShard { .. } => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// What stands beside a shard: enough to check it with the source at hand.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Task {
+    extent: Extent,
+    miner: Hotkey,
+    languages: Vec<Language>,
+}
+
+impl Task {
+    fn rules(&self) -> Rules {
+        Rules { languages: self.languages.clone(), ..Rules::default() }
+    }
+}
+
+/// Runs one of the commands; the exit code is 1 where a shard is at fault.
+pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
+    match command {
+        DataCommand::Build(arguments) => build(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Inspect(arguments) => inspect(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Verify(arguments) => check(arguments),
+        DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// A folder or archives, by what lies there.
+enum AnySource {
+    Folder(Folder),
+    Archives(Archives),
+}
+
+impl AnySource {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        let failed = |error| DataError::Source { path: path.to_owned(), error: Box::new(error) };
+        let archives = Archives::open(path).map_err(failed)?;
+        if !path.is_dir() || archives.paths().next().is_some() {
+            return Ok(Self::Archives(archives));
+        }
+        Folder::open(path, FolderLimits::default()).map(Self::Folder).map_err(failed)
+    }
+
+    fn get(&self) -> &dyn Source {
+        match self {
+            Self::Folder(folder) => folder,
+            Self::Archives(archives) => archives,
+        }
+    }
+
+    /// What there is, and lines about what no task covers.
+    fn extents(&self, cut: Cut) -> Result<(Vec<Extent>, Vec<String>), SourceError> {
+        let Self::Archives(archives) = self else { return Ok((self.get().extents(cut)?, Vec::new())) };
+        let survey = archives.survey(cut)?;
+        let tails = survey.tails.iter().map(|tail| {
+            format!("{} has {} bytes from {} that are left out: {}", tail.path, tail.length_bytes, tail.first_byte, tail.error)
+        });
+        Ok((survey.extents, tails.collect()))
+    }
+}
+
+fn build(arguments: &BuildArguments) -> Result<(), DataError> {
+    let used = |error| DataError::File { path: arguments.out.clone(), error };
+    std::fs::create_dir_all(&arguments.out).map_err(used)?;
+    if std::fs::read_dir(&arguments.out).map_err(used)?.next().is_some() {
+        return Err(DataError::NotEmpty { path: arguments.out.clone() });
+    }
+    let path = &arguments.source;
+    let failed = |error| DataError::Source { path: path.clone(), error: Box::new(error) };
+    let source = AnySource::open(path)?;
+    let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
+    let (extents, warnings) = source.extents(cut).map_err(failed)?;
+    for warning in warnings {
+        tell(&warning);
+    }
+    let found = extents.len();
+    let mut numbered: Vec<(usize, Extent)> = extents.into_iter().enumerate().collect();
+    if let Some(asked) = arguments.task {
+        numbered.retain(|(number, _)| *number == asked);
+        if numbered.is_empty() {
+            return Err(DataError::Task { path: path.clone(), found, asked });
+        }
+    }
+    let bar = progress(numbered.iter().map(|(_, extent)| extent.length_bytes()).sum(), arguments.json);
+    let miner = arguments.miner.unwrap_or(Hotkey::from_bytes([0; 32]));
+    let made: Vec<Result<(PathBuf, Shard, FolderManifest), DataError>> = numbered
+        .into_par_iter()
+        .map(|(number, extent)| {
+            let task = Task { extent, miner, languages: arguments.languages.clone() };
+            let shard = Shard::build(&task.extent, source.get(), miner, &task.rules()).map_err(failed)?;
+            let folder = arguments.out.join(format!("{number:05}"));
+            let manifest = shard.write_folder(&folder).map_err(failed)?;
+            let place = folder.join(TASK_FILE);
+            let json = serde_json::to_vec(&task).expect("plain data with string keys");
+            std::fs::write(&place, json).map_err(|error| DataError::File { path: place, error })?;
+            bar.inc(task.extent.length_bytes());
+            Ok((folder, shard, manifest))
+        })
+        .collect();
+    bar.finish_and_clear();
+    let mut out = io::stdout().lock();
+    let mut table = plain_table(&["shard", "records", "documents", "tokens", "root"]);
+    for made in made {
+        let (folder, shard, manifest) = made?;
+        if arguments.json {
+            let line = json!({"folder": folder, "decisions": shard.ledger.decisions(), "manifest": manifest});
+            writeln!(out, "{line}")?;
+            continue;
+        }
+        let root = manifest.root.short();
+        let counts = [manifest.records, manifest.documents, manifest.tokens].map(|count| count.to_string());
+        table.add_row([vec![folder.display().to_string()], counts.to_vec(), vec![root]].concat());
+    }
+    if !arguments.json {
+        writeln!(out, "{table}")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn inspect(arguments: &InspectArguments) -> Result<(), DataError> {
+    let path = &arguments.path;
+    let unread = |error: FolderError| DataError::Shard { path: path.clone(), error: Box::new(error) };
+    let (manifest, ledger, documents) = if path.is_dir() {
+        if !path.join("manifest.json").is_file() {
+            return Err(DataError::NoShard { path: path.clone() });
+        }
+        let (shard, manifest) = Shard::open_folder(path, &Limits::default()).map_err(unread)?;
+        (Some(manifest), Some(shard.ledger), Some(shard.documents))
+    } else {
+        let bytes = std::fs::read(path).map_err(|error| DataError::File { path: path.clone(), error })?;
+        match documents_of_parquet(bytes.clone(), &Limits::default()) {
+            Ok(documents) => (None, None, Some(documents)),
+            Err(ShardError::Form { .. }) => {
+                let ledger = ledger_of_parquet(bytes, &Limits::default());
+                (None, Some(ledger.map_err(|error| unread(error.into()))?), None)
+            }
+            Err(error) => return Err(unread(error.into())),
+        }
+    };
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        let summary = json!({
+            "manifest": manifest,
+            "decisions": ledger.as_ref().map(Ledger::decisions),
+            "documents": documents.as_ref().map(Vec::len),
+            "tokens": documents.as_ref().map(|rows| rows.iter().map(|row| row.tokens).sum::<u64>()),
+            "languages": documents.as_ref().map(|rows| languages(rows)),
+        });
+        writeln!(out, "{summary}")?;
+        return Ok(out.flush()?);
+    }
+    if let Some(manifest) = manifest {
+        writeln!(out, "root     {}\nrecipe   {}\nminer    {}", manifest.root, manifest.recipe, manifest.miner)?;
+        writeln!(out, "tokens   {} of {}", manifest.tokens, manifest.tokenizer)?;
+    }
+    if let Some(ledger) = ledger {
+        let mut table = plain_table(&["decision", "records"]);
+        for (decision, count) in ledger.decisions() {
+            table.add_row(vec![decision, count.to_string()]);
+        }
+        writeln!(out, "\n{table}")?;
+    }
+    if let Some(documents) = documents {
+        let languages: Vec<String> =
+            languages(&documents).into_iter().map(|(code, count)| format!("{code} {count}")).collect();
+        writeln!(out, "\n{} documents: {}", documents.len(), languages.join(", "))?;
+        for document in documents.iter().take(SHOWN_DOCUMENTS) {
+            let text: String = document.text.chars().take(SHOWN_CHARS).collect();
+            writeln!(out, "\n#{} {} {} tokens\n{text}", document.record, document.url, document.tokens)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64> {
+    let mut counts = std::collections::BTreeMap::new();
+    for document in documents {
+        *counts.entry(document.language.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
+    let folders = shard_folders(&arguments.path)?;
+    let source = AnySource::open(&arguments.source)?;
+    let bar = progress(folders.len() as u64, arguments.json);
+    let verdicts: Vec<Result<Verdict, DataError>> = folders
+        .par_iter()
+        .map(|folder| {
+            let verdict = check_one(folder, source.get(), arguments);
+            bar.inc(1);
+            verdict
+        })
+        .collect();
+    bar.finish_and_clear();
+    let mut out = io::stdout().lock();
+    let mut faults = 0u32;
+    for (folder, verdict) in folders.iter().zip(verdicts) {
+        let Verdict { checked, fault } = verdict?;
+        faults += u32::from(fault.is_some());
+        if arguments.json {
+            writeln!(out, "{}", json!({"folder": folder, "checked": checked, "fault": fault}))?;
+        } else if let Some(fault) = fault {
+            writeln!(out, "{}: {fault}", folder.display())?;
+        } else {
+            writeln!(out, "{}: {checked} records hold", folder.display())?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(faults > 0)))
+}
+
+/// What came of one shard.
+struct Verdict {
+    checked: usize,
+    fault: Option<verify::Fault>,
+}
+
+fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) -> Result<Verdict, DataError> {
+    let place = folder.join(TASK_FILE);
+    let json = std::fs::read(&place).map_err(|error| DataError::File { path: place.clone(), error })?;
+    let task: Task = serde_json::from_slice(&json).map_err(|error| DataError::TaskFile { path: place, error })?;
+    let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
+    let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
+    if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned) {
+        return Ok(Verdict { checked: 0, fault: Some(*fault) });
+    }
+    let rules = task.rules();
+    let rows = &shard.ledger.rows;
+    let mut drawn: Vec<usize> = match arguments.sample {
+        None => (0..rows.len()).collect(),
+        Some(count) => {
+            let seed = Seed::from_number(0).derive_from("data verify", &[&shard.root().0]);
+            seed.stream("records", 0).sample(rows.len(), count)
+        }
+    };
+    drawn.sort_unstable();
+    let failed =
+        |error| DataError::Source { path: arguments.source.clone(), error: Box::new(error) };
+    for (checked, at) in drawn.iter().enumerate() {
+        let row = &rows[*at];
+        let bytes = match &task.extent {
+            Extent::Files(_) => source.read(&row.path),
+            Extent::Archive(range) => source.read_range(&range.path, row.offset_bytes, row.length_bytes),
+        };
+        let number = u32::try_from(*at).expect("a shard has at most 2^16 rows");
+        match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, &rules) {
+            Ok(()) => {}
+            Err(RowError::Fault(fault)) => return Ok(Verdict { checked, fault: Some(*fault) }),
+            Err(RowError::NoEvidence { record, .. }) => {
+                return Err(failed(SourceError::Unknown { path: record }));
+            }
+            Err(RowError::Unknown { row }) => unreachable!("row {row} was drawn from the ledger"),
+        }
+    }
+    Ok(Verdict { checked: drawn.len(), fault: None })
+}
+
+/// The folder itself, or those in it, that hold a shard.
+fn shard_folders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let holds = |path: &Path| path.join(TASK_FILE).is_file() && path.join("manifest.json").is_file();
+    if holds(path) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unread = |error| DataError::File { path: path.to_owned(), error };
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unread)? {
+        let inner = entry.map_err(unread)?.path();
+        if holds(&inner) {
+            folders.push(inner);
+        }
+    }
+    folders.sort();
+    if folders.is_empty() { Err(DataError::NoShard { path: path.to_owned() }) } else { Ok(folders) }
+}
+
+fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
+    let path = &arguments.file;
+    let unread = |error| DataError::File { path: path.clone(), error };
+    let length = std::fs::metadata(path).map_err(unread)?.len();
+    if length > FILE_MAX_BYTES {
+        return Err(unread(io::Error::other(format!("{length} bytes, at most {FILE_MAX_BYTES} are taken"))));
+    }
+    let bytes = std::fs::read(path).map_err(unread)?;
+    let name = path.display().to_string();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut print = |url: &str, text: Result<String, Reason>| -> io::Result<()> {
+        let reason = text.as_ref().err().map(Reason::to_string);
+        let text = text.unwrap_or_default();
+        match (arguments.json, reason) {
+            (true, None) => writeln!(out, "{}", json!({"url": url, "text": text})),
+            (true, Some(reason)) => writeln!(out, "{}", json!({"url": url, "text": text, "reason": reason})),
+            (false, _) => writeln!(out, "{url}\n{text}\n"),
+        }
+    };
+    let main = |page: &Page| document::text(page, &extract::main_text);
+    if !corpus::source::is_archive(&name) {
+        print(&name, Page::of_file(&name, &bytes).and_then(|page| main(&page)))?;
+        return Ok(out.flush()?);
+    }
+    let bar = progress(length, arguments.json);
+    let mut at = 0;
+    while at < bytes.len() {
+        let step = archive::step(&bytes[at..])
+            .map_err(|error| DataError::Unreadable { path: path.clone(), at, error })?;
+        if let Content::Record(record) = &step.content {
+            match Page::of_record(record) {
+                Ok(page) => print(&page.url, main(&page))?,
+                Err(Reason::NotAPage { .. } | Reason::Status | Reason::ContentType) => {}
+                Err(reason) => print(&record.url, Err(reason))?,
+            }
+        }
+        at += step.length;
+        bar.set_position(at as u64);
+    }
+    bar.finish_and_clear();
+    Ok(out.flush()?)
+}
+
+fn progress(length: u64, is_json: bool) -> ProgressBar {
+    if is_json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a well-formed template");
+    ProgressBar::new(length).with_style(style)
+}
+
+#[expect(clippy::print_stderr, reason = "warnings are talk")]
+fn tell(warning: &str) {
+    eprintln!("{warning}");
+}
+
+fn plain_table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(headings.to_vec());
+    table
+}
