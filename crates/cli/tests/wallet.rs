@@ -233,14 +233,8 @@ fn what_is_missing_or_damaged_is_named_with_its_exit_code() {
     let root = known();
     let root = root.path();
     refused(root, &["show", "--wallet", "nobody"], "", 3, "there is no wallet nobody in");
-    refused(root, &["show", "--wallet", "nobody"], "", 3, "weigh wallet new --wallet nobody");
-    refused(
-        root,
-        &["export", "--key", "hotkey", "--hotkey", "h"],
-        "",
-        3,
-        "weigh wallet show --wallet default",
-    );
+    refused(root, &["show", "--wallet", "nobody"], "", 3, "weigh wallet new --path /");
+    refused(root, &["export", "--key", "hotkey", "--hotkey", "h"], "", 3, "weigh wallet show --path /");
     refused(root, &["sign", "--hotkey", "h", "--message", "x"], "", 3, "hotkeys/h");
     refused(root, &["show", "--wallet", "../default"], "", 2, "cannot name a wallet or hotkey");
     refused(root, &["new", "--words", "13"], "", 2, "expected 12, 15, 18, 21 or 24");
