@@ -230,7 +230,7 @@ impl Place {
 
     pub(super) fn given_password(&self) -> Result<Option<Password>, WalletError> {
         if let Some(path) = &self.password_file {
-            let failed = |source| WalletError::PasswordFile { path: path.clone(), source };
+            let failed = |error| WalletError::PasswordFile { path: path.clone(), error };
             return read_secret_file(path).map(Some).map_err(failed);
         }
         Ok(self.password_fd.map(read_secret_line).transpose()?)
@@ -268,9 +268,9 @@ impl Place {
             FileError::Password { source: PasswordError::None { .. }, .. } => {
                 "pass --password-file or --password-fd, or run without --json in a terminal".to_owned()
             }
-            _ => return WalletError::File { source: error, help: None },
+            _ => return WalletError::File { error, help: None },
         };
-        WalletError::File { source: error, help: Some(help) }
+        WalletError::File { error, help: Some(help) }
     }
 }
 
@@ -290,7 +290,7 @@ impl Message {
         let Some(path) = &self.file else {
             return Ok(self.message.clone().unwrap_or_default().into_bytes());
         };
-        let failed = |source| WalletError::Message { path: path.clone(), source };
+        let failed = |error| WalletError::Message { path: path.clone(), error };
         let mut bytes = Vec::new();
         let from: Box<dyn io::Read> = if path.as_os_str() == "-" {
             Box::new(io::stdin().lock())

@@ -12,13 +12,13 @@ use wallet::{
 
 use super::MESSAGE_MAX_BYTES;
 
-/// A wallet command failed.
+/// A wallet command failed. A message that holds its cause does not name it as its source too: it would be told twice.
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum WalletError {
     /// A key file is missing, in the way, locked or damaged.
-    #[error("{source}")]
+    #[error("{error}")]
     File {
-        source: FileError,
+        error: FileError,
         #[help]
         help: Option<String>,
     },
@@ -39,8 +39,8 @@ pub(crate) enum WalletError {
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// The file with the password could not be read.
-    #[error("{}: {source}", path.display())]
-    PasswordFile { path: PathBuf, source: PasswordError },
+    #[error("{}: {error}", path.display())]
+    PasswordFile { path: PathBuf, error: PasswordError },
     /// The key for a new file could not be derived.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
@@ -62,10 +62,10 @@ pub(crate) enum WalletError {
     Key(#[from] KeyError),
     /// The address is none.
     #[error("--address: {0}")]
-    Address(#[from] AccountError),
+    Address(AccountError),
     /// The signature is none.
     #[error("--signature: {0}")]
-    Signature(#[from] SignatureError),
+    Signature(SignatureError),
     /// The signature is somebody else's, or for another message.
     #[error("the signature is not by {address} over this message")]
     NotSigned { address: AccountId },
@@ -77,8 +77,8 @@ pub(crate) enum WalletError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// The message could not be read.
-    #[error("cannot read the message from {}: {source}", path.display())]
-    Message { path: PathBuf, source: io::Error },
+    #[error("cannot read the message from {}: {error}", path.display())]
+    Message { path: PathBuf, error: io::Error },
     /// The message is too long.
     #[error("the message has more than {MESSAGE_MAX_BYTES} bytes")]
     MessageTooLong,
@@ -94,9 +94,9 @@ impl WalletError {
     /// 3 not found, 4 key or password, 10 exists already, 2 where other arguments would help, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::File { source: FileError::Missing { .. }, .. } | Self::NoWallet { .. } => 3,
-            Self::File { source: FileError::Exists { .. }, .. } => 10,
-            Self::File { source: FileError::Io { .. }, .. }
+            Self::File { error: FileError::Missing { .. }, .. } | Self::NoWallet { .. } => 3,
+            Self::File { error: FileError::Exists { .. }, .. } => 10,
+            Self::File { error: FileError::Io { .. }, .. }
             | Self::Output(_)
             | Self::Entropy(_)
             | Self::NotSigned { .. }

@@ -223,7 +223,7 @@ fn import(arguments: &ImportArguments) -> Result<Answer, WalletError> {
     let scheme = Scheme::from(writing.scheme);
     if let Some(address) = &arguments.address {
         let files = place.key(*key)?;
-        let account = AccountId::from_ss58(address)?;
+        let account = AccountId::from_ss58(address).map_err(WalletError::Address)?;
         let overwrite = if writing.force { Overwrite::Replace } else { Overwrite::Refuse };
         files.check_absent(overwrite).map_err(|error| place.told(error))?;
         if !writing.dry_run {
@@ -283,8 +283,8 @@ fn sign(arguments: &SignArguments) -> Result<Answer, WalletError> {
 
 /// Prints the verdict; a signature that is somebody else's is a failure too, so that scripts can rely on the exit code.
 fn verify(arguments: &VerifyArguments) -> Result<(), WalletError> {
-    let account = AccountId::from_ss58(&arguments.address)?;
-    let signature: Signature = arguments.signature.parse()?;
+    let account = AccountId::from_ss58(&arguments.address).map_err(WalletError::Address)?;
+    let signature: Signature = arguments.signature.parse().map_err(WalletError::Signature)?;
     let public = PublicKey { scheme: arguments.scheme.into(), account };
     let valid = public.verify(&arguments.message.bytes()?, &signature);
     let json = json!({ "address": account, "scheme": public.scheme.name(), "valid": valid });
