@@ -40,6 +40,13 @@ enum Command {
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// One examination, for the supervisor that started this program.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    WorkerChild {
+        /// The walls to put up.
+        walls: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -98,6 +105,8 @@ fn main() -> ExitCode {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }
         Command::Data(command) => data::run(&command).map_err(Failure::from),
+        #[cfg(target_os = "linux")]
+        Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
         Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
     };
     match done {

@@ -1,7 +1,8 @@
 //! What a mechanism is told and what it answers: rounds, cases, findings, judgements.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
+use corpus::{Source, SourceError};
 use primitives::{BlockNumber, Digest, DurationMs, Hotkey, MechId, NetUid, Seed, Timestamp, Uid, Unit};
 use serde::{Deserialize, Serialize};
 
@@ -78,21 +79,64 @@ pub struct Case<T> {
 
 /// Bytes that an examination asks the validator to bring.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fetch {
     /// One whole file of the task's source.
-    Source {
+    File {
         /// Its path in the source's manifest.
         path: String,
     },
+    /// A run of bytes of one of the source's files.
+    Range {
+        /// The file's path.
+        path: String,
+        /// The first byte.
+        first_byte: u64,
+        /// How many.
+        length_bytes: u64,
+    },
+    /// What the subnet's owner put beside the source, by its digest.
+    Supply {
+        /// The digest of its bytes.
+        digest: Digest,
+    },
+}
+
+impl Fetch {
+    /// The bytes, as `source` has them.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they can't be had.
+    pub fn resolve(&self, source: &dyn Source) -> Result<Vec<u8>, SourceError> {
+        match self {
+            Fetch::File { path } => source.read(path),
+            Fetch::Range { path, first_byte, length_bytes } => {
+                source.read_range(path, *first_byte, *length_bytes)
+            }
+            Fetch::Supply { digest } => source.supply(digest),
+        }
+    }
 }
 
 /// The only things that an examination can see beside its case. All of it may be hostile.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// The miner's answer.
     pub submission: Arc<Vec<u8>>,
-    /// What [`crate::Mechanism::needs`] asked for; what could not be brought is not there.
+    /// What [`crate::Mechanism::needs`] and [`Fault::Needs`] asked for; what could not be brought is not there.
     pub fetched: BTreeMap<Fetch, Arc<Vec<u8>>>,
+    /// Whether everything that was asked for has been tried: what is not there now will not come.
+    pub is_last: bool,
+    /// Threads that may be used. The finding is the same for any number.
+    pub threads: NonZeroUsize,
+}
+
+impl Inputs {
+    /// A submission, nothing fetched, one thread.
+    #[must_use]
+    pub fn of(submission: Arc<Vec<u8>>) -> Self {
+        Self { submission, fetched: BTreeMap::new(), is_last: false, threads: NonZeroUsize::MIN }
+    }
 }
 
 /// A proof of a miner's fault that anyone can replay from the case's bytes.
@@ -139,6 +183,8 @@ pub enum Fault {
         /// What was lacking.
         reason: String,
     },
+    /// More bytes are wanted, which ones only the submission could say. The examination is run again with them, once.
+    Needs(Vec<Fetch>),
 }
 
 /// How far a case came.
@@ -165,6 +211,24 @@ pub struct CaseResult<E> {
     pub outcome: Outcome,
     /// The finding, where the outcome is [`Outcome::Ok`].
     pub examined: Option<E>,
+}
+
+impl CaseResult<String> {
+    /// The validator could not find out.
+    #[must_use]
+    pub fn ours() -> Self {
+        Self { outcome: Outcome::ValidatorFault, examined: None }
+    }
+}
+
+/// What one run of an examination came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// It is finished.
+    Done(CaseResult<String>),
+    /// It wants these bytes and to be run again; see [`Fault::Needs`].
+    Needs(Vec<Fetch>),
 }
 
 /// A case with its finding, as judging sees it.

@@ -1,12 +1,15 @@
 //! The same surface over bytes, so that mechanisms of different types can stand in one list.
 
+use std::sync::Arc;
+
+use corpus::Source;
 use primitives::{Digest, merkle};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
-    Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Index, Inputs, Limits, Mechanism, Outcome,
-    Payout, Round, Shape, Truth, Verdict,
+    Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Limits, Mechanism,
+    Outcome, Payout, Round, Shape, Truth, Verdict,
 };
 
 /// Domain of task ids.
@@ -46,6 +49,14 @@ pub struct ErasedTask {
     pub bytes: Vec<u8>,
 }
 
+impl ErasedTask {
+    /// The name of a task of a mechanism.
+    #[must_use]
+    pub fn id_of(mechanism: &str, bytes: &[u8]) -> Digest {
+        Digest::of_parts(TASK_DOMAIN, &[mechanism.as_bytes(), bytes])
+    }
+}
+
 /// A case over task bytes.
 pub type ErasedCase = Case<Vec<u8>>;
 
@@ -55,6 +66,8 @@ pub trait ErasedMechanism: Send + Sync {
     fn id(&self) -> &'static str;
     /// See [`Mechanism::about`].
     fn about(&self) -> &'static str;
+    /// See [`Mechanism::engine`].
+    fn engine(&self) -> String;
     /// See [`Mechanism::shape`].
     fn shape(&self) -> Shape;
     /// See [`Mechanism::limits`].
@@ -79,11 +92,11 @@ pub trait ErasedMechanism: Send + Sync {
     /// The name of an answer in its miner's manifest: the submission's root where it has one, else its bytes' leaf.
     fn root_of(&self, bytes: &[u8]) -> Digest;
 
-    /// Examines a case: every fault of the submission is in the result.
+    /// Runs an examination once: every fault of the submission is in the result.
     ///
     /// # Errors
     /// [`MechanismError::Foreign`] for a task that this mechanism did not plan.
-    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<CaseResult<String>, MechanismError>;
+    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<Finding, MechanismError>;
 
     /// Judges findings as [`ErasedMechanism::examine`] wrote them.
     ///
@@ -104,6 +117,10 @@ impl<M: Mechanism> ErasedMechanism for M {
 
     fn about(&self) -> &'static str {
         Mechanism::about(self)
+    }
+
+    fn engine(&self) -> String {
+        Mechanism::engine(self)
     }
 
     fn shape(&self) -> Shape {
@@ -138,16 +155,17 @@ impl<M: Mechanism> ErasedMechanism for M {
         parsed.and_then(|submission| self.root(&submission)).unwrap_or_else(|| merkle::leaf(bytes))
     }
 
-    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<CaseResult<String>, MechanismError> {
+    fn examine(&self, case: &ErasedCase, inputs: &Inputs) -> Result<Finding, MechanismError> {
         let case = typed_case(Mechanism::id(self), case)?;
         if inputs.submission.len() > Mechanism::limits(self).submission_bytes {
-            return Ok(CaseResult { outcome: Outcome::TooBig, examined: None });
+            return Ok(Finding::Done(CaseResult { outcome: Outcome::TooBig, examined: None }));
         }
-        Ok(match Mechanism::examine(self, &case, inputs) {
+        Ok(Finding::Done(match Mechanism::examine(self, &case, inputs) {
             Ok(found) => CaseResult { outcome: Outcome::Ok, examined: Some(to_json(&found)) },
             Err(Fault::Proven(proof)) => CaseResult { outcome: Outcome::Invalid(proof), examined: None },
-            Err(Fault::NoEvidence { .. }) => CaseResult { outcome: Outcome::ValidatorFault, examined: None },
-        })
+            Err(Fault::Needs(more)) if !inputs.is_last => return Ok(Finding::Needs(more)),
+            Err(Fault::NoEvidence { .. } | Fault::Needs(_)) => CaseResult::ours(),
+        }))
     }
 
     fn judge(
@@ -175,6 +193,40 @@ impl<M: Mechanism> ErasedMechanism for M {
     }
 }
 
+/// Examines a case to its end: brings what is needed, runs `examine` (here, or in a child), brings what that asks for
+/// and runs it a second time.
+pub fn examine_with(
+    mechanism: &dyn ErasedMechanism,
+    case: &ErasedCase,
+    mut inputs: Inputs,
+    source: &dyn Source,
+    mut examine: impl FnMut(&ErasedCase, &Inputs) -> Option<Finding>,
+) -> CaseResult<String> {
+    let Ok(needs) = mechanism.needs(case) else { return CaseResult::ours() };
+    bring(&mut inputs, needs, source);
+    match examine(case, &inputs) {
+        Some(Finding::Done(result)) => return result,
+        Some(Finding::Needs(more)) if more.len() <= mechanism.limits().fetches => {
+            bring(&mut inputs, more, source);
+        }
+        _ => return CaseResult::ours(),
+    }
+    inputs.is_last = true;
+    match examine(case, &inputs) {
+        Some(Finding::Done(result)) => result,
+        _ => CaseResult::ours(),
+    }
+}
+
+/// What can't be read is left out: the examination says what follows from that.
+fn bring(inputs: &mut Inputs, wanted: Vec<Fetch>, source: &dyn Source) {
+    for fetch in wanted {
+        if let Ok(bytes) = fetch.resolve(source) {
+            inputs.fetched.insert(fetch, Arc::new(bytes));
+        }
+    }
+}
+
 fn typed_case<T: DeserializeOwned>(
     mechanism: &'static str,
     case: &ErasedCase,
@@ -194,7 +246,7 @@ fn erase_task<T: Serialize>(mechanism: &'static str, task: &T) -> Result<ErasedT
         let reason = format!("a task has {} bytes, at most {TASK_MAX_BYTES} are allowed", bytes.len());
         return Err(MechanismError::Job { mechanism, reason });
     }
-    Ok(ErasedTask { id: Digest::of_parts(TASK_DOMAIN, &[mechanism.as_bytes(), &bytes]), bytes })
+    Ok(ErasedTask { id: ErasedTask::id_of(mechanism, &bytes), bytes })
 }
 
 fn to_json<T: Serialize>(value: &T) -> String {

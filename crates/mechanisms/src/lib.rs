@@ -20,10 +20,10 @@ mod weights;
 
 pub use aggregation::{Aggregation, Standing, Standings, Unqueried};
 pub use case::{
-    Case, CaseResult, Certificate, Committed, ExaminedCase, Fault, Fetch, Index, Inputs, Judgement, Outcome,
+    Case, CaseResult, Certificate, Committed, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Judgement, Outcome,
     Round, RoundMiner, Truth, Verdict,
 };
-pub use erased::{ErasedCase, ErasedMechanism, ErasedTask, MechanismError};
+pub use erased::{ErasedCase, ErasedMechanism, ErasedTask, MechanismError, examine_with};
 pub use mechanism::{Limits, Mechanism, Shape};
 pub use payout::Payout;
 pub use strategy::{Strategy, Work};

@@ -29,6 +29,8 @@ pub struct Limits {
     pub examine: DurationMs,
     /// Memory of one examination, in bytes.
     pub memory_bytes: u64,
+    /// Pieces that one examination may have fetched.
+    pub fetches: usize,
 }
 
 /// One kind of work. Everything here is a pure function: the same arguments give the same bits everywhere.
@@ -44,6 +46,8 @@ pub trait Mechanism: Send + Sync {
     fn id(&self) -> &'static str;
     /// What is asked for and paid, in one line.
     fn about(&self) -> &'static str;
+    /// What must be the same for two findings to have the same bits, with its version: recipes, kernels.
+    fn engine(&self) -> String;
     /// Who moves first.
     fn shape(&self) -> Shape;
     /// What an answer may cost.
@@ -59,7 +63,7 @@ pub trait Mechanism: Send + Sync {
     /// A text that names the job which can't be read.
     fn plan(&self, round: &Round) -> Result<Vec<Self::Task>, String>;
 
-    /// The bytes that examining a case wants, beside the submission.
+    /// The bytes that examining a case wants whatever the submission says.
     fn needs(&self, case: &Case<Self::Task>) -> Vec<Fetch>;
 
     /// Reads hostile bytes; runs in the worker.
@@ -77,7 +81,8 @@ pub trait Mechanism: Send + Sync {
     /// Examines one case; runs in the worker.
     ///
     /// # Errors
-    /// [`Fault::Proven`] against the miner, [`Fault::NoEvidence`] where the validator lacked something.
+    /// [`Fault::Proven`] against the miner, [`Fault::NoEvidence`] where the validator lacked something, [`Fault::Needs`]
+    /// where the submission says what else has to be seen.
     fn examine(&self, case: &Case<Self::Task>, inputs: &Inputs) -> Result<Self::Examined, Fault>;
 
     /// Judges all cases of a round together. A miner without a case gets no judgement.

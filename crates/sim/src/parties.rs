@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mechanisms::Strategy;
-use neuron::{Identity, Miner, Validator, worker::Taken};
+use neuron::{Identity, Miner, Validator};
 use primitives::{Coldkey, Seed};
+use worker::queue::Taken;
 
 use crate::stores::Keeping;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use corpus::Source;
+use corpus::{Cut, Extent, Source};
 use mechanisms::{ErasedMechanism, Strategy, dataset};
 use primitives::{DurationMs, Seed};
 
@@ -103,16 +103,14 @@ impl Scenario {
     pub fn dataset(
         seed: Seed,
         source: Arc<dyn Source + Send + Sync>,
-        entries_per_task: u32,
-        bytes_per_task: u64,
+        extents: Vec<Extent>,
         tasks_per_round: u32,
     ) -> Self {
-        let manifest = source.manifest().clone();
-        let job = dataset::Job { manifest, entries_per_task, bytes_per_task, tasks_per_round };
+        let job = dataset::Job { extents, tasks_per_round, terms: dataset::Terms::plain() };
         let honest = dataset::miner::HONEST.into_iter().map(|honest| Arc::new(honest) as Arc<dyn Strategy>);
         let attacks: [Arc<dyn Strategy>; 4] = [
-            Arc::new(dataset::attacks::PartOnly),
-            Arc::new(dataset::attacks::MadeUp),
+            Arc::new(dataset::attacks::LIMIT_AND_RUN),
+            Arc::new(dataset::attacks::MADE_UP),
             Arc::new(dataset::attacks::Copycat),
             Arc::new(dataset::attacks::Silent),
         ];
@@ -139,7 +137,8 @@ impl Scenario {
         let seed = Seed::from_number(number);
         let source = Arc::new(synthetic::texts(&seed, 60));
         // Its miners want 15 tasks together: there is work for everybody.
-        let dataset = Self::dataset(seed, source, 3, u64::MAX, 16);
+        let extents = source.extents(Cut { entries_max: 3, bytes_max: u64::MAX }).expect("texts in memory");
+        let dataset = Self::dataset(seed, source, extents, 16);
         let mut scenario = Self { faults: Faults::rough(), epochs: 4, ..dataset };
         let honest = |tasks| dataset::miner::Honest { id: "honest", tasks };
         let strategies: [Arc<dyn Strategy>; 8] = [
@@ -148,8 +147,8 @@ impl Scenario {
             Arc::new(honest(2)),
             Arc::new(honest(1)),
             Arc::new(honest(1)),
-            Arc::new(dataset::attacks::PartOnly),
-            Arc::new(dataset::attacks::MadeUp),
+            Arc::new(dataset::attacks::LIMIT_AND_RUN),
+            Arc::new(dataset::attacks::MADE_UP),
             Arc::new(dataset::attacks::Copycat),
         ];
         let plan = |strategy| MinerPlan { strategy, joins_in_epoch: 0 };

@@ -10,10 +10,13 @@ use devchain::{Event as ChainEvent, Extrinsic, State};
 use neuron::{
     Answer, Ask, AskFailure, AskId, Event, Identity, Miner, RequestId, Validator, desk,
     rounds::{Plan, Times},
-    worker,
 };
 use primitives::{BlockNumber, Digest, DurationMs, Stream};
 use thiserror::Error;
+use worker::{
+    Inline, Shelves,
+    queue::{Taken, run},
+};
 
 use crate::{
     agenda::Agenda,
@@ -80,7 +83,7 @@ pub(crate) enum Happening {
     /// A validator's worker looks for work.
     WorkerFree { validator: usize },
     /// A worker has examined what it took.
-    WorkerDone { validator: usize, taken: Box<worker::Taken> },
+    WorkerDone { validator: usize, taken: Box<Taken> },
     /// A crashed party comes back.
     Restart { party: Party },
 }
@@ -500,7 +503,7 @@ impl World {
             None
         } else {
             let worker = format!("worker-{}", party.incarnation);
-            worker::take(&*party.keeping.store, &party.identity, &worker, now, EXAMINE_TTL)
+            neuron::worker::take(&*party.keeping.store, &party.identity, &worker, now, EXAMINE_TTL)
                 .map_err(|source| RunError::Store { party: party.identity.hotkey, source })?
         };
         let Some(taken) = taken else {
@@ -519,16 +522,17 @@ impl World {
     }
 
     /// Commits a finding if the fence still allows it, and tells the validator.
-    fn worker_done(&mut self, validator: usize, taken: &worker::Taken) -> Result<(), RunError> {
+    fn worker_done(&mut self, validator: usize, taken: &Taken) -> Result<(), RunError> {
         let now = self.agenda.now();
         let party = &mut self.validators[validator];
         if party.examining.as_ref() == Some(taken) {
             party.examining = None;
             self.agenda.plan(DurationMs(0), Happening::WorkerFree { validator });
         }
-        let inline = worker::Inline { mechanism: self.scenario.mechanism };
-        let result = worker::run(taken, &inline, &*party.keeping.artifacts, &*self.scenario.source);
-        match worker::finish(&*party.keeping.store, &party.identity, taken, result, now) {
+        let inline = Inline { mechanism: self.scenario.mechanism };
+        let shelves = Shelves { source: &*self.scenario.source, artifacts: &*party.keeping.artifacts };
+        let result = run(taken, &inline, &shelves).result;
+        match neuron::worker::finish(&*party.keeping.store, &party.identity, taken, result, now) {
             Ok((committed, fact)) => {
                 self.watch.examined(&party.identity, &fact, &committed)?;
                 self.step(Party::Validator(validator), Event::Examined(Box::new(fact)))

@@ -1,12 +1,9 @@
 //! Miners that try to be paid without the work. Each must end at zero, with its reason.
 
 use corpus::{
-    Decision, LedgerRow, RECIPE, Reason,
-    document::fingerprint,
-    shard::{DocumentRow, Header, Shard},
-    tokens,
+    Decision, DocumentRow, Extent, Ledger, LedgerRow, Reason, Recipe, RecordKind, Shard, document::fingerprint, tokens,
 };
-use primitives::{Hotkey, Stream};
+use primitives::{Digest, Hotkey, Stream};
 
 use super::{Task, miner::build, params};
 use crate::{Strategy, Work};
@@ -15,23 +12,123 @@ use crate::{Strategy, Work};
 const TASKS: usize = 3;
 /// Words of a made-up document.
 const MADE_UP_WORDS: usize = 120;
+/// Stored bytes that a made-up record claims: about what a page takes.
+const MADE_UP_RECORD_BYTES: u64 = 20_000;
+/// One sentence is put behind so many lines or sentences of the page.
+const INJECT_EVERY: usize = 10;
 
-/// The attacks of this mechanism.
-#[must_use]
-pub fn all() -> [&'static dyn Strategy; 5] {
-    [&PartOnly, &MadeUp, &Copycat, &Silent, &FalseDrops]
+/// What an attacker turns an honest shard into.
+type Falsify = fn(&Task, &mut Shard, &mut Stream);
+
+/// An attack that works on what the honest recipe gives.
+#[derive(Clone, Copy)]
+pub struct Falsifier {
+    id: &'static str,
+    about: &'static str,
+    falsify: Falsify,
+    /// Whether it says that a recipe of its own made its texts.
+    claims_own_recipe: bool,
 }
 
 /// Processes the first third of each task and leaves the rest out of its ledger.
-pub struct PartOnly;
+pub const LIMIT_AND_RUN: Falsifier = Falsifier {
+    id: "limit-and-run",
+    about: "processes the first third of each task and leaves the rest out",
+    falsify: limit_and_run,
+    claims_own_recipe: false,
+};
+/// Tiles the task, but calls two records in three dropped without having read them.
+pub const FALSE_DROPS: Falsifier = Falsifier {
+    id: "false-drops",
+    about: "reads one record in three and writes the others off as empty",
+    falsify: false_drops,
+    claims_own_recipe: false,
+};
+/// Delivers one document and writes the rest off in a single row.
+pub const ONE_ROW: Falsifier = Falsifier {
+    id: "one-row",
+    about: "delivers one document and writes the rest of the task off",
+    falsify: one_row,
+    claims_own_recipe: false,
+};
+/// Invents a text for every record.
+pub const MADE_UP: Falsifier = Falsifier {
+    id: "made-up",
+    about: "invents a plausible text for every record instead of reading it",
+    falsify: made_up,
+    claims_own_recipe: false,
+};
+/// Invents records as well as their texts.
+pub const MADE_UP_IDS: Falsifier = Falsifier {
+    id: "made-up-ids",
+    about: "invents the records that its texts are said to come from",
+    falsify: made_up_ids,
+    claims_own_recipe: false,
+};
+/// Gives each record another one's text.
+pub const SWAPPED: Falsifier = Falsifier {
+    id: "swapped",
+    about: "gives each record another one's text",
+    falsify: swap,
+    claims_own_recipe: true,
+};
+/// Shuffles the words of each text.
+pub const SHUFFLED: Falsifier = Falsifier {
+    id: "shuffled",
+    about: "shuffles the words of each text",
+    falsify: shuffle,
+    claims_own_recipe: true,
+};
+/// Puts a sentence of its own behind every tenth of the page's.
+pub const INJECTED: Falsifier = Falsifier {
+    id: "injected",
+    about: "puts a sentence of its own behind every tenth of the page's",
+    falsify: inject,
+    claims_own_recipe: true,
+};
+/// Blows texts up with blank lines and counts them.
+pub const PADDING: Falsifier = Falsifier {
+    id: "padding",
+    about: "blows texts up with blank lines and counts those as tokens",
+    falsify: pad,
+    claims_own_recipe: false,
+};
 
-impl Strategy for PartOnly {
+/// Those that work on an honest shard.
+pub const FALSIFIERS: [Falsifier; 9] = [
+    LIMIT_AND_RUN,
+    FALSE_DROPS,
+    ONE_ROW,
+    MADE_UP,
+    MADE_UP_IDS,
+    SWAPPED,
+    SHUFFLED,
+    INJECTED,
+    PADDING,
+];
+
+/// The attacks of this mechanism.
+#[must_use]
+pub fn all() -> Vec<&'static dyn Strategy> {
+    let falsifiers = FALSIFIERS.iter().map(|attack| attack as &dyn Strategy);
+    falsifiers.chain([&Copycat as &dyn Strategy, &Relay, &Silent]).collect()
+}
+
+impl Falsifier {
+    /// The same attack, under the pinned recipe's name or under one of its own.
+    #[must_use]
+    pub const fn claiming(self, own_recipe: bool) -> Self {
+        Self { claims_own_recipe: own_recipe, ..self }
+    }
+}
+
+impl Strategy for Falsifier {
     fn id(&self) -> &'static str {
-        "part-only"
+        self.id
     }
 
     fn about(&self) -> &'static str {
-        "processes the first third of each task and leaves the rest out"
+        self.about
     }
 
     fn is_honest(&self) -> bool {
@@ -44,88 +141,172 @@ impl Strategy for PartOnly {
 
     fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
         let (task, mut shard) = build(work)?;
-        let keep = task.slice.entries().len().div_ceil(3).min(task.slice.entries().len().saturating_sub(1));
-        shard.ledger.rows.truncate(keep);
-        let end = task.slice.span().first as usize + keep;
-        shard.documents.retain(|row| (row.entry as usize) < end);
+        if self.claims_own_recipe && task.terms.open {
+            shard.header.recipe = Recipe { id: "own".into(), version: 1 };
+        }
+        (self.falsify)(&task, &mut shard, &mut work.seed.stream("falsify", 0));
         Some(shard.encode())
     }
 }
 
-/// Tiles the task, but calls two entries in three dropped without having read them.
-pub struct FalseDrops;
+fn limit_and_run(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+    let rows = shard.ledger.rows.len();
+    let keep = rows.div_ceil(3).min(rows.saturating_sub(1));
+    shard.ledger.rows.truncate(keep);
+    shard.documents.retain(|row| (row.record as usize) < keep);
+}
 
-impl Strategy for FalseDrops {
-    fn id(&self) -> &'static str {
-        "false-drops"
+fn false_drops(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+    let honest = std::mem::take(&mut shard.documents);
+    let mut kept = Vec::new();
+    for document in honest {
+        let row = &mut shard.ledger.rows[document.record as usize];
+        if kept.len() * 3 <= document.record as usize {
+            kept.push(document);
+        } else {
+            row.decision = Decision::Dropped(Reason::Empty);
+        }
     }
+    shard.documents = kept;
+    orphaned_duplicates_are_empty(shard);
+}
 
-    fn about(&self) -> &'static str {
-        "reads one entry in three and writes the others off as empty"
-    }
-
-    fn is_honest(&self) -> bool {
-        false
-    }
-
-    fn appetite(&self, planned: usize) -> usize {
-        TASKS.min(planned)
-    }
-
-    fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
-        let (task, mut shard) = build(work)?;
-        let first = task.slice.span().first as usize;
-        for (at, row) in shard.ledger.rows.iter_mut().enumerate() {
-            if at % 3 != 0 || matches!(row.decision, Decision::Dropped(Reason::DuplicateOf { .. })) {
+fn one_row(task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+    let Some(first) = shard.documents.first().map(|document| document.record as usize) else { return };
+    shard.documents.truncate(1);
+    match &task.extent {
+        Extent::Files(_) => {
+            for row in &mut shard.ledger.rows[first + 1..] {
                 row.decision = Decision::Dropped(Reason::Empty);
             }
         }
-        shard.documents.retain(|row| (row.entry as usize - first).is_multiple_of(3));
-        Some(shard.encode())
+        Extent::Archive(range) => {
+            let Some(next) = shard.ledger.rows.get(first + 1).cloned() else { return };
+            shard.ledger.rows.truncate(first + 1);
+            let length_bytes = range.end_byte() - next.offset_bytes;
+            let decision = Decision::Dropped(Reason::Empty);
+            shard.ledger.rows.push(LedgerRow { length_bytes, kind: RecordKind::Response, decision, ..next });
+        }
     }
 }
 
-/// Invents a text for every entry.
-pub struct MadeUp;
-
-impl Strategy for MadeUp {
-    fn id(&self) -> &'static str {
-        "made-up"
-    }
-
-    fn about(&self) -> &'static str {
-        "invents a plausible text for every entry instead of reading it"
-    }
-
-    fn is_honest(&self) -> bool {
-        false
-    }
-
-    fn appetite(&self, planned: usize) -> usize {
-        TASKS.min(planned)
-    }
-
-    fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
-        let task: Task = serde_json::from_slice(work.task).ok()?;
-        let mut words = work.seed.stream("made-up words", 0);
-        let mut shard = Shard {
-            header: Header { recipe: RECIPE, task: task.slice.digest(), miner: work.hotkey },
-            ledger: corpus::Ledger::default(),
-            documents: Vec::new(),
-        };
-        for (entry, source) in task.slice.numbered() {
-            let text = invent(&mut words);
-            shard.ledger.rows.push(LedgerRow {
-                path: source.path.clone(),
-                length_bytes: source.length_bytes,
-                digest: source.digest,
-                decision: Decision::Kept,
-            });
-            let (tokens, fingerprint) = (tokens::count(&text), fingerprint(&text));
-            shard.documents.push(DocumentRow { entry, text, tokens, fingerprint });
+fn made_up(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+    shard.documents.clear();
+    for (record, row) in (0..).zip(&mut shard.ledger.rows) {
+        if matches!(row.kind, RecordKind::File | RecordKind::Response) {
+            row.decision = Decision::Kept;
+            shard.documents.push(document(record, row, invent(draws)));
         }
-        Some(shard.encode())
     }
+}
+
+fn made_up_ids(task: &Task, shard: &mut Shard, draws: &mut Stream) {
+    let mut rows = Vec::new();
+    match &task.extent {
+        Extent::Files(slice) => rows.extend(slice.entries().iter().map(|entry| LedgerRow {
+            path: format!("{}.bak", entry.path),
+            offset_bytes: 0,
+            length_bytes: entry.length_bytes,
+            kind: RecordKind::File,
+            digest: entry.digest,
+            decision: Decision::Kept,
+        })),
+        Extent::Archive(range) => {
+            let mut offset_bytes = range.first_byte;
+            while offset_bytes < range.end_byte() {
+                let length_bytes = MADE_UP_RECORD_BYTES.min(range.end_byte() - offset_bytes);
+                rows.push(LedgerRow {
+                    path: range.path.clone(),
+                    offset_bytes,
+                    length_bytes,
+                    kind: RecordKind::Response,
+                    digest: Digest::of(&offset_bytes.to_le_bytes()),
+                    decision: Decision::Kept,
+                });
+                offset_bytes += length_bytes;
+            }
+        }
+    }
+    shard.documents = (0..).zip(&rows).map(|(record, row)| document(record, row, invent(draws))).collect();
+    shard.ledger = Ledger { rows };
+}
+
+fn swap(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+    let texts: Vec<String> = shard.documents.iter().map(|row| row.text.clone()).collect();
+    let count = texts.len().max(1);
+    for (at, row) in shard.documents.iter_mut().enumerate() {
+        retext(row, texts[(at + 1) % count].clone());
+    }
+}
+
+fn shuffle(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+    for row in &mut shard.documents {
+        let mut words: Vec<&str> = row.text.split_whitespace().collect();
+        draws.shuffle(&mut words);
+        let text = words.join(" ");
+        retext(row, text);
+    }
+}
+
+fn inject(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+    for row in &mut shard.documents {
+        let mut text = String::with_capacity(row.text.len() + row.text.len() / 5);
+        let mut sentences = 0;
+        for piece in row.text.split_inclusive(['.', '\n']) {
+            text.push_str(piece);
+            sentences += usize::from(piece.trim().len() > 1);
+            if sentences == INJECT_EVERY {
+                sentences = 0;
+                text.push_str(if piece.ends_with('\n') { "" } else { " " });
+                text.push_str(&sentence(draws));
+                text.push_str(if piece.ends_with('\n') { "\n" } else { "" });
+            }
+        }
+        if sentences > 0 && !text.ends_with('\n') {
+            text.push('\n');
+            text.push_str(&sentence(draws));
+        }
+        retext(row, text);
+    }
+}
+
+fn pad(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+    for row in &mut shard.documents {
+        row.text = row.text.replace('\n', "\n\n\n\n");
+        row.tokens = row.tokens.saturating_mul(2);
+    }
+}
+
+/// Duplicates of what is no longer kept are called empty too, so that the claims agree with each other.
+fn orphaned_duplicates_are_empty(shard: &mut Shard) {
+    let kept: Vec<u32> = shard.documents.iter().map(|row| row.record).collect();
+    for row in &mut shard.ledger.rows {
+        if let Decision::Dropped(Reason::DuplicateOf { record }) = row.decision
+            && kept.binary_search(&record).is_err()
+        {
+            row.decision = Decision::Dropped(Reason::Empty);
+        }
+    }
+}
+
+fn document(record: u32, row: &LedgerRow, text: String) -> DocumentRow {
+    DocumentRow {
+        record,
+        url: format!("https://pages.example/{}/{record}", row.offset_bytes),
+        record_id: String::new(),
+        date: String::new(),
+        language: "en".to_owned(),
+        language_permille: 1000,
+        tokens: tokens::count(&text),
+        fingerprint: fingerprint(&text),
+        text,
+    }
+}
+
+fn retext(row: &mut DocumentRow, text: String) {
+    row.tokens = tokens::count(&text);
+    row.fingerprint = fingerprint(&text);
+    row.text = text;
 }
 
 /// Waits for another miner's commitment, takes what it published and puts its own name on it.
@@ -163,6 +344,40 @@ impl Strategy for Copycat {
     }
 }
 
+/// Commits to another miner's root as its own, and passes that miner's bytes on. It needs no bytes for the commitment, so
+/// that it can be included before the one it copies.
+pub struct Relay;
+
+impl Strategy for Relay {
+    fn id(&self) -> &'static str {
+        "relay"
+    }
+
+    fn about(&self) -> &'static str {
+        "commits to another miner's root as its own and passes that miner's bytes on"
+    }
+
+    fn is_honest(&self) -> bool {
+        false
+    }
+
+    fn appetite(&self, _planned: usize) -> usize {
+        0
+    }
+
+    fn make(&self, _work: &Work<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn rework(&self, _hotkey: Hotkey, published: &[u8]) -> Option<Vec<u8>> {
+        Some(published.to_vec())
+    }
+
+    fn is_copier(&self) -> bool {
+        true
+    }
+}
+
 /// Registers and does nothing.
 pub struct Silent;
 
@@ -188,34 +403,35 @@ impl Strategy for Silent {
     }
 }
 
+const COMMON: [&str; 24] = [
+    "the",
+    "weigh",
+    "house",
+    "stands",
+    "by",
+    "market",
+    "and",
+    "goods",
+    "are",
+    "brought",
+    "to",
+    "it",
+    "that",
+    "with",
+    "have",
+    "be",
+    "of",
+    "measured",
+    "before",
+    "they",
+    "paid",
+    "merchants",
+    "every",
+    "day",
+];
+
 /// Sentences of common words: they pass the recipe's quality rules.
 fn invent(words: &mut Stream) -> String {
-    const COMMON: [&str; 24] = [
-        "the",
-        "weigh",
-        "house",
-        "stands",
-        "by",
-        "market",
-        "and",
-        "goods",
-        "are",
-        "brought",
-        "to",
-        "it",
-        "that",
-        "with",
-        "have",
-        "be",
-        "of",
-        "measured",
-        "before",
-        "they",
-        "paid",
-        "merchants",
-        "every",
-        "day",
-    ];
     let mut text = String::new();
     for at in 0..MADE_UP_WORDS {
         if at > 0 {
@@ -227,4 +443,10 @@ fn invent(words: &mut Stream) -> String {
         }
     }
     text
+}
+
+/// One sentence of a dozen common words.
+fn sentence(words: &mut Stream) -> String {
+    let chosen: Vec<&str> = (0..12).map(|_| COMMON[words.index(COMMON.len())]).collect();
+    format!("{}.", chosen.join(" "))
 }

@@ -1,11 +1,14 @@
-//! Step 2 of the ladder and the payout's base: who brought which document first, and how much that is.
+//! Step 2 of the ladder and the payout's base: who brought which document first, how much that is, and what it is worth.
 
 use std::collections::BTreeMap;
 
 use primitives::{Digest, Hotkey, Unit};
 
-use super::Examined;
-use crate::{Certificate, Committed, ExaminedCase, Index, Judgement, Outcome, Verdict};
+use super::{
+    Examined,
+    value::{Evidence, Verdict},
+};
+use crate::{Certificate, Committed, ExaminedCase, Index, Judgement, Outcome};
 
 /// Domain of the keys under which the index knows content.
 const CONTENT_DOMAIN: &str = "weighhouse dataset content v1";
@@ -14,6 +17,8 @@ const CONTENT_DOMAIN: &str = "weighhouse dataset content v1";
 #[derive(Default)]
 struct Tally {
     verified_tokens: u64,
+    /// Verified tokens times what each is worth.
+    worth: f64,
     delivered_tokens: u64,
     shards: u64,
     missing_shards: u64,
@@ -21,9 +26,10 @@ struct Tally {
     proof: Option<Certificate>,
     our_fault: bool,
     committed: bool,
+    values: Vec<Evidence>,
 }
 
-pub(super) fn judge(cases: &[ExaminedCase<Examined>], index: &Index) -> Verdict {
+pub(super) fn judge(cases: &[ExaminedCase<Examined>], index: &Index) -> crate::Verdict {
     let mut tallies: BTreeMap<Hotkey, Tally> = BTreeMap::new();
     for case in cases {
         let tally = tallies.entry(case.hotkey).or_default();
@@ -52,6 +58,7 @@ pub(super) fn judge(cases: &[ExaminedCase<Examined>], index: &Index) -> Verdict 
     for case in delivered {
         let Some(examined) = &case.examined else { continue };
         let tally = tallies.entry(case.hotkey).or_default();
+        let mut new_tokens = 0;
         for (fingerprint, tokens) in &examined.documents {
             tally.delivered_tokens += tokens;
             let content = Digest::of_parts(CONTENT_DOMAIN, &[&examined.pass.to_le_bytes(), &fingerprint.0]);
@@ -59,17 +66,21 @@ pub(super) fn judge(cases: &[ExaminedCase<Examined>], index: &Index) -> Verdict 
                 Some(first) => _ = tally.first_by.get_or_insert(*first),
                 None => {
                     learned.insert(content, case.hotkey);
-                    tally.verified_tokens += tokens;
+                    new_tokens += tokens;
                 }
             }
         }
+        tally.verified_tokens += new_tokens;
+        tally.worth += as_number(new_tokens) * examined.value.as_ref().map_or(1.0, |value| value.factor);
+        tally.values.extend(examined.value.clone());
     }
 
-    let round_tokens = tallies.values().map(|tally| tally.verified_tokens).sum();
-    Verdict {
+    // In the order of hotkeys: the same sum everywhere.
+    let round_worth = tallies.values().fold(0.0, |sum, tally| sum + tally.worth);
+    crate::Verdict {
         judgements: tallies
             .into_iter()
-            .map(|(hotkey, tally)| tally.judgement(hotkey, round_tokens))
+            .map(|(hotkey, tally)| tally.judgement(hotkey, round_worth))
             .collect(),
         learned: learned.into_iter().collect(),
     }
@@ -81,24 +92,25 @@ fn precedence(committed: Option<&Committed>) -> (u64, Digest) {
 }
 
 impl Tally {
-    #[expect(clippy::cast_precision_loss, reason = "counts for people; tokens of a round stay below 2^53")]
-    fn judgement(self, hotkey: Hotkey, round_tokens: u64) -> Judgement {
+    fn judgement(self, hotkey: Hotkey, round_worth: f64) -> Judgement {
         let score = match (&self.proof, self.our_fault) {
             (Some(_), _) => Some(Unit::ZERO),
             (None, true) => None,
-            (None, false) => Some(Unit::ratio(self.verified_tokens, round_tokens)),
+            (None, false) if round_worth > 0.0 => Some(Unit::clamped(self.worth / round_worth)),
+            (None, false) => Some(Unit::ZERO),
         };
         let parts = [
-            ("verified_tokens", self.verified_tokens),
-            ("round_tokens", round_tokens),
-            ("delivered_tokens", self.delivered_tokens),
-            ("verified_shards", self.shards),
-            ("missing_shards", self.missing_shards),
+            ("verified_tokens", as_number(self.verified_tokens)),
+            ("worth_tokens", self.worth),
+            ("round_worth_tokens", round_worth),
+            ("delivered_tokens", as_number(self.delivered_tokens)),
+            ("verified_shards", as_number(self.shards)),
+            ("missing_shards", as_number(self.missing_shards)),
         ];
         Judgement {
             hotkey,
             score,
-            parts: parts.into_iter().map(|(name, value)| (name.to_owned(), value as f64)).collect(),
+            parts: parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             reason: self.reason(),
             certificate: self.proof,
         }
@@ -121,9 +133,30 @@ impl Tally {
             Some(first) if self.verified_tokens == 0 => {
                 format!("nothing new: all {} tokens were committed first by {first}", self.delivered_tokens)
             }
-            _ => format!("{} verified unique tokens in {} shards", self.verified_tokens, self.shards),
+            _ => {
+                let facts = format!("{} verified unique tokens in {} shards", self.verified_tokens, self.shards);
+                self.values.iter().fold(facts, |text, value| text + &in_words(value))
+            }
         }
     }
+}
+
+/// What a shard's experiment said, for the miner whose it is; nothing where there was none to make.
+fn in_words(value: &Evidence) -> String {
+    let Evidence { factor, documents, low_bits_per_byte, high_bits_per_byte, .. } = value;
+    let range = format!("{low_bits_per_byte:+.4} to {high_bits_per_byte:+.4} bits per byte on {documents} documents");
+    match value.verdict {
+        Verdict::Equal => String::new(),
+        Verdict::Gain => format!("; trains better: {range}, factor {factor:.3}"),
+        Verdict::NotInferior => format!("; trains as well: {range}, factor 1"),
+        Verdict::Inferior => format!("; trains worse: {range}, factor {factor:.3}"),
+        Verdict::Undecided => format!("; worth undecided, paid as not inferior: {range}, factor 1"),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "tokens of a round stay below 2^53")]
+fn as_number(count: u64) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
@@ -135,7 +168,15 @@ mod tests {
     fn case(miner: u8, block: u64, outcome: Outcome, documents: &[(u8, u64)]) -> ExaminedCase<Examined> {
         let print = |at: u8| Digest([at; 32]);
         let documents: Vec<_> = documents.iter().map(|(at, tokens)| (print(*at), *tokens)).collect();
-        let examined = (outcome == Outcome::Ok).then_some(Examined { pass: 0, documents, sampled: 1 });
+        let examined = (outcome == Outcome::Ok).then_some(Examined {
+            pass: 0,
+            recipe: "weigh-text/1".to_owned(),
+            documents,
+            sampled_kept: 1,
+            sampled_dropped: 0,
+            aligned_permille: None,
+            value: None,
+        });
         ExaminedCase {
             hotkey: Hotkey::from_bytes([miner; 32]),
             uid: Uid(u16::from(miner)),
@@ -147,7 +188,7 @@ mod tests {
         }
     }
 
-    fn scores(verdict: &Verdict) -> Vec<(u8, Option<f64>)> {
+    fn scores(verdict: &crate::Verdict) -> Vec<(u8, Option<f64>)> {
         let line = |judgement: &Judgement| (judgement.hotkey.as_bytes()[0], judgement.score.map(Unit::get));
         verdict.judgements.iter().map(line).collect()
     }

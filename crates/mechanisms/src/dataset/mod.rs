@@ -1,23 +1,28 @@
 //! Paying for pretraining data: real text, processed whole, proven honest.
 //!
-//! **What is asked for.** A task is a run of a source's sorted manifest. The miner turns each entry into a
-//! document or writes down why not, and delivers a shard: documents and a decision ledger. It commits the Merkle
-//! root over its shards of the round on chain.
+//! **What is asked for.** A task is a part of a source: a run of a folder's sorted manifest, or a run of whole records in
+//! a web archive. The miner turns each record into a document or writes down why not, and delivers a shard: documents and
+//! a decision ledger. It commits the Merkle root over its shards of the round on chain.
 //!
-//! **What is paid.** Verified unique tokens: a document counts for the miner that committed to it first, once
-//! per pass over the source. Scores are shares of all tokens that were verified in the round. Time is only a
-//! deadline.
+//! **What is paid.** Honesty × verified unique tokens × value. A document counts for the miner that committed to it first,
+//! once per pass over the source. By the pinned recipe every token is worth one. Where the terms take other recipes, a
+//! shard's texts and those of the pinned recipe are trained on side by side: a proven gain pays up to the terms' factor,
+//! being provably worse by more than the margin tapers to nothing, and what is undecided pays one and says so. Scores are
+//! shares of all worth that was verified in the round. Time is only a deadline.
 //!
-//! **Why it can't be gamed.** Facts are checked exactly. The ledger must tile the task, so that leaving
-//! something out shows; the entries that are re-extracted are drawn by a block hash that did not exist when the
-//! miner committed, kept and dropped alike; the shard carries the miner's key, so that a copied one has another
-//! root; copied content counts for the earlier commitment. A proven fault earns zero for the round, clears what
-//! was earned before, and comes with a certificate that anyone can replay.
+//! **Why it can't be gamed.** Facts are checked exactly. The ledger must tile the task, so that leaving something out shows;
+//! the records that are checked against the source are drawn by a block hash that did not exist when the miner committed:
+//! kept ones flat, dropped ones by the byte. A text of the pinned recipe comes out to the bit; one of another recipe must
+//! stand in its page in order. The shard carries the miner's key, so that a copied one has another root; copied content
+//! counts for the earlier commitment. Excluded benchmarks are looked for in every kept document. Held-out documents and
+//! training seeds are drawn after the commitment, and volume buys no value: both sides train on as many bytes. A proven fault
+//! earns zero for the round and comes with a certificate that anyone can replay.
 //!
 //! **What is known to be weak.** A new pass over the source pays again for what an earlier one brought, so that in
-//! a small source whoever kept its shards has no work in the next pass. All verified tokens are paid alike, whatever they are worth for training. Two
-//! commitments in one block are ordered by their roots. A part of the entries is sampled where a task has more
-//! than [`params::SAMPLE_ENTRIES`]; a fault in a share f of them escapes with probability (1 − f)^k.
+//! a small source whoever kept its shards has no work in the next pass. Two commitments in one block are ordered by their
+//! roots. Samples find a fault in a share f of the kept records with a probability of 1 − (1 − f)^k, k being
+//! [`params::SAMPLE_KEPT`]. Under a recipe of its own a miner may drop what it likes, and up to one strange text in
+//! twenty passes. A value is an estimate: it says with which interval.
 
 pub mod attacks;
 mod examine;
@@ -25,6 +30,7 @@ mod judge;
 pub mod miner;
 pub mod params;
 mod task;
+pub mod value;
 
 use primitives::{Digest, DurationMs};
 
@@ -34,7 +40,7 @@ use crate::{
 };
 
 pub use examine::Examined;
-pub use task::{Job, Task};
+pub use task::{Job, Task, Terms};
 
 /// The dataset mechanism.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +59,11 @@ impl Mechanism for Dataset {
     }
 
     fn about(&self) -> &'static str {
-        "documents of a source with a record of every decision, paid by verified unique tokens"
+        "documents of a source with a record of every decision, paid by verified unique tokens and their worth"
+    }
+
+    fn engine(&self) -> String {
+        format!("{} lm/{}", corpus::RECIPE, lm::KERNEL_VERSION)
     }
 
     fn shape(&self) -> Shape {
@@ -66,6 +76,7 @@ impl Mechanism for Dataset {
             items: params::SHARDS_PER_ROUND_MAX,
             examine: DurationMs(params::EXAMINE_MAX_MS),
             memory_bytes: params::EXAMINE_MAX_MEMORY_BYTES,
+            fetches: params::FETCHES_MAX,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use corpus::Source;
+use corpus::{Memory, Source};
 use mechanisms::{
-    Case, CaseResult, Committed, EmptyLane, ErasedCase, ErasedMechanism, ErasedTask, ExaminedCase, Fetch,
+    Case, CaseResult, Committed, EmptyLane, ErasedCase, ErasedMechanism, ErasedTask, ExaminedCase,
     Index, Inputs, Judgement, Lane, LaneShares, MechanismError, Outcome, Round, RoundMiner, Standings, Truth,
-    Verdict,
+    Verdict, examine_with,
 };
 use primitives::{Digest, DurationMs, Hotkey, MechId, NetUid, Seed, Timestamp, Uid};
 
@@ -123,14 +123,11 @@ impl<'a> Validator<'a> {
         let result = match &answer.bytes {
             None => CaseResult { outcome: Outcome::NoResponse, examined: None },
             Some(bytes) => {
-                let mut inputs = Inputs { submission: Arc::new(bytes.clone()), fetched: BTreeMap::new() };
-                for fetch in self.mechanism.needs(&case)? {
-                    let Fetch::Source { path } = &fetch;
-                    if let Some(Ok(found)) = self.source.map(|source| source.read(path)) {
-                        inputs.fetched.insert(fetch, Arc::new(found));
-                    }
-                }
-                self.mechanism.examine(&case, &inputs)?
+                let inputs = Inputs::of(Arc::new(bytes.clone()));
+                let nowhere = Memory::default();
+                let source = self.source.unwrap_or(&nowhere);
+                let examine = |case: &ErasedCase, inputs: &Inputs| self.mechanism.examine(case, inputs).ok();
+                examine_with(self.mechanism, &case, inputs, source, examine)
             }
         };
         let uid = round.miners.iter().find(|miner| miner.hotkey == case.hotkey).expect("registered").uid;

@@ -3,13 +3,13 @@
 use chain::Subnet;
 use mechanisms::{Certificate, Committed, Outcome};
 use primitives::{Digest, Hotkey, Timestamp};
+use worker::Examination;
 
 use super::{Validator, ValidatorFact, examination, facts::RoundState};
 use crate::{
     machine::{AskId, Effect},
     rounds::Times,
     wire::{Answer, Ask, AskFailure, PARTS_MAX, PartLine, Peer, RoundCommitment, manifest_root},
-    worker::Examination,
 };
 
 /// A question that has no answer yet.

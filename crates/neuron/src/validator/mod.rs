@@ -335,10 +335,6 @@ pub(crate) fn event(fact: &ValidatorFact, now: Timestamp) -> NewEvent {
 }
 
 /// An examination as a job of the queue.
-fn examination(job: &crate::worker::Examination, now: Timestamp) -> NewJob {
-    let key = format!("{}/{}/{}", job.round, job.hotkey, job.task);
-    NewJob {
-        max_attempts: crate::worker::MAX_ATTEMPTS,
-        ..NewJob::new(key, Json::of(job).expect("an examination is plain data within a row's size"), now)
-    }
+fn examination(job: &worker::Examination, now: Timestamp) -> NewJob {
+    worker::queue::job(job, now).expect("an examination is plain data within a row's size")
 }

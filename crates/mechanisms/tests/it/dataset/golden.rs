@@ -27,9 +27,9 @@ fn play() -> Golden {
     let plan: [(u8, &dyn Strategy, &[usize]); 6] = [
         (1, &HONEST[3], &[0, 1]),
         (2, &HONEST[4], &[2]),
-        (3, &attacks::PartOnly, &[3]),
-        (4, &attacks::FalseDrops, &[4]),
-        (5, &attacks::MadeUp, &[5]),
+        (3, &attacks::LIMIT_AND_RUN, &[3]),
+        (4, &attacks::FALSE_DROPS, &[4]),
+        (5, &attacks::MADE_UP, &[5]),
         (8, &HONEST[4], &[6]),
     ];
     let mut answers = Vec::new();
@@ -45,7 +45,7 @@ fn play() -> Golden {
     let broken = answers.iter_mut().find(|answer| answer.miner == 8).expect("shown");
     broken.committed = Some((28, Digest::of(b"another shard")));
     let rotten = made(&HONEST[4], &source, &round, &tasks, (9, 7, 29)).expect("honest");
-    let path = super::task_of(&tasks[7]).slice.entries()[0].path.clone();
+    let path = super::files_of(&super::task_of(&tasks[7])).entries()[0].path.clone();
     source.overwrite(&path, b"rotten".to_vec());
     answers.push(rotten);
     let mut validator = Validator::reading(&Dataset, &source);

@@ -8,10 +8,10 @@ mod source;
 
 use std::sync::Arc;
 
-use corpus::{Memory, Shard, Source as _};
+use corpus::{Cut, Extent, Memory, Shard, Source, TaskSlice};
 use mechanisms::{
     ErasedTask, Round, Strategy, Work,
-    dataset::{Dataset, Job, Task, params},
+    dataset::{Dataset, Job, Task, Terms, params},
 };
 use primitives::Seed;
 
@@ -22,9 +22,9 @@ pub(crate) use source::library;
 const ENTRIES_PER_TASK: u32 = 6;
 
 /// A job over this source, as a round carries it.
-pub(crate) fn job(source: &Memory, entries_per_task: u32, tasks_per_round: u32) -> Vec<u8> {
-    let manifest = source.manifest().clone();
-    Job { manifest, entries_per_task, bytes_per_task: u64::MAX, tasks_per_round }.encode()
+pub(crate) fn job(source: &dyn Source, entries_max: u32, tasks_per_round: u32) -> Vec<u8> {
+    let extents = source.extents(Cut { entries_max, bytes_max: u64::MAX }).expect("made here");
+    Job { extents, tasks_per_round, terms: Terms::plain() }.encode()
 }
 
 /// A round over `source` with as many tasks as the source has.
@@ -42,6 +42,14 @@ fn task_of(task: &ErasedTask) -> Task {
     serde_json::from_slice(&task.bytes).expect("own task")
 }
 
+/// The files of a task over a folder.
+fn files_of(task: &Task) -> &TaskSlice {
+    match &task.extent {
+        Extent::Files(slice) => slice,
+        Extent::Archive(range) => panic!("a folder's task, found {}", range.path),
+    }
+}
+
 fn shard_of(bytes: &[u8]) -> Shard {
     Shard::decode(bytes, &params::SHARD_LIMITS).expect("own shard")
 }
@@ -49,7 +57,7 @@ fn shard_of(bytes: &[u8]) -> Shard {
 /// What `miner` makes of a task by `strategy`, committed to at `block`.
 fn made(
     strategy: &dyn Strategy,
-    source: &Memory,
+    source: &dyn Source,
     round: &Round,
     tasks: &[ErasedTask],
     (miner, at, block): (u8, usize, u64),

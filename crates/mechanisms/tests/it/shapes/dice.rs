@@ -74,12 +74,16 @@ impl Mechanism for Dice {
         "forecasts of a throw, paid by their Brier score"
     }
 
+    fn engine(&self) -> String {
+        "test/1".to_owned()
+    }
+
     fn shape(&self) -> Shape {
         Shape::Delayed
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 300, items: 1, examine: DurationMs(10), memory_bytes: 1 << 20 }
+        Limits { submission_bytes: 300, items: 1, examine: DurationMs(10), memory_bytes: 1 << 20, fetches: 0 }
     }
 
     fn aggregation(&self) -> Aggregation {

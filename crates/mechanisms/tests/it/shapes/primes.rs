@@ -78,12 +78,16 @@ impl Mechanism for Primes {
         "primes of a range, paid to whoever committed to them first"
     }
 
+    fn engine(&self) -> String {
+        "test/1".to_owned()
+    }
+
     fn shape(&self) -> Shape {
         Shape::Push
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 16 << 10, items: 1, examine: DurationMs(100), memory_bytes: 1 << 20 }
+        Limits { submission_bytes: 16 << 10, items: 1, examine: DurationMs(100), memory_bytes: 1 << 20, fetches: 0 }
     }
 
     fn aggregation(&self) -> Aggregation {

@@ -57,12 +57,16 @@ impl Mechanism for Sums {
         "sums of numbers, paid by being right and a little by being quick"
     }
 
+    fn engine(&self) -> String {
+        "test/1".to_owned()
+    }
+
     fn shape(&self) -> Shape {
         Shape::Pull
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 200, items: 1, examine: DurationMs(10), memory_bytes: 1 << 20 }
+        Limits { submission_bytes: 200, items: 1, examine: DurationMs(10), memory_bytes: 1 << 20, fetches: 0 }
     }
 
     fn aggregation(&self) -> Aggregation {

@@ -1,0 +1,142 @@
+//! AdamW in one pass over flat buffers, and the length of a gradient.
+//!
+//! Source: Loshchilov & Hutter, "Decoupled weight decay regularization", 2019. The order of operations is that of
+//! PyTorch's: decay first, then the bias-corrected step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    compute::Compute,
+    lanes::{Kernel, Lanes},
+    math::round_to_f32,
+    rows::{over_vectors, sum_of_products},
+};
+
+/// Numbers per block of the gradient's length: each block is summed in f32, the blocks in f64. Part of the contract.
+const LENGTH_BLOCK: usize = 4096;
+
+/// What AdamW is given besides the rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdamW {
+    /// Decay of the first moment, per step.
+    pub beta1: f64,
+    /// Decay of the second moment, per step.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decay of matrices, times the rate, per step; gains don't decay.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1 }
+    }
+}
+
+/// Numbers of one step, the same for all parameters of a kind.
+#[derive(Clone, Copy)]
+struct Factors {
+    beta1: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    /// 1 − rate · decay.
+    keep: f32,
+    /// rate / (1 − beta1^t).
+    step: f32,
+    /// √(1 − beta2^t).
+    root: f32,
+    epsilon: f32,
+    /// What the gradient is multiplied by.
+    clip: f32,
+}
+
+/// The parts of the four buffers that belong together.
+pub(crate) struct Buffers<'a> {
+    pub(crate) parameters: &'a mut [f32],
+    pub(crate) first: &'a mut [f32],
+    pub(crate) second: &'a mut [f32],
+    pub(crate) gradient: &'a [f32],
+}
+
+struct Update<'a> {
+    buffers: Buffers<'a>,
+    factors: Factors,
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Buffers { parameters, first, second, gradient } = self.buffers;
+        let f = self.factors;
+        over_vectors!([parameters, first, second], [gradient], L, {
+            let gradient = gradient.mul(L::splat(f.clip));
+            let first = first.mul(L::splat(f.beta1)).add(gradient.mul(L::splat(f.one_minus_beta1)));
+            let square = gradient.mul(gradient);
+            let second = second.mul(L::splat(f.beta2)).add(square.mul(L::splat(f.one_minus_beta2)));
+            let spread = second.sqrt().div(L::splat(f.root)).add(L::splat(f.epsilon));
+            let kept = parameters.mul(L::splat(f.keep));
+            (kept.sub(L::splat(f.step).mul(first).div(spread)), first, second)
+        });
+    }
+}
+
+impl AdamW {
+    /// One step over a run of parameters; `step` counts from 1, the gradient is multiplied by `clip` first.
+    pub(crate) fn update(
+        &self,
+        compute: &Compute,
+        buffers: Buffers<'_>,
+        (step, rate, clip): (u64, f64, f32),
+        decays: bool,
+    ) {
+        let power = |beta| primitives::math::power(beta, u32::try_from(step).unwrap_or(u32::MAX));
+        let decay = if decays { self.weight_decay } else { 0.0 };
+        let factors = Factors {
+            beta1: round_to_f32(self.beta1),
+            one_minus_beta1: round_to_f32(1.0 - self.beta1),
+            beta2: round_to_f32(self.beta2),
+            one_minus_beta2: round_to_f32(1.0 - self.beta2),
+            keep: round_to_f32(1.0 - rate * decay),
+            step: round_to_f32(rate / (1.0 - power(self.beta1))),
+            root: round_to_f32((1.0 - power(self.beta2)).sqrt()),
+            epsilon: round_to_f32(self.epsilon),
+            clip,
+        };
+        let share = compute.share(buffers.parameters.len(), LENGTH_BLOCK);
+        let moments = buffers.first.chunks_mut(share).zip(buffers.second.chunks_mut(share));
+        let values = buffers.parameters.chunks_mut(share).zip(buffers.gradient.chunks(share));
+        let task = |((parameters, gradient), (first, second))| Update {
+            buffers: Buffers { parameters, first, second, gradient },
+            factors,
+        };
+        compute.each(values.zip(moments).map(task).collect());
+    }
+}
+
+struct Squares<'a> {
+    numbers: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl Kernel for Squares<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (sum, block) in self.sums.iter_mut().zip(self.numbers.chunks(LENGTH_BLOCK)) {
+            *sum = sum_of_products::<L>(block, block);
+        }
+    }
+}
+
+/// The Euclidean length of a gradient.
+pub(crate) fn length(compute: &Compute, gradient: &[f32]) -> f64 {
+    let mut sums = vec![0.0; gradient.len().div_ceil(LENGTH_BLOCK)];
+    let share = compute.share(sums.len(), 1);
+    let tasks = sums.chunks_mut(share).zip(gradient.chunks(share * LENGTH_BLOCK));
+    compute.each(tasks.map(|(sums, numbers)| Squares { numbers, sums }).collect());
+    sums.into_iter().map(f64::from).sum::<f64>().sqrt()
+}

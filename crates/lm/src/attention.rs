@@ -1,0 +1,505 @@
+//! Causal attention with rotary positions and grouped queries, forwards and backwards.
+//!
+//! Sequences of any lengths lie one after the other in a batch, without padding. Queries, keys and values lie head by
+//! head: for each sequence [heads, length, head_dim]. Queries go in blocks of [`QUERY_BLOCK`]; a block sees no key
+//! behind its last query, so that the upper triangle is skipped. The probabilities are not kept for the backward pass:
+//! each row's maximum and inverse sum give them again.
+
+use crate::{
+    compute::Compute,
+    gemm::{Matrix, Onto, Packed, Product, STRIPS, Strips},
+    lanes::{Kernel, LANES, Lanes},
+    math,
+    rows::sum_of_products,
+};
+
+/// Queries per block: gradients of keys and values are summed block by block, in order. Part of the contract.
+const QUERY_BLOCK: usize = 32;
+
+/// Sizes of the attention of one layer, and the lengths of the sequences in the batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    /// Query heads.
+    pub(crate) heads: usize,
+    /// Key and value heads; each serves `heads / kv_heads` query heads.
+    pub(crate) kv_heads: usize,
+    /// Numbers per head.
+    pub(crate) head_dim: usize,
+    /// Lengths of the sequences, in tokens.
+    pub(crate) lengths: &'a [usize],
+}
+
+impl Shape<'_> {
+    /// Numbers per token in the queries.
+    pub(crate) fn query_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Numbers per token in the keys, and in the values.
+    pub(crate) fn kv_width(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Numbers per token in queries, keys and values together.
+    pub(crate) fn width(&self) -> usize {
+        self.query_width() + 2 * self.kv_width()
+    }
+}
+
+/// Cosines and sines of the rotary positions. Source: Su et al., "RoFormer", 2021; halves paired as in Llama.
+pub(crate) struct Rotary {
+    /// [position, head_dim / 2] of (cosine, sine).
+    table: Vec<(f32, f32)>,
+    half: usize,
+}
+
+impl Rotary {
+    /// The table for so many positions: angle = position · theta^(−2i / head_dim), computed in f64.
+    pub(crate) fn new(positions: usize, head_dim: usize, theta: f64) -> Self {
+        let half = head_dim / 2;
+        let log_theta = math::ln(theta);
+        let rates: Vec<f64> =
+            (0..half).map(|i| primitives::math::exp(-log_theta * (2 * i) as f64 / head_dim as f64)).collect();
+        let angle = |position: usize, rate: f64| {
+            let (sine, cosine) = math::sin_cos(position as f64 * rate);
+            (math::round_to_f32(cosine), math::round_to_f32(sine))
+        };
+        let table = (0..positions).flat_map(|p| rates.iter().map(move |rate| angle(p, *rate))).collect();
+        Self { table, half }
+    }
+
+    /// How many positions the table has.
+    pub(crate) fn positions(&self) -> usize {
+        self.table.len() / self.half
+    }
+
+    /// Turns one head's numbers at a position, forwards or back.
+    #[inline(always)]
+    fn turn(&self, head: &mut [f32], position: usize, sign: f32) {
+        let (low, high) = head.split_at_mut(self.half);
+        let table = &self.table[position * self.half..][..self.half];
+        for ((x, y), (cosine, sine)) in low.iter_mut().zip(high).zip(table) {
+            let (a, b, sine) = (*x, *y, sine * sign);
+            *x = a * cosine - b * sine;
+            *y = b * cosine + a * sine;
+        }
+    }
+}
+
+/// Queries, keys and values, or their gradients, head by head.
+#[derive(Default)]
+pub(crate) struct Heads {
+    /// For each sequence [heads, length, head_dim].
+    pub(crate) queries: Vec<f32>,
+    /// For each sequence [kv_heads, length, head_dim].
+    pub(crate) keys: Vec<f32>,
+    /// As the keys.
+    pub(crate) values: Vec<f32>,
+}
+
+impl Heads {
+    /// Makes room for the batch.
+    pub(crate) fn resize(&mut self, shape: Shape<'_>) {
+        let tokens: usize = shape.lengths.iter().sum();
+        self.queries.resize(tokens * shape.query_width(), 0.0);
+        self.keys.resize(tokens * shape.kv_width(), 0.0);
+        self.values.resize(tokens * shape.kv_width(), 0.0);
+    }
+}
+
+/// One head of one sequence, to be filled from columns of token-major rows.
+struct Gather<'a> {
+    to: &'a mut [f32],
+    rows: &'a [f32],
+    width: usize,
+    column: usize,
+    head_dim: usize,
+    rotary: Option<&'a Rotary>,
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let rows = self.rows.chunks_exact(self.width);
+        for (position, (to, row)) in self.to.chunks_exact_mut(self.head_dim).zip(rows).enumerate() {
+            to.copy_from_slice(&row[self.column..self.column + self.head_dim]);
+            if let Some(rotary) = self.rotary {
+                rotary.turn(to, position, 1.0);
+            }
+        }
+    }
+}
+
+fn gather_tasks<'a>(
+    to: &'a mut [f32],
+    rows: &'a [f32],
+    shape: Shape<'_>,
+    (heads, width, first_column): (usize, usize, usize),
+    rotary: Option<&'a Rotary>,
+) -> Vec<Gather<'a>> {
+    let head_dim = shape.head_dim;
+    let (mut to, mut rows) = (to, rows);
+    let mut tasks = Vec::with_capacity(shape.lengths.len() * heads);
+    for length in shape.lengths {
+        let (own, rest) = to.split_at_mut(length * heads * head_dim);
+        let (own_rows, rest_rows) = rows.split_at(length * width);
+        (to, rows) = (rest, rest_rows);
+        for (head, to) in own.chunks_exact_mut(length * head_dim).enumerate() {
+            let column = first_column + head * head_dim;
+            tasks.push(Gather { to, rows: own_rows, width, column, head_dim, rotary });
+        }
+    }
+    tasks
+}
+
+/// Splits token-major rows [tokens, queries ‖ keys ‖ values] into heads and turns queries and keys.
+pub(crate) fn split_heads(
+    compute: &Compute,
+    to: &mut Heads,
+    rows: &[f32],
+    shape: Shape<'_>,
+    rotary: &Rotary,
+) {
+    let (width, query_width, kv_width) = (shape.width(), shape.query_width(), shape.kv_width());
+    let mut tasks = gather_tasks(&mut to.queries, rows, shape, (shape.heads, width, 0), Some(rotary));
+    let columns = (shape.kv_heads, width, query_width);
+    tasks.extend(gather_tasks(&mut to.keys, rows, shape, columns, Some(rotary)));
+    let columns = (shape.kv_heads, width, query_width + kv_width);
+    tasks.extend(gather_tasks(&mut to.values, rows, shape, columns, None));
+    compute.each(tasks);
+}
+
+/// Lays token-major rows [tokens, query width] out head by head, without turning.
+pub(crate) fn split_rows(compute: &Compute, to: &mut [f32], rows: &[f32], shape: Shape<'_>) {
+    compute.each(gather_tasks(to, rows, shape, (shape.heads, shape.query_width(), 0), None));
+}
+
+/// Token-major rows of one sequence, to be filled from heads.
+struct Scatter<'a> {
+    rows: &'a mut [f32],
+    width: usize,
+    head_dim: usize,
+    /// Heads of this sequence, and the table by which to turn them back.
+    parts: Vec<(&'a [f32], Option<&'a Rotary>)>,
+}
+
+impl Kernel for Scatter<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let length = self.rows.len() / self.width;
+        for (position, row) in self.rows.chunks_exact_mut(self.width).enumerate() {
+            let mut columns = row.chunks_exact_mut(self.head_dim);
+            for (part, rotary) in &self.parts {
+                for head in part.chunks_exact(length * self.head_dim) {
+                    let to = columns.next().expect("the parts fill the row");
+                    to.copy_from_slice(&head[position * self.head_dim..][..self.head_dim]);
+                    if let Some(rotary) = rotary {
+                        rotary.turn(to, position, -1.0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The reverse of [`split_heads`] for gradients: a turn's gradient is the turn back.
+pub(crate) fn join_heads(
+    compute: &Compute,
+    rows: &mut [f32],
+    from: &Heads,
+    shape: Shape<'_>,
+    rotary: &Rotary,
+) {
+    let parts = [
+        (&from.queries[..], shape.heads, Some(rotary)),
+        (&from.keys[..], shape.kv_heads, Some(rotary)),
+        (&from.values[..], shape.kv_heads, None),
+    ];
+    join(compute, rows, &parts, shape);
+}
+
+/// The reverse of [`split_rows`].
+pub(crate) fn join_rows(compute: &Compute, rows: &mut [f32], from: &[f32], shape: Shape<'_>) {
+    join(compute, rows, &[(from, shape.heads, None)], shape);
+}
+
+/// Fills token-major rows from parts of (numbers, heads, table to turn back by), side by side.
+fn join<'a>(
+    compute: &Compute,
+    rows: &mut [f32],
+    from: &[(&'a [f32], usize, Option<&'a Rotary>)],
+    shape: Shape<'_>,
+) {
+    let head_dim = shape.head_dim;
+    let width = from.iter().map(|(_, heads, _)| heads * head_dim).sum();
+    let (mut rows, mut first) = (rows, 0);
+    let mut tasks = Vec::with_capacity(shape.lengths.len());
+    for length in shape.lengths {
+        let (own, rest) = rows.split_at_mut(length * width);
+        rows = rest;
+        let part = |(data, heads, rotary): &(&'a [f32], usize, Option<&'a Rotary>)| {
+            let numbers = heads * head_dim;
+            (&data[first * numbers..][..length * numbers], *rotary)
+        };
+        let parts = from.iter().map(part).collect();
+        tasks.push(Scatter { rows: own, width, head_dim, parts });
+        first += length;
+    }
+    compute.each(tasks);
+}
+
+/// The query heads of one sequence that share a key head.
+struct Forward<'a> {
+    out: &'a mut [f32],
+    /// (maximum, inverse sum) per row.
+    stats: &'a mut [(f32, f32)],
+    queries: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+    length: usize,
+    head_dim: usize,
+}
+
+/// The scores of a block of queries: [queries, stride].
+struct Scores {
+    data: Vec<f32>,
+    strips: Box<Strips>,
+}
+
+impl Scores {
+    fn new(length: usize) -> Self {
+        Self { data: vec![0.0; QUERY_BLOCK * length.next_multiple_of(LANES)], strips: Box::new(STRIPS) }
+    }
+}
+
+/// `to` [rows, columns] = left · right on this thread.
+#[inline(always)]
+fn product<L: Lanes>(
+    (to, stride): (&mut [f32], usize),
+    (rows, columns, k): (usize, usize, usize),
+    left: Matrix<'_>,
+    right: &Packed,
+    onto: Onto,
+    strips: &mut Strips,
+) {
+    Product { to, stride, rows, columns, k, left, right, onto }.compute::<L>(strips);
+}
+
+/// 1/√head_dim, by which scores are scaled.
+fn score_scale(head_dim: usize) -> f32 {
+    1.0 / (head_dim as f32).sqrt()
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (length, dim) = (self.length, self.head_dim);
+        let scale = L::splat(score_scale(dim));
+        let (mut keys, mut values) = (Packed::default(), Packed::default());
+        keys.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
+        values.fill(Matrix::rows(self.values, dim), length, dim);
+        let mut scores = Scores::new(length);
+        let heads = self.out.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
+        for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(length)) {
+            for first in (0..length).step_by(QUERY_BLOCK) {
+                let rows = QUERY_BLOCK.min(length - first);
+                let seen = first + rows;
+                let stride = seen.next_multiple_of(LANES);
+                let queries = Matrix::rows(&queries[first * dim..], dim);
+                let (data, strips) = (&mut scores.data[..], &mut *scores.strips);
+                product::<L>((data, stride), (rows, seen, dim), queries, &keys, Onto::Nothing, strips);
+                for (i, row) in data.chunks_exact_mut(stride).take(rows).enumerate() {
+                    row[first + i + 1..].fill(f32::NEG_INFINITY);
+                    stats[first + i] = softmax::<L>(row, scale);
+                }
+                let out = &mut out[first * dim..];
+                let left = Matrix::rows(data, stride);
+                product::<L>((out, dim), (rows, dim, seen), left, &values, Onto::Nothing, strips);
+            }
+        }
+    }
+}
+
+/// Scores become probabilities, those at −∞ zero; returns the maximum of the scaled scores and the inverse sum.
+#[inline(always)]
+fn softmax<L: Lanes>(row: &mut [f32], scale: L) -> (f32, f32) {
+    let lanes = row.as_chunks_mut::<LANES>().0;
+    let mut largest = L::splat(f32::NEG_INFINITY);
+    for x in lanes.iter_mut() {
+        let scaled = L::load(x).mul(scale);
+        scaled.store(x);
+        largest = largest.max(scaled);
+    }
+    let largest = largest.largest();
+    let shift = L::splat(largest);
+    let mut sum = L::splat(0.0);
+    for x in lanes.iter_mut() {
+        let power = math::exp(L::load(x).sub(shift));
+        power.store(x);
+        sum = sum.add(power);
+    }
+    let inverse = 1.0 / sum.sum();
+    for x in lanes.iter_mut() {
+        L::load(x).mul(L::splat(inverse)).store(x);
+    }
+    (largest, inverse)
+}
+
+/// `out` gets the attention's result head by head, `stats` [heads, length] per sequence what the backward pass needs.
+pub(crate) fn forward(
+    compute: &Compute,
+    out: &mut [f32],
+    stats: &mut [(f32, f32)],
+    heads: &Heads,
+    shape: Shape<'_>,
+) {
+    let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
+    let (mut out, mut stats) = (out, stats);
+    let (mut queries, mut keys, mut values) = (&heads.queries[..], &heads.keys[..], &heads.values[..]);
+    let mut tasks = Vec::with_capacity(shape.lengths.len() * shape.kv_heads);
+    for &length in shape.lengths {
+        for _ in 0..shape.kv_heads {
+            let (wide, narrow) = (group * length * head_dim, length * head_dim);
+            tasks.push(Forward {
+                out: take_mut(&mut out, wide),
+                stats: take_mut(&mut stats, group * length),
+                queries: take(&mut queries, wide),
+                keys: take(&mut keys, narrow),
+                values: take(&mut values, narrow),
+                length,
+                head_dim,
+            });
+        }
+    }
+    compute.each(tasks);
+}
+
+/// Cuts the first `count` items off.
+fn take<'a, T>(from: &mut &'a [T], count: usize) -> &'a [T] {
+    let (own, rest) = from.split_at(count);
+    *from = rest;
+    own
+}
+
+/// Cuts the first `count` items off.
+fn take_mut<'a, T>(from: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (own, rest) = std::mem::take(from).split_at_mut(count);
+    *from = rest;
+    own
+}
+
+struct Backward<'a> {
+    d_queries: &'a mut [f32],
+    d_keys: &'a mut [f32],
+    d_values: &'a mut [f32],
+    d_out: &'a [f32],
+    stats: &'a [(f32, f32)],
+    queries: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+    length: usize,
+    head_dim: usize,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (length, dim) = (self.length, self.head_dim);
+        let scale = L::splat(score_scale(dim));
+        let [mut keys, mut keys_turned, mut values_turned, mut right] = [(); 4].map(|()| Packed::default());
+        keys.fill(Matrix::rows(self.keys, dim), length, dim);
+        keys_turned.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
+        values_turned.fill(Matrix::rows(self.values, dim).transposed(), dim, length);
+        self.d_keys.fill(0.0);
+        self.d_values.fill(0.0);
+        let (mut weights, mut slopes) = (Scores::new(length), Scores::new(length));
+        let heads =
+            self.d_queries.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
+        let outs = self.d_out.chunks_exact(length * dim).zip(self.stats.chunks_exact(length));
+        for ((d_queries, queries), (d_out, stats)) in heads.zip(outs) {
+            for first in (0..length).step_by(QUERY_BLOCK) {
+                let rows = QUERY_BLOCK.min(length - first);
+                let seen = first + rows;
+                let stride = seen.next_multiple_of(LANES);
+                let queries = &queries[first * dim..][..rows * dim];
+                let d_out = &d_out[first * dim..][..rows * dim];
+                let strips = &mut *weights.strips;
+                let size = (rows, seen, dim);
+                let left = Matrix::rows(queries, dim);
+                product::<L>((&mut weights.data, stride), size, left, &keys_turned, Onto::Nothing, strips);
+                let left = Matrix::rows(d_out, dim);
+                product::<L>((&mut slopes.data, stride), size, left, &values_turned, Onto::Nothing, strips);
+                let both = weights.data.chunks_exact_mut(stride).zip(slopes.data.chunks_exact_mut(stride));
+                for (i, (weights, slopes)) in both.take(rows).enumerate() {
+                    weights[first + i + 1..].fill(f32::NEG_INFINITY);
+                    slopes[first + i + 1..].fill(0.0);
+                    softmax_backward::<L>(weights, slopes, stats[first + i], scale);
+                }
+                let weights_left = Matrix::rows(&weights.data, stride);
+                let slopes_left = Matrix::rows(&slopes.data, stride);
+                let to = (&mut d_queries[first * dim..], dim);
+                product::<L>(to, (rows, dim, seen), slopes_left, &keys, Onto::Nothing, strips);
+                right.fill(Matrix::rows(d_out, dim), rows, dim);
+                let size = (seen, dim, rows);
+                let left = weights_left.transposed();
+                product::<L>((&mut *self.d_values, dim), size, left, &right, Onto::Sum, strips);
+                right.fill(Matrix::rows(queries, dim), rows, dim);
+                let left = slopes_left.transposed();
+                product::<L>((&mut *self.d_keys, dim), size, left, &right, Onto::Sum, strips);
+            }
+        }
+    }
+}
+
+/// Scores become probabilities again, and their gradients those of the unscaled scores:
+/// p · (dp − Σ p·dp) · scale.
+#[inline(always)]
+fn softmax_backward<L: Lanes>(weights: &mut [f32], slopes: &mut [f32], stats: (f32, f32), scale: L) {
+    let (largest, inverse) = (L::splat(stats.0), L::splat(stats.1));
+    for x in weights.as_chunks_mut::<LANES>().0 {
+        math::exp(L::load(x).mul(scale).sub(largest)).mul(inverse).store(x);
+    }
+    let mean = L::splat(sum_of_products::<L>(weights, slopes));
+    for (p, d) in weights.as_chunks::<LANES>().0.iter().zip(slopes.as_chunks_mut::<LANES>().0) {
+        L::load(p).mul(L::load(d).sub(mean)).mul(scale).store(d);
+    }
+}
+
+/// Gradients of queries, keys and values, given that of the result head by head.
+pub(crate) fn backward(
+    compute: &Compute,
+    to: &mut Heads,
+    d_out: &[f32],
+    stats: &[(f32, f32)],
+    heads: &Heads,
+    shape: Shape<'_>,
+) {
+    let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
+    let (mut d_queries, mut d_keys, mut d_values) =
+        (&mut to.queries[..], &mut to.keys[..], &mut to.values[..]);
+    let (mut queries, mut keys, mut values) = (&heads.queries[..], &heads.keys[..], &heads.values[..]);
+    let (mut d_out, mut stats) = (d_out, stats);
+    let mut tasks = Vec::with_capacity(shape.lengths.len() * shape.kv_heads);
+    for &length in shape.lengths {
+        for _ in 0..shape.kv_heads {
+            let (wide, narrow) = (group * length * head_dim, length * head_dim);
+            tasks.push(Backward {
+                d_queries: take_mut(&mut d_queries, wide),
+                d_keys: take_mut(&mut d_keys, narrow),
+                d_values: take_mut(&mut d_values, narrow),
+                d_out: take(&mut d_out, wide),
+                stats: take(&mut stats, group * length),
+                queries: take(&mut queries, wide),
+                keys: take(&mut keys, narrow),
+                values: take(&mut values, narrow),
+                length,
+                head_dim,
+            });
+        }
+    }
+    compute.each(tasks);
+}

@@ -1,0 +1,365 @@
+//! Matrix products in the fixed order that the whole crate rests on.
+//!
+//! Element (i, j) of a product is made so: k goes in blocks of [`K_BLOCK`]; the sum of a block starts at zero and is
+//! a chain of fused multiply-adds in order of k; the sums of the blocks are added to the element in order. Vectors
+//! run across j and threads across i, so that neither tile size, SIMD width nor the number of threads can be seen.
+
+use crate::{
+    compute::Compute,
+    lanes::{Kernel, LANES, Lanes},
+};
+
+/// How many products are chained before their sum is added to the element: part of the contract.
+pub(crate) const K_BLOCK: usize = 256;
+/// Rows and vectors of the tile held in registers: 6 × 2 sums, 2 loads and a broadcast fill the 16 AVX registers.
+const TILE_ROWS: usize = 6;
+const TILE_COLUMNS: usize = 2 * LANES;
+/// Rows of the left matrix packed at a time: with one panel of the right one they stay in the first-level cache.
+const ROWS: usize = 4 * TILE_ROWS;
+
+/// A matrix somewhere in a slice: element (i, j) is at `i · row_stride + j · column_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows one after the other, `stride` numbers apart.
+    pub(crate) fn rows(data: &'a [f32], stride: usize) -> Self {
+        Self { data, row_stride: stride, column_stride: 1 }
+    }
+
+    /// The same numbers with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        Self { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
+    }
+
+    #[inline(always)]
+    fn at(&self, i: usize, j: usize) -> f32 {
+        self.data[i * self.row_stride + j * self.column_stride]
+    }
+
+    fn from_row(self, i: usize) -> Self {
+        Self { data: &self.data[(i * self.row_stride).min(self.data.len())..], ..self }
+    }
+}
+
+/// The right side of a product, laid out as the tiles read it: blocks of k; in each, panels of
+/// [`TILE_COLUMNS`] columns, padded with zeros; in each, the rows of the block.
+#[derive(Default)]
+pub(crate) struct Packed {
+    data: Vec<f32>,
+    k: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// Lays out a matrix of `k` rows and `columns` columns, reusing the space of what was there.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, from: Matrix<'_>, k: usize, columns: usize) {
+        let width = columns.next_multiple_of(TILE_COLUMNS);
+        self.data.resize(k * width, 0.0);
+        (self.k, self.columns) = (k, columns);
+        for (index, block) in self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate() {
+            pack_block(block, from.from_row(index * K_BLOCK), columns);
+        }
+    }
+
+    /// As [`Packed::fill`], the blocks shared out among the threads.
+    pub(crate) fn fill_with(&mut self, compute: &Compute, from: Matrix<'_>, k: usize, columns: usize) {
+        let width = columns.next_multiple_of(TILE_COLUMNS);
+        self.data.resize(k * width, 0.0);
+        (self.k, self.columns) = (k, columns);
+        let blocks = self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate();
+        compute.each(
+            blocks
+                .map(|(index, block)| PackBlock { block, from: from.from_row(index * K_BLOCK), columns })
+                .collect(),
+        );
+    }
+}
+
+struct PackBlock<'a> {
+    block: &'a mut [f32],
+    from: Matrix<'a>,
+    columns: usize,
+}
+
+impl Kernel for PackBlock<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        pack_block(self.block, self.from, self.columns);
+    }
+}
+
+#[inline(always)]
+fn pack_block(block: &mut [f32], from: Matrix<'_>, columns: usize) {
+    let depth = block.len() / columns.next_multiple_of(TILE_COLUMNS).max(1);
+    for (panel, first) in
+        block.chunks_exact_mut((depth * TILE_COLUMNS).max(1)).zip((0..).step_by(TILE_COLUMNS))
+    {
+        let valid = TILE_COLUMNS.min(columns - first);
+        let rows = panel.as_chunks_mut::<TILE_COLUMNS>().0;
+        if from.column_stride == 1 {
+            for (k, row) in rows.iter_mut().enumerate() {
+                let start = k * from.row_stride + first;
+                row[..valid].copy_from_slice(&from.data[start..start + valid]);
+                row[valid..].fill(0.0);
+            }
+        } else {
+            // Column by column: those lie contiguous in a transposed matrix.
+            for column in 0..TILE_COLUMNS {
+                if column < valid {
+                    let line = &from.data[(first + column) * from.column_stride..];
+                    for (k, row) in rows.iter_mut().enumerate() {
+                        row[column] = line[k * from.row_stride];
+                    }
+                } else {
+                    rows.iter_mut().for_each(|row| row[column] = 0.0);
+                }
+            }
+        }
+    }
+}
+
+/// What happens to the numbers that stand where the product goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// They are overwritten by the first block's sum.
+    Nothing,
+    /// Every block's sum is added to them.
+    Sum,
+}
+
+/// A product on one thread: rows of `to`, `stride` apart, get `left` times the packed matrix.
+///
+/// `k` and `columns` may be less than what was packed: the first so many count.
+pub(crate) struct Product<'a> {
+    /// Rows of the result: [rows, columns], `stride` apart.
+    pub(crate) to: &'a mut [f32],
+    /// Distance of two rows in `to`.
+    pub(crate) stride: usize,
+    /// How many rows.
+    pub(crate) rows: usize,
+    /// How many columns, at most those packed.
+    pub(crate) columns: usize,
+    /// How many products per element, at most the rows packed.
+    pub(crate) k: usize,
+    /// The left side: [rows, k].
+    pub(crate) left: Matrix<'a>,
+    /// The right side: [k, columns].
+    pub(crate) right: &'a Packed,
+    /// Whether to overwrite or to add.
+    pub(crate) onto: Onto,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let mut strips = [[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
+        self.compute::<L>(&mut strips);
+    }
+}
+
+/// Space for packed rows of the left side.
+pub(crate) type Strips = [[f32; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
+
+/// Empty space for packed rows.
+pub(crate) const STRIPS: Strips = [[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
+
+impl Product<'_> {
+    /// Computes the product, with the caller's space for packed rows.
+    #[inline(always)]
+    pub(crate) fn compute<L: Lanes>(self, strips: &mut Strips) {
+        debug_assert!(self.k <= self.right.k && self.columns <= self.right.columns);
+        let width = self.right.columns.next_multiple_of(TILE_COLUMNS);
+        if self.k == 0 && self.onto == Onto::Nothing {
+            for row in self.to.chunks_mut(self.stride).take(self.rows) {
+                row[..self.columns].fill(0.0);
+            }
+        }
+        for first_k in (0..self.k).step_by(K_BLOCK) {
+            let depth = K_BLOCK.min(self.k - first_k);
+            // How deep the block was packed, which is more where only the first part of it counts.
+            let packed_depth = K_BLOCK.min(self.right.k - first_k);
+            let block = &self.right.data[first_k * width..];
+            let add = self.onto == Onto::Sum || first_k > 0;
+            for first_row in (0..self.rows).step_by(ROWS) {
+                let rows = ROWS.min(self.rows - first_row);
+                for (strip, first) in strips.iter_mut().zip((first_row..first_row + rows).step_by(TILE_ROWS))
+                {
+                    pack_strip(strip, self.left, first, TILE_ROWS.min(self.rows - first), first_k, depth);
+                }
+                for first_column in (0..self.columns).step_by(TILE_COLUMNS) {
+                    let panel = &block[first_column * packed_depth..][..depth * TILE_COLUMNS];
+                    let valid = TILE_COLUMNS.min(self.columns - first_column);
+                    for (strip, first) in strips.iter().zip((first_row..first_row + rows).step_by(TILE_ROWS))
+                    {
+                        let sums = tile::<L>(&strip[..depth * TILE_ROWS], panel);
+                        for (i, sums) in sums.iter().take(self.rows - first).enumerate() {
+                            let at = (first + i) * self.stride + first_column;
+                            write_tile(&mut self.to[at..at + valid], *sums, add);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies up to six rows of the left side, interleaved; rows that are not there are zero.
+#[inline(always)]
+fn pack_strip(
+    strip: &mut [f32; TILE_ROWS * K_BLOCK],
+    left: Matrix<'_>,
+    first: usize,
+    rows: usize,
+    first_k: usize,
+    depth: usize,
+) {
+    let groups = &mut strip.as_chunks_mut::<TILE_ROWS>().0[..depth];
+    if left.row_stride == 1 && rows == TILE_ROWS {
+        for (k, group) in groups.iter_mut().enumerate() {
+            let start = (first_k + k) * left.column_stride + first;
+            group.copy_from_slice(&left.data[start..start + TILE_ROWS]);
+        }
+    } else if left.column_stride == 1 && rows == TILE_ROWS {
+        let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..depth];
+        let (r0, r1, r2, r3, r4, r5) = (row(0), row(1), row(2), row(3), row(4), row(5));
+        for (k, group) in groups.iter_mut().enumerate() {
+            *group = [r0[k], r1[k], r2[k], r3[k], r4[k], r5[k]];
+        }
+    } else {
+        for (k, group) in groups.iter_mut().enumerate() {
+            for (i, to) in group.iter_mut().enumerate() {
+                *to = if i < rows { left.at(first + i, first_k + k) } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// The sums of one block for six rows and two vectors of columns.
+#[inline(always)]
+fn tile<L: Lanes>(strip: &[f32], panel: &[f32]) -> [[L; 2]; TILE_ROWS] {
+    let mut sums = [[L::splat(0.0); 2]; TILE_ROWS];
+    let (strip, panel) = (strip.as_chunks::<TILE_ROWS>().0, panel.as_chunks::<TILE_COLUMNS>().0);
+    for (left, right) in strip.iter().zip(panel) {
+        let [low, high] = right.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
+        let (low, high) = (L::load(low), L::load(high));
+        for i in 0..TILE_ROWS {
+            let factor = L::splat(left[i]);
+            sums[i][0] = factor.fma(low, sums[i][0]);
+            sums[i][1] = factor.fma(high, sums[i][1]);
+        }
+    }
+    sums
+}
+
+/// Writes or adds one row of a tile; `to` has as many numbers as there are columns left.
+#[inline(always)]
+fn write_tile<L: Lanes>(to: &mut [f32], sums: [L; 2], add: bool) {
+    for (to, sum) in to.chunks_mut(LANES).zip(sums) {
+        if let Some(whole) = to.as_mut_array::<LANES>() {
+            let out = if add { L::load(whole).add(sum) } else { sum };
+            out.store(whole);
+        } else {
+            let out = if add { L::load_part(to, 0.0).add(sum) } else { sum };
+            out.store_part(to);
+        }
+    }
+}
+
+/// `to` [rows, columns] gets, or is added, `left` [rows, k] times `right`, rows shared out among the threads.
+pub(crate) fn multiply(
+    compute: &Compute,
+    to: &mut [f32],
+    stride: usize,
+    columns: usize,
+    left: Matrix<'_>,
+    right: &Packed,
+    onto: Onto,
+) {
+    let rows = to.len() / stride;
+    let share = compute.share(rows, ROWS);
+    let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
+        let rows = to.len() / stride;
+        let left = left.from_row(index * share);
+        Product { to, stride, rows, columns, k: right.k, left, right, onto }
+    });
+    compute.each(tasks.collect());
+}
+
+#[cfg(test)]
+mod tests {
+    use primitives::Seed;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lanes::Instructions;
+
+    fn numbers(seed: u64, len: usize) -> Vec<f32> {
+        let mut stream = Seed::from_number(seed).stream("gemm", 0);
+        (0..len).map(|_| stream.below(2_000_001) as f32 / 1e6 - 1.0).collect()
+    }
+
+    /// The contract, word for word.
+    fn by_the_contract(
+        to: &mut [f32],
+        a: impl Fn(usize, usize) -> f32,
+        b: impl Fn(usize, usize) -> f32,
+        n: usize,
+        k: usize,
+        onto: Onto,
+    ) {
+        for (i, row) in to.chunks_mut(n).enumerate() {
+            for (j, element) in row.iter_mut().enumerate() {
+                for first in (0..k).step_by(K_BLOCK) {
+                    let block = first..k.min(first + K_BLOCK);
+                    let sum = block.fold(0.0f32, |sum, k| a(i, k).mul_add(b(k, j), sum));
+                    *element = if first == 0 && onto == Onto::Nothing { sum } else { *element + sum };
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn products_have_the_contracts_bits_for_any_shape_stride_thread_count_and_path(
+            m in 1usize..60, n in 1usize..60, k in 1usize..600, kinds: [bool; 3], threads in 1usize..4, seed: u64,
+        ) {
+            let (a, b) = (numbers(seed, m * k), numbers(seed ^ 1, k * n));
+            let start = numbers(seed ^ 2, m * n);
+            let onto = if kinds[2] { Onto::Sum } else { Onto::Nothing };
+            let left = if kinds[0] { Matrix::rows(&a, m).transposed() } else { Matrix::rows(&a, k) };
+            let right = if kinds[1] { Matrix::rows(&b, k).transposed() } else { Matrix::rows(&b, n) };
+            let mut expected = start.clone();
+            by_the_contract(&mut expected, |i, k| left.at(i, k), |k, j| right.at(k, j), n, k, onto);
+            for instructions in Instructions::available() {
+                let compute = Compute::with(threads, instructions).unwrap();
+                let mut packed = Packed::default();
+                packed.fill_with(&compute, right, k, n);
+                let mut got = start.clone();
+                multiply(&compute, &mut got, n, n, left, &packed, onto);
+                prop_assert_eq!(bits(&got), bits(&expected));
+                // The first columns and the first k alone.
+                let (few, part) = (n.div_ceil(2), k.div_ceil(3));
+                let mut got = start.clone();
+                instructions.run(Product { to: &mut got, stride: n, rows: m, columns: few, k: part, left, right: &packed, onto });
+                let mut expected = start.clone();
+                by_the_contract(&mut expected, |i, k| left.at(i, k), |k, j| right.at(k, j), n, part, onto);
+                for (row, wanted) in got.chunks(n).zip(expected.chunks(n)) {
+                    prop_assert_eq!(bits(&row[..few]), bits(&wanted[..few]));
+                }
+            }
+        }
+    }
+
+    fn bits(numbers: &[f32]) -> Vec<u32> {
+        numbers.iter().map(|x| x.to_bits()).collect()
+    }
+}

@@ -1,0 +1,329 @@
+//! Eight numbers at a time, with and without AVX2, and the run-time choice between the two.
+//!
+//! A kernel is written once, over [`Lanes`]; [`Instructions::run`] compiles it twice. Both give the same bits, since
+//! every operation here is rounded once and correctly by IEEE 754, and nothing is reordered. This is the only module
+//! of the crate with unsafe code: the vector loads and stores, and the step into a function that may use AVX2.
+
+#![expect(unsafe_code, reason = "vector instructions; a scalar reference stands beside each of them")]
+
+use std::fmt;
+
+/// How many numbers a vector has: part of the contract on reductions, on every machine.
+pub(crate) const LANES: usize = 8;
+
+/// Which instructions compute; never which bits come out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// One number at a time: the reference, on any machine.
+    Scalar,
+    /// AVX2 with fused multiply-add, on x86-64.
+    Avx2,
+}
+
+impl fmt::Display for Instructions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+        })
+    }
+}
+
+impl Instructions {
+    /// All that this machine can run, slowest first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        [Self::Scalar, Self::Avx2].into_iter().filter(|one| one.is_available()).collect()
+    }
+
+    /// The fastest that this machine can run.
+    #[must_use]
+    pub fn best() -> Self {
+        if Self::Avx2.is_available() { Self::Avx2 } else { Self::Scalar }
+    }
+
+    /// Whether this machine can run them.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
+        }
+    }
+
+    /// Runs a kernel with these instructions, or with the scalar ones where the machine lacks them.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx2 && self.is_available() {
+            // SAFETY: the line above has seen both features on this machine.
+            return unsafe { avx2::run(kernel) };
+        }
+        kernel.run::<Scalar>()
+    }
+}
+
+/// A computation over vectors of any make. `run` and all that it calls in its loops are `#[inline(always)]`: only
+/// then is it compiled for the instructions of its caller.
+pub(crate) trait Kernel {
+    /// What the computation returns.
+    type Output;
+    /// Computes with the given vectors.
+    fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Eight f32. Each operation is IEEE 754's, lane by lane.
+pub(crate) trait Lanes: Copy {
+    /// The same number in all lanes.
+    fn splat(x: f32) -> Self;
+    /// The lanes from memory.
+    fn load(from: &[f32; LANES]) -> Self;
+    /// The lanes to memory.
+    fn store(self, to: &mut [f32; LANES]);
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+    /// `self − other`.
+    fn sub(self, other: Self) -> Self;
+    /// `self · other`.
+    fn mul(self, other: Self) -> Self;
+    /// `self ÷ other`.
+    fn div(self, other: Self) -> Self;
+    /// `self · factor + addend`, rounded once.
+    fn fma(self, factor: Self, addend: Self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// `self < other ? self : other`: a NaN on either side gives `other`.
+    fn min(self, other: Self) -> Self;
+    /// `self > other ? self : other`: a NaN on either side gives `other`.
+    fn max(self, other: Self) -> Self;
+    /// 2 to the power of a whole number from −126 to 127; any value for other input.
+    fn power_of_two(self) -> Self;
+
+    /// The lanes as numbers.
+    #[inline(always)]
+    fn to_array(self) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        self.store(&mut lanes);
+        lanes
+    }
+
+    /// The sum of the lanes in a fixed tree: distance 4, then 2, then 1.
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let l = self.to_array();
+        ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+    }
+
+    /// The largest lane, compared in the tree of [`Lanes::sum`].
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let l = self.to_array();
+        let max = |a: f32, b: f32| if a > b { a } else { b };
+        max(max(max(l[0], l[4]), max(l[2], l[6])), max(max(l[1], l[5]), max(l[3], l[7])))
+    }
+
+    /// Up to eight numbers from memory, `fill` in the lanes behind them.
+    #[inline(always)]
+    fn load_part(from: &[f32], fill: f32) -> Self {
+        let mut lanes = [fill; LANES];
+        lanes[..from.len()].copy_from_slice(from);
+        Self::load(&lanes)
+    }
+
+    /// The first lanes to a slice of up to eight.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32]) {
+        let lanes = self.to_array();
+        to.copy_from_slice(&lanes[..to.len()]);
+    }
+}
+
+/// The reference: eight numbers in an array. Without hardware for it, `mul_add` is a library call; its result is
+/// fixed by IEEE 754 all the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Scalar([f32; LANES]);
+
+impl Scalar {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Lanes for Scalar {
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self([x; LANES])
+    }
+    #[inline(always)]
+    fn load(from: &[f32; LANES]) -> Self {
+        Self(*from)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        *to = self.0;
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn fma(self, factor: Self, addend: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane].mul_add(factor.0[lane], addend.0[lane])))
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, −126 to 127")]
+        Self(self.0.map(|k| f32::from_bits(((k as i32).wrapping_add(127) as u32) << 23)))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256, _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32,
+        _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    };
+
+    use super::{Kernel, LANES, Lanes};
+
+    /// One AVX register. Values exist only inside of `run`, hence on machines that have such registers.
+    #[derive(Clone, Copy)]
+    struct Avx2(__m256);
+
+    /// Compiles the kernel for AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx2>()
+    }
+
+    // SAFETY of all blocks below: the type is private to this module and is named only in `run`, whose caller has
+    // seen AVX2 and FMA on this machine; the two that touch memory do so through references to eight numbers.
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn splat(x: f32) -> Self {
+            Self(unsafe { _mm256_set1_ps(x) })
+        }
+        #[inline(always)]
+        fn load(from: &[f32; LANES]) -> Self {
+            Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+        }
+        #[inline(always)]
+        fn store(self, to: &mut [f32; LANES]) {
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            Self(unsafe { _mm256_div_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn fma(self, factor: Self, addend: Self) -> Self {
+            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            Self(unsafe { _mm256_sqrt_ps(self.0) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(unsafe { _mm256_min_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(unsafe { _mm256_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            Self(unsafe {
+                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every operation on one triple of vectors, as bits; a NaN counts as one value.
+    struct Everything([[f32; LANES]; 3]);
+
+    impl Kernel for Everything {
+        type Output = Vec<u32>;
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Vec<u32> {
+            let [a, b, c] = self.0.map(|lanes| L::load(&lanes));
+            let k = L::load(
+                &std::array::from_fn(|lane| self.0[0][lane].to_bits() as f32 % 120.0).map(f32::floor),
+            );
+            let vectors = [
+                a.add(b),
+                a.sub(b),
+                a.mul(b),
+                a.div(b),
+                a.fma(b, c),
+                a.sqrt(),
+                a.min(b),
+                a.max(b),
+                k.power_of_two(),
+                L::splat(self.0[1][3]),
+                L::load_part(&self.0[2][..5], -1.0),
+            ];
+            let mut out: Vec<f32> = vectors.iter().flat_map(|v| v.to_array()).collect();
+            out.extend([a.sum(), b.largest()]);
+            out.into_iter().map(|x| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }).collect()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn avx2_gives_the_bits_of_the_scalar_reference(bits: [[u32; LANES]; 3]) {
+            let input = bits.map(|lanes| lanes.map(f32::from_bits));
+            for instructions in Instructions::available() {
+                prop_assert_eq!(instructions.run(Everything(input)), Instructions::Scalar.run(Everything(input)));
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Language models that give the same bits on every machine: training and scoring.
+//!
+//! Validators must agree, a miner must be able to reproduce its score, and a replayed training step must be a proof.
+//! So nothing here leaves the order of additions to a library or to the machine. The contract, whose version is
+//! [`KERNEL_VERSION`]:
+//!
+//! - **Order.** An element of a matrix product is a sum over k in blocks of 256; a block's sum is a chain of fused
+//!   multiply-adds that starts at zero; the blocks' sums are added to the element in order. Vectors run across
+//!   elements. Other sums have 8 lanes and a fixed tree; sums across rows have fixed blocks of rows, combined in order.
+//!   Losses are summed in f64 in order. Threads split only what is independent.
+//! - **Functions.** The hardware gives + − × ÷ √ and fused multiply-add, each rounded once. Exponential, logarithm,
+//!   sine and cosine are made of these. Subnormal numbers are kept; every NaN that leaves has the same bits.
+//! - **Dispatch.** [`Instructions`] are chosen while running, and any choice gives the same bits.
+//! - **Chance.** Streams are named by seed, purpose and index, with a version in the purpose.
+//!
+//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. What this crate is not: a reader of
+//! foreign model formats, or a generator of text.
+
+mod adamw;
+mod attention;
+mod compute;
+mod config;
+mod gemm;
+mod lanes;
+mod math;
+mod model;
+mod pass;
+mod rows;
+mod score;
+mod tokenizer;
+mod train;
+
+pub use adamw::AdamW;
+pub use compute::{Compute, ComputeError};
+pub use config::{Config, ConfigError, Preset, Sizes};
+pub use lanes::Instructions;
+pub use model::{Model, ModelError, Tensor};
+pub use pass::{Batch, BatchError};
+pub use score::{Score, ScoreError, score_texts, score_tokens};
+pub use tokenizer::{BYTES_START, BYTES_VOCAB, Token, Tokenizer, TokenizerError};
+pub use train::{Decay, State, Step, TrainConfig, TrainError, Trained, Trainer, train};
+
+/// Version of everything that bits depend on; stands in manifests and receipts. A change of any order of operations,
+/// polynomial, block size or stream is a new version.
+pub const KERNEL_VERSION: u32 = 1;

@@ -1,0 +1,407 @@
+//! A pass through a model: losses forwards, gradients backwards.
+//!
+//! Sequences of a batch lie one after the other, without padding, and no row of a result depends on another
+//! sequence. Where a doc comment gives a shape, `tokens` counts those of the whole batch.
+
+use thiserror::Error;
+
+use crate::{
+    attention::{self, Heads, Rotary, Shape},
+    compute::Compute,
+    config::Config,
+    gemm::{self, K_BLOCK, Matrix, Onto, Packed},
+    lanes::LANES,
+    math,
+    model::{LayerLayout, Model},
+    rows,
+};
+
+/// Tokens whose logits exist at a time. Equal to a block of k, so that the gradient of the output matrix has the
+/// bits of one product over the whole batch.
+const LOGIT_ROWS: usize = K_BLOCK;
+
+/// Sequences don't suit a model.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BatchError {
+    /// There is nothing to do.
+    #[error("batch has no tokens")]
+    Empty,
+    /// A sequence is longer than the model's context, or empty.
+    #[error("sequence {index} of the batch has {length} tokens, expected 1 to {context}")]
+    Length {
+        /// Which one.
+        index: usize,
+        /// Its length.
+        length: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// A sequence's inputs and targets don't pair.
+    #[error("sequence {index} of the batch has {inputs} inputs and {targets} targets")]
+    Pairs {
+        /// Which one.
+        index: usize,
+        /// Its inputs.
+        inputs: usize,
+        /// Its targets.
+        targets: usize,
+    },
+    /// A token does not exist.
+    #[error("token {token} at position {position} is beyond the vocabulary of {vocab}")]
+    Token {
+        /// The token.
+        token: u32,
+        /// Where it stands in its sequence.
+        position: usize,
+        /// The size of the vocabulary.
+        vocab: usize,
+    },
+}
+
+/// Sequences with the token that follows each of their tokens, checked against a model's sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    lengths: Vec<usize>,
+    inputs: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Batch {
+    /// Pairs of inputs and targets of equal length.
+    ///
+    /// # Errors
+    /// There are none, or one is too long, or a token does not exist.
+    pub fn new(config: &Config, sequences: &[(&[u32], &[u32])]) -> Result<Self, BatchError> {
+        let mut batch = Self::default();
+        for (index, (inputs, targets)) in sequences.iter().enumerate() {
+            if inputs.len() != targets.len() {
+                return Err(BatchError::Pairs { index, inputs: inputs.len(), targets: targets.len() });
+            }
+            if !(1..=config.context).contains(&inputs.len()) {
+                return Err(BatchError::Length { index, length: inputs.len(), context: config.context });
+            }
+            check_tokens(config, inputs)?;
+            check_tokens(config, targets)?;
+            batch.lengths.push(inputs.len());
+            batch.inputs.extend_from_slice(inputs);
+            batch.targets.extend_from_slice(targets);
+        }
+        if batch.inputs.is_empty() { Err(BatchError::Empty) } else { Ok(batch) }
+    }
+
+    /// How many tokens are predicted.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.inputs.len()
+    }
+}
+
+/// Refuses tokens that the model does not know.
+pub(crate) fn check_tokens(config: &Config, tokens: &[u32]) -> Result<(), BatchError> {
+    match tokens.iter().position(|token| *token as usize >= config.vocab) {
+        None => Ok(()),
+        Some(position) => Err(BatchError::Token { token: tokens[position], position, vocab: config.vocab }),
+    }
+}
+
+impl Model {
+    /// The negative log-likelihood of every target, in nats, in the batch's order.
+    #[must_use]
+    pub fn nats(&self, compute: &Compute, batch: &Batch) -> Vec<f64> {
+        let mut workspace = Workspace::default();
+        workspace.nats(self, compute, batch);
+        workspace.losses
+    }
+
+    /// The mean negative log-likelihood per target, in nats, and its gradient in the order of the parameters.
+    #[must_use]
+    pub fn loss_and_gradient(&self, compute: &Compute, batch: &Batch) -> (f64, Vec<f32>) {
+        let mut gradient = Vec::new();
+        let loss = Workspace::default().loss_and_gradient(self, compute, batch, &mut gradient);
+        (loss, gradient)
+    }
+}
+
+/// What the backward pass needs of a layer.
+#[derive(Default)]
+struct LayerActivations {
+    /// The layer's input: [tokens, dim].
+    input: Vec<f32>,
+    heads: Heads,
+    /// Maximum and inverse sum of each row of attention.
+    stats: Vec<(f32, f32)>,
+    /// The attention's result: [tokens, dim].
+    attended: Vec<f32>,
+    /// Between attention and feed-forward: [tokens, dim].
+    middle: Vec<f32>,
+    /// [tokens, 2 · ffn_dim]
+    gate_up: Vec<f32>,
+}
+
+/// Buffers of a pass, kept from one to the next.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    layers: Vec<LayerActivations>,
+    rotary: Option<Rotary>,
+    /// The residual stream, or its gradient: [tokens, dim].
+    stream: Vec<f32>,
+    /// A normalised input of a product, or its gradient: [tokens, dim].
+    normed: Vec<f32>,
+    d_normed: Vec<f32>,
+    /// Queries, keys and values, or their gradient, token by token.
+    qkv: Vec<f32>,
+    /// The attention's result or its gradient, head by head.
+    by_head: Vec<f32>,
+    d_heads: Heads,
+    /// The feed-forward part's inner result or its gradient: [tokens, ffn_dim].
+    inner: Vec<f32>,
+    logits: Vec<f32>,
+    /// One per token, in nats.
+    pub(crate) losses: Vec<f64>,
+    packed: Packed,
+    head: Packed,
+    head_turned: Packed,
+    parts: Vec<f32>,
+}
+
+/// What stays the same within a pass.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    model: &'a Model,
+    compute: &'a Compute,
+    shape: Shape<'a>,
+    epsilon: f32,
+}
+
+impl Scene<'_> {
+    fn of(&self, range: &std::ops::Range<usize>) -> &[f32] {
+        &self.model.parameters[range.clone()]
+    }
+}
+
+impl Workspace {
+    /// Leaves in `losses` the negative log-likelihood of every target.
+    pub(crate) fn nats(&mut self, model: &Model, compute: &Compute, batch: &Batch) {
+        let scene = scene(model, compute, batch);
+        self.prepare(scene, batch, 1);
+        for layer in &model.layout.layers {
+            self.forward_layer(scene, layer, 0);
+        }
+        self.output(scene, batch, None);
+    }
+
+    /// The mean loss, and its gradient into `gradient`.
+    pub(crate) fn loss_and_gradient(
+        &mut self,
+        model: &Model,
+        compute: &Compute,
+        batch: &Batch,
+        gradient: &mut Vec<f32>,
+    ) -> f64 {
+        let scene = scene(model, compute, batch);
+        gradient.clear();
+        gradient.resize(model.parameters.len(), 0.0);
+        let layers = &model.layout.layers;
+        self.prepare(scene, batch, layers.len());
+        for (index, layer) in layers.iter().enumerate() {
+            self.forward_layer(scene, layer, index);
+        }
+        self.output(scene, batch, Some(gradient));
+        for (index, layer) in layers.iter().enumerate().rev() {
+            self.backward_layer(scene, layer, index, gradient);
+        }
+        let dim = model.config().dim;
+        let embeddings = &mut gradient[model.layout.embeddings.clone()];
+        for (token, row) in batch.inputs.iter().zip(self.stream.chunks_exact(dim)) {
+            for (sum, x) in embeddings[*token as usize * dim..][..dim].iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+        self.losses.iter().sum::<f64>() / batch.tokens() as f64
+    }
+
+    /// Makes room, and starts the residual stream with the embeddings.
+    fn prepare(&mut self, scene: Scene<'_>, batch: &Batch, kept_layers: usize) {
+        let config = scene.model.config();
+        let (tokens, dim) = (batch.tokens(), config.dim);
+        self.layers.resize_with(kept_layers, LayerActivations::default);
+        for layer in &mut self.layers {
+            layer.input.resize(tokens * dim, 0.0);
+            layer.heads.resize(scene.shape);
+            layer.stats.resize(tokens * config.heads, (0.0, 0.0));
+            layer.attended.resize(tokens * dim, 0.0);
+            layer.middle.resize(tokens * dim, 0.0);
+            layer.gate_up.resize(tokens * 2 * config.ffn_dim, 0.0);
+        }
+        let longest = batch.lengths.iter().copied().max().unwrap_or(0);
+        let enough = |rotary: &Rotary| rotary.positions() >= longest;
+        if !self.rotary.as_ref().is_some_and(enough) {
+            self.rotary = Some(Rotary::new(longest, config.head_dim(), config.rope_theta));
+        }
+        for buffer in [&mut self.stream, &mut self.normed, &mut self.d_normed, &mut self.by_head] {
+            buffer.resize(tokens * dim, 0.0);
+        }
+        self.qkv.resize(tokens * scene.shape.width(), 0.0);
+        self.inner.resize(tokens * config.ffn_dim, 0.0);
+        self.logits.resize(tokens.min(LOGIT_ROWS) * config.vocab.next_multiple_of(LANES), 0.0);
+        self.losses.resize(tokens, 0.0);
+        let embeddings = scene.of(&scene.model.layout.embeddings);
+        for (row, token) in self.stream.chunks_exact_mut(dim).zip(&batch.inputs) {
+            row.copy_from_slice(&embeddings[*token as usize * dim..][..dim]);
+        }
+    }
+
+    /// Takes the residual stream through one layer, leaving in the kept activations what its gradient needs.
+    fn forward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize) {
+        let Scene { compute, shape, epsilon, .. } = scene;
+        let config = scene.model.config();
+        let (dim, ffn_dim) = (config.dim, config.ffn_dim);
+        let rotary = self.rotary.as_ref().expect("prepared before");
+        let (layer, packed) = (&mut self.layers[index], &mut self.packed);
+
+        layer.input.copy_from_slice(&self.stream);
+        rows::norm(compute, &mut self.normed, &layer.input, scene.of(&layout.attention_norm), epsilon);
+        packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
+        product(compute, &mut self.qkv, shape.width(), (&self.normed, dim), packed, Onto::Nothing);
+        attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, rotary);
+        attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape);
+        attention::join_rows(compute, &mut layer.attended, &self.by_head, shape);
+        layer.middle.copy_from_slice(&layer.input);
+        packed.fill_with(compute, weight(scene.of(&layout.output), dim), dim, dim);
+        product(compute, &mut layer.middle, dim, (&layer.attended, dim), packed, Onto::Sum);
+
+        rows::norm(compute, &mut self.normed, &layer.middle, scene.of(&layout.ffn_norm), epsilon);
+        packed.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
+        product(compute, &mut layer.gate_up, 2 * ffn_dim, (&self.normed, dim), packed, Onto::Nothing);
+        rows::swiglu(compute, &mut self.inner, &layer.gate_up, ffn_dim);
+        self.stream.copy_from_slice(&layer.middle);
+        packed.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
+        product(compute, &mut self.stream, dim, (&self.inner, ffn_dim), packed, Onto::Sum);
+    }
+
+    /// The losses and, where a gradient is wanted, the output's part of it and the stream's gradient.
+    fn output(&mut self, scene: Scene<'_>, batch: &Batch, mut gradient: Option<&mut Vec<f32>>) {
+        let Scene { model, compute, epsilon, .. } = scene;
+        let (vocab, dim) = (model.config().vocab, model.config().dim);
+        let stride = vocab.next_multiple_of(LANES);
+        let gain = scene.of(&model.layout.norm);
+        rows::norm(compute, &mut self.normed, &self.stream, gain, epsilon);
+        let head = scene.of(&model.layout.head);
+        self.head_turned.fill_with(compute, weight(head, dim), dim, vocab);
+        if gradient.is_some() {
+            self.head.fill_with(compute, Matrix::rows(head, dim), vocab, dim);
+        }
+        let scale = gradient.as_ref().map(|_| math::round_to_f32(1.0 / batch.tokens() as f64));
+        let chunks = self.normed.chunks(LOGIT_ROWS * dim).zip(self.d_normed.chunks_mut(LOGIT_ROWS * dim));
+        let labels = batch.targets.chunks(LOGIT_ROWS).zip(self.losses.chunks_mut(LOGIT_ROWS));
+        for ((normed, d_normed), (targets, losses)) in chunks.zip(labels) {
+            let logits = &mut self.logits[..targets.len() * stride];
+            let left = Matrix::rows(normed, dim);
+            gemm::multiply(compute, logits, stride, vocab, left, &self.head_turned, Onto::Nothing);
+            rows::cross_entropy(compute, logits, targets, losses, vocab, scale);
+            if let Some(gradient) = &mut gradient {
+                let left = Matrix::rows(logits, stride);
+                gemm::multiply(compute, d_normed, dim, dim, left, &self.head, Onto::Nothing);
+                self.packed.fill_with(compute, Matrix::rows(normed, dim), targets.len(), dim);
+                let to = &mut gradient[model.layout.head.clone()];
+                gemm::multiply(compute, to, dim, dim, left.transposed(), &self.packed, Onto::Sum);
+            }
+        }
+        if let Some(gradient) = gradient {
+            // The stream's value is needed for its own gradient; `normed` is free by now.
+            std::mem::swap(&mut self.stream, &mut self.normed);
+            self.stream.fill(0.0);
+            let (d_x, d_gain) = (&mut self.stream, &mut gradient[model.layout.norm.clone()]);
+            rows::norm_backward(
+                compute,
+                d_x,
+                d_gain,
+                &self.d_normed,
+                &self.normed,
+                gain,
+                epsilon,
+                &mut self.parts,
+            );
+        }
+    }
+
+    /// Takes the gradient of the residual stream back through one layer.
+    fn backward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize, gradient: &mut [f32]) {
+        let Scene { compute, shape, epsilon, .. } = scene;
+        let config = scene.model.config();
+        let (dim, ffn_dim, width) = (config.dim, config.ffn_dim, shape.width());
+        let rotary = self.rotary.as_ref().expect("prepared before");
+        let (layer, packed, parts) = (&mut self.layers[index], &mut self.packed, &mut self.parts);
+        let stream = &mut self.stream;
+
+        packed.fill_with(compute, Matrix::rows(scene.of(&layout.down), ffn_dim), dim, ffn_dim);
+        product(compute, &mut self.inner, ffn_dim, (stream, dim), packed, Onto::Nothing);
+        rows::swiglu_backward(compute, &mut layer.gate_up, &mut self.inner, ffn_dim);
+        outer(compute, &mut gradient[layout.down.clone()], (stream, dim), (&self.inner, ffn_dim), packed);
+        let gain = scene.of(&layout.ffn_norm);
+        rows::norm(compute, &mut self.normed, &layer.middle, gain, epsilon);
+        let d_gate_up = (&layer.gate_up[..], 2 * ffn_dim);
+        outer(compute, &mut gradient[layout.gate_up.clone()], d_gate_up, (&self.normed, dim), packed);
+        packed.fill_with(compute, Matrix::rows(scene.of(&layout.gate_up), dim), 2 * ffn_dim, dim);
+        product(compute, &mut self.d_normed, dim, d_gate_up, packed, Onto::Nothing);
+        let d_gain = &mut gradient[layout.ffn_norm.clone()];
+        rows::norm_backward(compute, stream, d_gain, &self.d_normed, &layer.middle, gain, epsilon, parts);
+
+        outer(compute, &mut gradient[layout.output.clone()], (stream, dim), (&layer.attended, dim), packed);
+        packed.fill_with(compute, Matrix::rows(scene.of(&layout.output), dim), dim, dim);
+        product(compute, &mut self.d_normed, dim, (stream, dim), packed, Onto::Nothing);
+        attention::split_rows(compute, &mut self.by_head, &self.d_normed, shape);
+        self.d_heads.resize(shape);
+        attention::backward(compute, &mut self.d_heads, &self.by_head, &layer.stats, &layer.heads, shape);
+        attention::join_heads(compute, &mut self.qkv, &self.d_heads, shape, rotary);
+        let gain = scene.of(&layout.attention_norm);
+        rows::norm(compute, &mut self.normed, &layer.input, gain, epsilon);
+        let d_qkv = (&self.qkv[..], width);
+        outer(compute, &mut gradient[layout.qkv.clone()], d_qkv, (&self.normed, dim), packed);
+        packed.fill_with(compute, Matrix::rows(scene.of(&layout.qkv), dim), width, dim);
+        product(compute, &mut self.d_normed, dim, d_qkv, packed, Onto::Nothing);
+        let d_gain = &mut gradient[layout.attention_norm.clone()];
+        rows::norm_backward(compute, stream, d_gain, &self.d_normed, &layer.input, gain, epsilon, parts);
+    }
+}
+
+fn scene<'a>(model: &'a Model, compute: &'a Compute, batch: &'a Batch) -> Scene<'a> {
+    let config = model.config();
+    let shape = Shape {
+        heads: config.heads,
+        kv_heads: config.kv_heads,
+        head_dim: config.head_dim(),
+        lengths: &batch.lengths,
+    };
+    Scene { model, compute, shape, epsilon: math::round_to_f32(config.norm_eps) }
+}
+
+/// A weight [outputs, inputs] as the right side of a product with rows of inputs.
+fn weight(numbers: &[f32], inputs: usize) -> Matrix<'_> {
+    Matrix::rows(numbers, inputs).transposed()
+}
+
+/// `to` [tokens, width] gets rows [tokens, _] times what is packed.
+fn product(
+    compute: &Compute,
+    to: &mut [f32],
+    width: usize,
+    (left, stride): (&[f32], usize),
+    right: &Packed,
+    onto: Onto,
+) {
+    gemm::multiply(compute, to, width, width, Matrix::rows(left, stride), right, onto);
+}
+
+/// A weight's gradient [outputs, inputs]: the sum over tokens of d_output ⊗ input.
+fn outer(
+    compute: &Compute,
+    to: &mut [f32],
+    (d_output, outputs): (&[f32], usize),
+    (input, inputs): (&[f32], usize),
+    packed: &mut Packed,
+) {
+    packed.fill_with(compute, Matrix::rows(input, inputs), input.len() / inputs, inputs);
+    let left = Matrix::rows(d_output, outputs).transposed();
+    gemm::multiply(compute, to, inputs, inputs, left, packed, Onto::Nothing);
+}
