@@ -13,8 +13,8 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Archives, Cut, DocumentRow, Extent, Folder, FolderLimits, Language, Ledger, Limits, Page, Reason, Recipes,
-    RowError, Rules, Shard, Source, SourceError,
+    Archives, Cut, DocumentRow, Extent, Folder, FolderLimits, Language, Ledger, Limits, Page, Reason,
+    Recipes, RowError, Rules, Shard, Source, SourceError,
     archive::{self, Content},
     document, extract,
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
@@ -226,7 +226,10 @@ impl AnySource {
         let Self::Archives(archives) = self else { return Ok((self.get().extents(cut)?, Vec::new())) };
         let survey = archives.survey(cut)?;
         let tails = survey.tails.iter().map(|tail| {
-            format!("{} has {} bytes from {} that are left out: {}", tail.path, tail.length_bytes, tail.first_byte, tail.error)
+            format!(
+                "{} has {} bytes from {} that are left out: {}",
+                tail.path, tail.length_bytes, tail.first_byte, tail.error
+            )
         });
         Ok((survey.extents, tails.collect()))
     }
@@ -323,7 +326,11 @@ fn inspect(arguments: &InspectArguments) -> Result<(), DataError> {
         return Ok(out.flush()?);
     }
     if let Some(manifest) = manifest {
-        writeln!(out, "root     {}\nrecipe   {}\nminer    {}", manifest.root, manifest.recipe, manifest.miner)?;
+        writeln!(
+            out,
+            "root     {}\nrecipe   {}\nminer    {}",
+            manifest.root, manifest.recipe, manifest.miner
+        )?;
         writeln!(out, "tokens   {} of {}", manifest.tokens, manifest.tokenizer)?;
     }
     if let Some(ledger) = ledger {
@@ -392,7 +399,8 @@ struct Verdict {
 fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) -> Result<Verdict, DataError> {
     let place = folder.join(TASK_FILE);
     let json = std::fs::read(&place).map_err(|error| DataError::File { path: place.clone(), error })?;
-    let task: Task = serde_json::from_slice(&json).map_err(|error| DataError::TaskFile { path: place, error })?;
+    let task: Task =
+        serde_json::from_slice(&json).map_err(|error| DataError::TaskFile { path: place, error })?;
     let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
     let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
     if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned) {
@@ -408,8 +416,7 @@ fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) ->
         }
     };
     drawn.sort_unstable();
-    let failed =
-        |error| DataError::Source { path: arguments.source.clone(), error: Box::new(error) };
+    let failed = |error| DataError::Source { path: arguments.source.clone(), error: Box::new(error) };
     for (checked, at) in drawn.iter().enumerate() {
         let row = &rows[*at];
         let bytes = match &task.extent {
@@ -474,8 +481,11 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
     let bar = progress(length, arguments.json);
     let mut at = 0;
     while at < bytes.len() {
-        let step = archive::step(&bytes[at..])
-            .map_err(|error| DataError::Unreadable { path: path.clone(), at, error })?;
+        let step = archive::step(&bytes[at..]).map_err(|error| DataError::Unreadable {
+            path: path.clone(),
+            at,
+            error,
+        })?;
         if let Content::Record(record) = &step.content {
             match Page::of_record(record) {
                 Ok(page) => print(&page.url, main(&page))?,
@@ -507,4 +517,49 @@ fn plain_table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(headings.to_vec());
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use corpus::LedgerRow;
+
+    use super::*;
+
+    #[test]
+    fn a_shard_whose_ledger_was_touched_is_at_fault() {
+        let root = tempfile::tempdir().unwrap();
+        let source = root.path().join("source");
+        std::fs::create_dir(&source).unwrap();
+        for number in 0..4 {
+            let text =
+                format!("# Weight {number}\n\n{}", "the weight and the measure of that house ".repeat(12));
+            std::fs::write(source.join(format!("{number}.md")), text).unwrap();
+        }
+        let out = root.path().join("out");
+        let built = build(&BuildArguments {
+            source: source.clone(),
+            out: out.clone(),
+            bytes_per_task: BYTES_PER_TASK,
+            task: None,
+            miner: None,
+            languages: vec!["en".parse().unwrap()],
+            json: false,
+        });
+        built.unwrap();
+        let arguments = VerifyArguments { path: out.clone(), source, sample: None, json: false };
+        assert_eq!(check(&arguments).unwrap(), ExitCode::SUCCESS);
+        let folder = out.join("00000");
+        let (whole, _) = Shard::open_folder(&folder, &Limits::default()).unwrap();
+        let touched: [fn(&mut Vec<LedgerRow>); 3] =
+            [|rows| drop(rows.remove(1)), |rows| rows.swap(0, 1), |rows| rows[1].decision = rows[2].decision];
+        for (number, touch) in touched.into_iter().enumerate() {
+            let mut shard = whole.clone();
+            touch(&mut shard.ledger.rows);
+            if shard == whole {
+                shard.ledger.rows[1].length_bytes += 1;
+            }
+            shard.write_folder(&folder).unwrap();
+            assert_eq!(check(&arguments).unwrap(), ExitCode::from(1), "{number}");
+        }
+    }
 }

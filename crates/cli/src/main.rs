@@ -104,9 +104,9 @@ fn main() -> ExitCode {
         Command::Sim(SimCommand::Run(arguments)) => {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }
+        Command::Data(command) => data::run(&command).map_err(Failure::from),
         #[cfg(target_os = "linux")]
         Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
-        Command::Data(command) => data::run(&command).map_err(Failure::from),
         Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
     };
     match done {

@@ -423,3 +423,119 @@ fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
 fn decimal(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) { None } else { text.parse().ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn warc(kind: &str, content_type: &str, block: &str) -> Vec<u8> {
+        let length = block.len();
+        format!(
+            "WARC/1.0\r\nWARC-Type: {kind}\r\nwarc-target-uri: <https://x.example/a b>\r\nWARC-Record-ID: <urn:x:1>\r\n\
+             WARC-Date: 2026-01-02T03:04:05Z\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{block}\r\n\r\n"
+        )
+        .into_bytes()
+    }
+
+    fn response(body: &str) -> Vec<u8> {
+        let block = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Folded: a\r\n b\r\n\r\n{body}");
+        warc("response", "application/http; msgtype=response", &block)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn record(bytes: &[u8]) -> Record {
+        let step = step(bytes).unwrap();
+        assert_eq!(step.length, bytes.len());
+        let Content::Record(record) = step.content else { panic!("{:?}", step.content) };
+        *record
+    }
+
+    #[test]
+    fn packed_and_plain_records_are_the_same() {
+        let plain = response("<p>hello");
+        let read = record(&plain);
+        assert_eq!(read, record(&gzip(&plain)));
+        assert_eq!((read.kind, read.url.as_str()), (RecordKind::Response, "https://x.example/a b"));
+        assert_eq!((read.record_id.as_str(), read.date.as_str()), ("urn:x:1", "2026-01-02T03:04:05Z"));
+        assert_eq!(read.payload, b"<p>hello");
+        let head = read.http.unwrap();
+        assert_eq!((head.status, head.field("x-folded")), (200, "a b"));
+        let request = record(&warc("request", "application/http", "GET / HTTP/1.1\r\n\r\n"));
+        assert_eq!(
+            (request.kind, request.http, &request.payload[..4]),
+            (RecordKind::Request, None, &b"GET "[..])
+        );
+    }
+
+    #[test]
+    fn a_step_ends_where_the_next_begins() {
+        for pack in [|bytes: &[u8]| bytes.to_vec(), gzip as fn(&[u8]) -> Vec<u8>] {
+            let (one, two) = (pack(&response("one")), pack(&response("two")));
+            let both = [&one[..], &two].concat();
+            assert_eq!(step(&both).unwrap(), step(&one).unwrap());
+            assert_eq!(step_length(&both), Ok(one.len()));
+            for cut in [0, 1, 20, one.len() / 2] {
+                assert!(step(&one[..cut]).is_err(), "{cut}");
+            }
+            assert!(step(&both[1..]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_member_of_two_records_is_malformed() {
+        let two = gzip(&[response("one"), response("two")].concat());
+        assert_eq!(step(&two).unwrap().content, Content::Malformed(RecordKind::Response));
+        let cut = gzip(&response("one")[..250]);
+        assert!(matches!(step(&cut).unwrap().content, Content::Malformed(_)));
+        assert_eq!(step(&gzip(b"nothing")).unwrap().content, Content::Malformed(RecordKind::Other));
+        assert_eq!(step(&two).unwrap().digest(&two), Digest::of(&two));
+    }
+
+    #[test]
+    fn bombs_and_giants_are_too_large() {
+        let bomb = gzip(&response(&"a".repeat(8 << 20)));
+        assert!(8 << 20 > bomb.len() as u64 * RATIO_MAX);
+        assert_eq!(step(&bomb).unwrap().content, Content::TooLarge(RecordKind::Response));
+        let giant = response(&"a".repeat(RECORD_MAX_BYTES + 1));
+        assert_eq!(step(&giant).unwrap().content, Content::TooLarge(RecordKind::Response));
+        assert_eq!(step(&giant).unwrap().length, giant.len());
+    }
+
+    #[test]
+    fn arc_records_are_read() {
+        let body = "HTTP/1.0 404 Not Found\r\nContent-Type: text/html\r\n\r\ngone";
+        let arc = format!("http://x.example/a b 192.0.2.1 20260102030405 text/html {}\n{body}\n", body.len());
+        let read = record(arc.as_bytes());
+        assert_eq!((read.kind, read.url.as_str()), (RecordKind::Response, "http://x.example/a b"));
+        assert_eq!((read.date.as_str(), read.payload.as_slice()), ("20260102030405", &b"gone"[..]));
+        assert_eq!(read.http.unwrap().status, 404);
+        assert!(step(b"not an archive 5\nhello").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_step_or_an_error(edits in proptest::collection::vec((0usize..400, 0u8..=255), 0..6), pack: bool) {
+            let mut bytes = response("one");
+            if pack {
+                bytes = gzip(&bytes);
+            }
+            for (at, value) in edits {
+                let at = at % bytes.len();
+                bytes[at] = value;
+            }
+            if let Ok(step) = step(&bytes) {
+                proptest::prop_assert!(step.length > 0 && step.length <= bytes.len());
+                proptest::prop_assert_eq!(step_length(&bytes), Ok(step.length));
+            }
+        }
+    }
+}

@@ -344,3 +344,58 @@ fn length_of(place: &Path) -> Result<u64, SourceError> {
 fn io_error(place: &Path, source: io::Error) -> SourceError {
     SourceError::Io { path: shown(place), source }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests of the edge lay out files")]
+mod tests {
+    use super::*;
+
+    const CUT: Cut = Cut { entries_max: 3, bytes_max: u64::MAX };
+
+    fn archive(count: usize) -> MemoryArchive {
+        let pages: Vec<(String, String)> =
+            (0..count).map(|i| (format!("https://x.example/{i}"), format!("<p>{i}"))).collect();
+        MemoryArchive::of_pages("a.warc.gz", pages.iter().map(|(url, html)| (url.as_str(), html.as_str())))
+    }
+
+    #[test]
+    fn an_archive_is_cut_the_same_on_disk_and_in_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let memory = archive(10);
+        std::fs::create_dir(root.path().join("sub")).unwrap();
+        std::fs::write(root.path().join("a.warc.gz"), memory.bytes()).unwrap();
+        std::fs::write(root.path().join("sub/b.warc.gz"), memory.bytes()).unwrap();
+        std::fs::write(root.path().join("notes.txt"), "no archive").unwrap();
+        let disk = Archives::open(root.path()).unwrap();
+        assert_eq!(disk.paths().collect::<Vec<_>>(), ["a.warc.gz", "sub/b.warc.gz"]);
+        let extents = memory.extents(CUT).unwrap();
+        assert_eq!(extents.len(), 4);
+        assert_eq!(disk.extents(CUT).unwrap()[..4], extents);
+        let one = Archives::open(&root.path().join("a.warc.gz")).unwrap();
+        assert_eq!(one.extents(CUT).unwrap(), extents);
+        for extent in &extents {
+            let Extent::Archive(range) = extent else { panic!("an archive's extent") };
+            let bytes = disk.read_range(&range.path, range.first_byte, range.length_bytes).unwrap();
+            assert_eq!(Digest::of(&bytes), range.digest);
+        }
+        let outside = disk.read_range("a.warc.gz", 0, memory.bytes().len() as u64 + 1);
+        assert!(matches!(outside, Err(SourceError::Range { .. })));
+        assert!(matches!(disk.read("c.warc.gz"), Err(SourceError::Unknown { .. })));
+        assert!(Archives::open(&root.path().join("none.warc")).is_err());
+    }
+
+    #[test]
+    fn what_is_unreadable_is_told_and_left_out() {
+        let whole = archive(5);
+        let (first, rest) = (archive(3).bytes().len(), &whole.bytes()[archive(3).bytes().len()..]);
+        let mut bytes = whole.bytes().to_vec();
+        bytes[first] ^= 0xff;
+        let damaged = MemoryArchive::new("a.warc.gz", bytes);
+        let survey = damaged.survey(CUT).unwrap();
+        assert_eq!(survey.extents.len(), 1);
+        assert_eq!(survey.extents[0].length_bytes(), first as u64);
+        assert_eq!(survey.tails.len(), 1);
+        let tail = &survey.tails[0];
+        assert_eq!((tail.first_byte, tail.length_bytes), (first as u64, rest.len() as u64));
+    }
+}

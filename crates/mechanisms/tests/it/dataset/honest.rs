@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use corpus::Source as _;
 use mechanisms::{
     Judgement, Strategy,
     dataset::{Dataset, attacks, miner::HONEST},

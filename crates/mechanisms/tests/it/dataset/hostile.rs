@@ -202,8 +202,8 @@ fn mutate(shard: &mut Shard, kind: u8, a: usize, b: usize) {
         1 => shard.ledger.rows.swap(row, b % rows),
         2 => shard.ledger.rows[row].decision = Decision::Kept,
         3 => {
-            let row = u32::try_from(b % 8).expect("small");
-            shard.ledger.rows[row].decision = Decision::Dropped(Reason::DuplicateOf { row });
+            let earlier = u32::try_from(b % 8).expect("small");
+            shard.ledger.rows[row].decision = Decision::Dropped(Reason::DuplicateOf { row: earlier });
         }
         4 => _ = shard.documents.remove(document),
         5 => shard.documents.swap(document, b % documents),

@@ -7,7 +7,7 @@ mod sums;
 use std::{collections::BTreeMap, sync::Arc};
 
 use mechanisms::{
-    EmptyLane, ErasedMechanism, ExaminedCase, Index, Inputs, Judgement, MechanismError, Outcome, Round,
+    EmptyLane, ErasedMechanism, ExaminedCase, Finding, Index, Inputs, Judgement, MechanismError, Outcome, Round,
     Standings, mix, to_weights,
 };
 use primitives::{Digest, DurationMs, Hotkey, Timestamp, Uid, Unit};
@@ -36,8 +36,11 @@ fn outcome(mechanism: &dyn ErasedMechanism, bytes: &[u8]) -> Outcome {
     let round = busy_round(0);
     let tasks = mechanism.plan(&round).expect("own jobs");
     let answer = Answer::to(0, 1, bytes.to_vec()).committed(20, Digest::of(bytes));
-    let inputs = Inputs { submission: Arc::new(bytes.to_vec()), fetched: BTreeMap::new() };
-    mechanism.examine(&case(mechanism, &round, &tasks[0].bytes, &answer), &inputs).expect("own task").outcome
+    let inputs = Inputs::of(Arc::new(bytes.to_vec()));
+    match mechanism.examine(&case(mechanism, &round, &tasks[0].bytes, &answer), &inputs).expect("own task") {
+        Finding::Done(result) => result.outcome,
+        Finding::Needs(more) => panic!("{} wants {more:?} for bytes that are no submission", mechanism.id()),
+    }
 }
 
 fn finding(text: &str) -> ExaminedCase<String> {
@@ -80,7 +83,7 @@ fn tasks_follow_from_the_block_hash_and_not_from_the_other_miners() {
 #[test]
 fn foreign_tasks_and_findings_are_the_callers_error() {
     let round = busy_round(0);
-    let inputs = Inputs::default();
+    let inputs = Inputs::of(Arc::default());
     for mechanism in ALL {
         for other in ALL.iter().filter(|other| other.id() != mechanism.id()) {
             let task = &other.plan(&round).unwrap()[0].bytes;
@@ -162,7 +165,7 @@ proptest! {
             for task in [&bytes[..], text.as_bytes()] {
                 let case = case(mechanism, &round, task, &Answer::silence(1));
                 prop_assert!(mechanism.needs(&case).is_err());
-                prop_assert!(mechanism.examine(&case, &Inputs::default()).is_err());
+                prop_assert!(mechanism.examine(&case, &Inputs::of(Arc::default())).is_err());
             }
             let mut jobs = round.clone();
             jobs.jobs = vec![Arc::new(bytes.clone())];
