@@ -17,7 +17,7 @@ use std::{
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, Table};
-use corpus::{Folder, FolderLimits, Source, SourceError};
+use corpus::{Cut, Folder, FolderLimits, Source, SourceError};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::Diagnostic;
 use primitives::{AlphaRao, Hotkey, Seed};
@@ -121,7 +121,9 @@ pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, UpError> {
     let bytes_per_task = (bytes / (u64::from(TASKS_PER_ROUND) * ROUNDS_PER_PASS)).max(1);
     let seed = Seed::from_number(arguments.seed);
     let source = Arc::new(source);
-    let mut scenario = Scenario::dataset(seed, source, ENTRIES_PER_TASK, bytes_per_task, TASKS_PER_ROUND);
+    let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: bytes_per_task };
+    let extents = source.extents(cut).map_err(|error| UpError::Source { path, error: Box::new(error) })?;
+    let mut scenario = Scenario::dataset(seed, source, extents, TASKS_PER_ROUND);
     scenario.epochs = arguments.epochs.unwrap_or(u64::MAX);
     let tempo = u64::from(scenario.tempo);
     let stores: Box<dyn Stores> = match &arguments.keep {

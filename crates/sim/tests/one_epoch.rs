@@ -29,7 +29,7 @@ fn a_subnet_is_founded_works_is_weighed_and_paid_and_replaces_its_worst() {
     scenario.miners = vec![
         miner(Arc::new(honest(3)), 0),
         miner(Arc::new(honest(1)), 0),
-        miner(Arc::new(dataset::attacks::MadeUp), 0),
+        miner(Arc::new(dataset::attacks::MADE_UP), 0),
         miner(Arc::new(honest(1)), 3),
     ];
 

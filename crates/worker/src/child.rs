@@ -121,7 +121,7 @@ fn examine(
     let reply = match mechanisms.iter().find(|known| known.id() == mechanism) {
         None => Reply::UnknownMechanism(mechanism),
         Some(mechanism) => match mechanism.examine(&case, &inputs) {
-            Ok(result) => Reply::Examined(result),
+            Ok(finding) => Reply::Examined(finding),
             Err(error) => Reply::ForeignTask(error.to_string()),
         },
     };

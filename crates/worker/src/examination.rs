@@ -1,9 +1,11 @@
 //! An examination as a job, the trait that runs it, and the evaluator that does so in this process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use corpus::Source;
-use mechanisms::{Case, CaseResult, ErasedCase, ErasedMechanism, Fetch, Inputs, MechanismError, Outcome};
+use mechanisms::{
+    Case, CaseResult, ErasedCase, ErasedMechanism, Fetch, Finding, Inputs, MechanismError, Outcome,
+};
 use primitives::{Digest, Hotkey, Seed};
 use serde::{Deserialize, Serialize};
 use store::artifacts::Artifacts;
@@ -54,40 +56,59 @@ pub struct Shelves<'a> {
     pub artifacts: &'a dyn Artifacts,
 }
 
-impl Shelves<'_> {
-    /// The bytes that a fetch names: the one place that knows where each kind of them is.
-    fn bring(&self, fetch: &Fetch) -> Result<Vec<u8>, String> {
-        match fetch {
-            Fetch::Source { path } => self.source.read(path).map_err(|error| error.to_string()),
-        }
-    }
-}
-
 /// What an examination asked for and what of it could be brought.
 pub(crate) struct Gathered {
-    pub(crate) fetched: BTreeMap<Fetch, Arc<Vec<u8>>>,
+    inputs: Inputs,
     /// Why the rest is not there.
     missing: Vec<String>,
 }
 
 impl Gathered {
-    /// Brings everything that a case needs. What can't be brought is left out: the examination says what follows.
+    /// Brings everything that a case needs whatever the submission says. What can't be brought is left out: the
+    /// examination says what follows.
     pub(crate) fn of(
         mechanism: &dyn ErasedMechanism,
         case: &ErasedCase,
+        submission: Arc<Vec<u8>>,
+        threads: NonZeroUsize,
         shelves: &Shelves<'_>,
     ) -> Result<Self, Failure> {
         let needs = mechanism.needs(case).map_err(foreign)?;
-        let mut gathered = Self { fetched: BTreeMap::new(), missing: Vec::new() };
-        for fetch in needs {
-            match shelves.bring(&fetch) {
-                Ok(bytes) => {
-                    gathered.fetched.insert(fetch, Arc::new(bytes));
-                }
-                Err(reason) => gathered.missing.push(reason),
+        let inputs = Inputs { threads, ..Inputs::of(submission) };
+        let mut gathered = Self { inputs, missing: Vec::new() };
+        gathered.bring(needs, shelves);
+        Ok(gathered)
+    }
+
+    /// Brings what an examination asked for when it had seen the submission; there is no asking after that.
+    pub(crate) fn bring_more(
+        &mut self,
+        mechanism: &dyn ErasedMechanism,
+        more: Vec<Fetch>,
+        shelves: &Shelves<'_>,
+    ) -> Result<(), Failure> {
+        let (found, max) = (more.len(), mechanism.limits().fetches);
+        if found > max {
+            let detail = format!("{found} pieces are asked for, at most {max} are allowed");
+            return Err(Failure::new(Code::RequestTooLong, detail));
+        }
+        self.bring(more, shelves);
+        self.inputs.is_last = true;
+        Ok(())
+    }
+
+    fn bring(&mut self, wanted: Vec<Fetch>, shelves: &Shelves<'_>) {
+        for fetch in wanted {
+            match fetch.resolve(shelves.source) {
+                Ok(bytes) => _ = self.inputs.fetched.insert(fetch, Arc::new(bytes)),
+                Err(error) => self.missing.push(error.to_string()),
             }
         }
-        Ok(gathered)
+    }
+
+    /// What the examination sees.
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     /// The evaluation of an examination that came to its end.
@@ -128,7 +149,7 @@ impl Evaluation {
     /// An examination that failed for a reason of ours.
     #[must_use]
     pub fn ours(failure: Failure) -> Self {
-        let result = CaseResult { outcome: Outcome::ValidatorFault, examined: None };
+        let result = CaseResult::ours();
         Self { result, failure: Some(failure), runs: Vec::new() }
     }
 
@@ -153,15 +174,35 @@ pub struct Inline {
 
 impl Evaluator for Inline {
     fn examine(&self, job: &Examination, submission: Arc<Vec<u8>>, shelves: &Shelves<'_>) -> Evaluation {
+        self.evaluate(job, submission, shelves).unwrap_or_else(Evaluation::ours)
+    }
+}
+
+impl Inline {
+    fn evaluate(
+        &self,
+        job: &Examination,
+        submission: Arc<Vec<u8>>,
+        shelves: &Shelves<'_>,
+    ) -> Result<Evaluation, Failure> {
         let case = job.case();
-        let gathered = match Gathered::of(self.mechanism, &case, shelves) {
-            Ok(gathered) => gathered,
-            Err(failure) => return Evaluation::ours(failure),
-        };
-        let inputs = Inputs { submission, fetched: gathered.fetched.clone() };
-        match self.mechanism.examine(&case, &inputs) {
-            Ok(result) => gathered.evaluation(result),
-            Err(error) => Evaluation::ours(foreign(error)),
+        let mut gathered = Gathered::of(self.mechanism, &case, submission, NonZeroUsize::MIN, shelves)?;
+        let mut finding = self.mechanism.examine(&case, gathered.inputs()).map_err(foreign)?;
+        if let Finding::Needs(more) = finding {
+            gathered.bring_more(self.mechanism, more, shelves)?;
+            finding = self.mechanism.examine(&case, gathered.inputs()).map_err(foreign)?;
+        }
+        Ok(gathered.evaluation(ended(finding)?))
+    }
+}
+
+/// The result of an examination that has been given all that it asked for.
+pub(crate) fn ended(finding: Finding) -> Result<CaseResult<String>, Failure> {
+    match finding {
+        Finding::Done(result) => Ok(result),
+        Finding::Needs(more) => {
+            let detail = format!("{} more pieces are asked for a second time", more.len());
+            Err(Failure::new(Code::Garbage, detail))
         }
     }
 }

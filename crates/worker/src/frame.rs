@@ -8,10 +8,11 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
-use mechanisms::{Case, CaseResult, ErasedCase, Fetch, Inputs};
+use mechanisms::{Case, ErasedCase, Fetch, Finding, Inputs};
 use primitives::{Digest, Hotkey, Seed};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -82,13 +83,15 @@ struct Header {
     task_bytes: u64,
     submission_bytes: u64,
     fetched: Vec<(Fetch, u64)>,
+    is_last: bool,
+    threads: NonZeroUsize,
 }
 
 impl Request {
     /// The request as pieces to be written one after the other; the large ones are shared, not copied.
     #[must_use]
     pub fn pieces(&self) -> Vec<Arc<Vec<u8>>> {
-        let Inputs { submission, fetched } = &self.inputs;
+        let Inputs { submission, fetched, is_last, threads } = &self.inputs;
         let header = Header {
             mechanism: self.mechanism.clone(),
             round: self.case.round,
@@ -98,6 +101,8 @@ impl Request {
             task_bytes: self.case.task.len() as u64,
             submission_bytes: submission.len() as u64,
             fetched: fetched.iter().map(|(fetch, bytes)| (fetch.clone(), bytes.len() as u64)).collect(),
+            is_last: *is_last,
+            threads: *threads,
         };
         let header = serde_json::to_vec(&header).expect("a header is plain data");
         let blobs = || std::iter::once(submission).chain(fetched.values());
@@ -145,7 +150,7 @@ impl Request {
                 root: header.root,
                 audit_seed: header.audit_seed,
             },
-            inputs: Inputs { submission, fetched },
+            inputs: Inputs { submission, fetched, is_last: header.is_last, threads: header.threads },
         })
     }
 }
@@ -192,8 +197,8 @@ fn read_length(from: &mut impl Read) -> Result<u64, FrameError> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// The examination came to its end.
-    Examined(CaseResult<String>),
+    /// The examination ran: it came to its end, or asks for more.
+    Examined(Finding),
     /// The mechanism did not plan this task.
     ForeignTask(String),
     /// The child's catalogue has no such mechanism.
@@ -238,14 +243,14 @@ pub fn output_max_bytes(result_max_bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use mechanisms::{Certificate, Outcome};
+    use mechanisms::{CaseResult, Certificate, Outcome};
     use proptest::prelude::*;
 
     use super::*;
 
     fn request(task: Vec<u8>, submission: Vec<u8>, files: &[(String, Vec<u8>)]) -> Request {
         let fetched =
-            files.iter().map(|(path, bytes)| (Fetch::Source { path: path.clone() }, Arc::new(bytes.clone())));
+            files.iter().map(|(path, bytes)| (Fetch::File { path: path.clone() }, Arc::new(bytes.clone())));
         Request {
             mechanism: "sums".to_owned(),
             case: Case {
@@ -255,7 +260,7 @@ mod tests {
                 root: Some(Digest::of(b"root")),
                 audit_seed: Seed::from_number(1),
             },
-            inputs: Inputs { submission: Arc::new(submission), fetched: fetched.collect() },
+            inputs: Inputs { fetched: fetched.collect(), is_last: true, ..Inputs::of(Arc::new(submission)) },
         }
     }
 
@@ -311,8 +316,9 @@ mod tests {
     fn a_result_has_one_form() {
         let proof = Certificate::new(1, Some("record"), "rule", "expected", "found");
         for reply in [
-            Reply::Examined(CaseResult { outcome: Outcome::Ok, examined: Some("{}".to_owned()) }),
-            Reply::Examined(CaseResult { outcome: Outcome::Invalid(proof), examined: None }),
+            Reply::Examined(Finding::Done(CaseResult { outcome: Outcome::Ok, examined: Some("{}".to_owned()) })),
+            Reply::Examined(Finding::Done(CaseResult { outcome: Outcome::Invalid(proof), examined: None })),
+            Reply::Examined(Finding::Needs(vec![Fetch::Supply { digest: Digest::of(b"x") }])),
             Reply::ForeignTask("no".to_owned()),
         ] {
             let bytes = reply.bytes();

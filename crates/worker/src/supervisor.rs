@@ -7,12 +7,13 @@
 use std::{
     ffi::OsString,
     fs, io,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use mechanisms::{CaseResult, Certificate, ErasedMechanism, Inputs, Limits, Outcome};
+use mechanisms::{CaseResult, Certificate, ErasedCase, ErasedMechanism, Finding, Inputs, Limits, Outcome};
 use primitives::Digest;
 use rustix::process::Signal;
 use thiserror::Error;
@@ -20,7 +21,7 @@ use thiserror::Error;
 use crate::{
     Class, Code, Ending, Evaluation, Evaluator, Examination, Failure, RunRecord, Shelves, Walls,
     child::ChildExit,
-    examination::Gathered,
+    examination::{Gathered, ended},
     frame::{Reply, Request, output_max_bytes},
     process::{Finished, Run},
     record::Kill,
@@ -122,37 +123,21 @@ impl Supervisor {
         let known = self.mechanisms.iter().find(|known| known.id() == job.mechanism);
         let mechanism = *known.ok_or_else(|| Failure::new(Code::UnknownMechanism, &job.mechanism))?;
         let case = job.case();
-        let gathered = Gathered::of(mechanism, &case, shelves)?;
         let limits = mechanism.limits();
-        // Such a one would never get through the pipe; the mechanism's answer to it is known.
-        if submission.len() > limits.submission_bytes {
+        let threads = NonZeroUsize::new(self.config.threads).unwrap_or(NonZeroUsize::MIN);
+        // A submission beyond the limit would never get through the pipe; the mechanism's answer to it is known.
+        let is_too_big = submission.len() > limits.submission_bytes;
+        let mut gathered = Gathered::of(mechanism, &case, submission, threads, shelves)?;
+        if is_too_big {
             return Ok(gathered.evaluation(CaseResult { outcome: Outcome::TooBig, examined: None }));
         }
-        let inputs = Inputs { submission, fetched: gathered.fetched.clone() };
-        let request = Request { mechanism: job.mechanism.clone(), case, inputs }.pieces();
-        let request_bytes = request.iter().map(|piece| piece.len() as u64).sum();
-        if request_bytes > self.config.request_max_bytes {
-            let max = self.config.request_max_bytes;
-            let detail = format!("{request_bytes} bytes, at most {max} are allowed");
-            return Err(Failure::new(Code::RequestTooLong, detail));
+        let mut runs = Vec::new();
+        let (mut walls, mut end) = self.confirmed(mechanism, &case, gathered.inputs(), &mut runs)?;
+        if let Ok(Finding::Needs(more)) = end {
+            gathered.bring_more(mechanism, more, shelves)?;
+            (walls, end) = self.confirmed(mechanism, &case, gathered.inputs(), &mut runs)?;
         }
-        let walls = Walls {
-            open_files: self.config.open_files,
-            request_max_bytes: self.config.request_max_bytes,
-            result_max_bytes: self.config.result_max_bytes,
-            ..Walls::of(&limits, request_bytes, self.config.threads)
-        };
-        let (first, record) = self.run(&walls, &request, Company::Any);
-        let mut runs = Vec::from_iter(record);
-        let end = match first {
-            Err(failure) if failure.code.class() == Class::Examination => {
-                let (second, record) = self.run(&walls, &request, Company::None);
-                runs.extend(record);
-                confirm(&failure, second)
-            }
-            end => end,
-        };
-        Ok(match end {
+        Ok(match end.and_then(ended) {
             Ok(result) => Evaluation { runs, ..gathered.evaluation(result) },
             Err(failure) if failure.code.class() == Class::Examination => {
                 let outcome = Outcome::Invalid(certificate(failure.code, &limits, &walls));
@@ -163,13 +148,48 @@ impl Supervisor {
         })
     }
 
+    /// What a run says; where it died at its limits, what it says when it is run again with nothing beside it.
+    fn confirmed(
+        &self,
+        mechanism: &dyn ErasedMechanism,
+        case: &ErasedCase,
+        inputs: &Inputs,
+        runs: &mut Vec<RunRecord>,
+    ) -> Result<(Walls, Result<Finding, Failure>), Failure> {
+        let (case, inputs) = (case.clone(), inputs.clone());
+        let request = Request { mechanism: mechanism.id().to_owned(), case, inputs }.pieces();
+        let request_bytes = request.iter().map(|piece| piece.len() as u64).sum();
+        if request_bytes > self.config.request_max_bytes {
+            let max = self.config.request_max_bytes;
+            let detail = format!("{request_bytes} bytes, at most {max} are allowed");
+            return Err(Failure::new(Code::RequestTooLong, detail));
+        }
+        let walls = Walls {
+            open_files: self.config.open_files,
+            request_max_bytes: self.config.request_max_bytes,
+            result_max_bytes: self.config.result_max_bytes,
+            ..Walls::of(&mechanism.limits(), request_bytes, self.config.threads)
+        };
+        let (first, record) = self.run(&walls, &request, Company::Any);
+        runs.extend(record);
+        let end = match first {
+            Err(failure) if failure.code.class() == Class::Examination => {
+                let (second, record) = self.run(&walls, &request, Company::None);
+                runs.extend(record);
+                confirm(&failure, second)
+            }
+            end => end,
+        };
+        Ok((walls, end))
+    }
+
     /// One run: what it says, and its record where there was a child.
     fn run(
         &self,
         walls: &Walls,
         request: &[Arc<Vec<u8>>],
         company: Company,
-    ) -> (Result<CaseResult<String>, Failure>, Option<RunRecord>) {
+    ) -> (Result<Finding, Failure>, Option<RunRecord>) {
         // The lock guards no data, so a poisoned one is as good.
         let _held = match company {
             Company::Any => (Some(self.quiet.read().unwrap_or_else(PoisonError::into_inner)), None),
@@ -205,7 +225,7 @@ enum Company {
 }
 
 /// What a run says, by the evidence of how it ended.
-fn judge(finished: &Finished) -> Result<CaseResult<String>, Failure> {
+fn judge(finished: &Finished) -> Result<Finding, Failure> {
     let Finished { record, output } = finished;
     let RunRecord { walls, user_ms, system_ms, .. } = record;
     let cpu_ms = user_ms + system_ms;
@@ -252,7 +272,7 @@ fn judge(finished: &Finished) -> Result<CaseResult<String>, Failure> {
 }
 
 /// What a child that ended well has said.
-fn read(output: &[u8], walls: &Walls) -> Result<CaseResult<String>, Failure> {
+fn read(output: &[u8], walls: &Walls) -> Result<Finding, Failure> {
     if output.is_empty() {
         return Err(Failure::new(Code::NoResult, "exit code 0 and no output"));
     }
@@ -261,7 +281,7 @@ fn read(output: &[u8], walls: &Walls) -> Result<CaseResult<String>, Failure> {
         return Err(Failure::new(Code::ResultTooLong, detail));
     }
     match Reply::parse(output) {
-        Ok(Reply::Examined(result)) => Ok(result),
+        Ok(Reply::Examined(finding)) => Ok(finding),
         Ok(Reply::ForeignTask(reason)) => Err(Failure::new(Code::ForeignTask, reason)),
         Ok(Reply::UnknownMechanism(id)) => Err(Failure::new(Code::UnknownMechanism, id)),
         Err(error) => Err(Failure::new(Code::Garbage, error.to_string())),
@@ -271,8 +291,8 @@ fn read(output: &[u8], walls: &Walls) -> Result<CaseResult<String>, Failure> {
 /// What two runs say, the first of which died at its limits.
 fn confirm(
     first: &Failure,
-    second: Result<CaseResult<String>, Failure>,
-) -> Result<CaseResult<String>, Failure> {
+    second: Result<Finding, Failure>,
+) -> Result<Finding, Failure> {
     match second {
         // A result that comes only sometimes is nothing that another validator could find again.
         Ok(_) => Err(Failure::new(Code::NotReproduced, first.to_string())),
@@ -313,8 +333,7 @@ mod tests {
             submission_bytes: 1,
             items: 1,
             examine: primitives::DurationMs(2_000),
-            memory_bytes: 1 << 20,
-        };
+            memory_bytes: 1 << 20, fetches: 0 };
         Walls::of(&limits, 0, 1)
     }
 
@@ -388,7 +407,7 @@ mod tests {
     #[test]
     fn one_death_of_two_runs_is_ours() {
         let died = Failure::new(Code::Memory, "first");
-        let fine = CaseResult { outcome: Outcome::Ok, examined: Some("1".to_owned()) };
+        let fine = Finding::Done(CaseResult { outcome: Outcome::Ok, examined: Some("1".to_owned()) });
         assert_eq!(confirm(&died, Ok(fine)).unwrap_err().code, Code::NotReproduced);
         for code in [Code::Memory, Code::Crash, Code::KilledFromOutside] {
             let second = Err(Failure::new(code, "second"));

@@ -148,7 +148,7 @@ impl Submission {
 fn sum(own: &[u64], total: u64, task: &Task, inputs: &Inputs) -> Result<String, Fault> {
     let mut numbers = own.to_vec();
     for path in &task.files {
-        let Some(bytes) = inputs.fetched.get(&Fetch::Source { path: path.clone() }) else {
+        let Some(bytes) = inputs.fetched.get(&Fetch::File { path: path.clone() }) else {
             return Err(lacks("addends"));
         };
         let more: Vec<u64> = serde_json::from_slice(bytes).map_err(|error| lacks(&error.to_string()))?;
@@ -176,12 +176,16 @@ impl Mechanism for Trial {
         "sums, and examinations that die in every way"
     }
 
+    fn engine(&self) -> String {
+        "trial/1".to_owned()
+    }
+
     fn shape(&self) -> Shape {
         Shape::Push
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 4 << 10, items: 1, examine: DurationMs(1_000), memory_bytes: 64 << 20 }
+        Limits { submission_bytes: 4 << 10, items: 1, examine: DurationMs(1_000), memory_bytes: 64 << 20, fetches: 0 }
     }
 
     fn aggregation(&self) -> Aggregation {
@@ -197,7 +201,7 @@ impl Mechanism for Trial {
     }
 
     fn needs(&self, case: &Case<Task>) -> Vec<Fetch> {
-        case.task.files.iter().map(|path| Fetch::Source { path: path.clone() }).collect()
+        case.task.files.iter().map(|path| Fetch::File { path: path.clone() }).collect()
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Submission, Certificate> {
