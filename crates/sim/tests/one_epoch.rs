@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use corpus::{Cut, Source as _};
 use mechanisms::{Strategy, dataset};
 use neuron::{Validator, ValidatorFact};
 use primitives::Seed;
@@ -24,7 +25,8 @@ fn a_subnet_is_founded_works_is_weighed_and_paid_and_replaces_its_worst() {
     let source = Arc::new(sim::texts(&seed, 40));
     let honest = |tasks| dataset::miner::Honest { id: "honest", tasks };
     let miner = |strategy: Arc<dyn Strategy>, joins_in_epoch| MinerPlan { strategy, joins_in_epoch };
-    let mut scenario = Scenario::dataset(seed, source, 4, u64::MAX, 8);
+    let extents = source.extents(Cut { entries_max: 4, bytes_max: u64::MAX }).unwrap();
+    let mut scenario = Scenario::dataset(seed, source, extents, 8);
     scenario.slots = 7;
     scenario.miners = vec![
         miner(Arc::new(honest(3)), 0),
