@@ -7,7 +7,7 @@
 //! those with a verdict, `wrong` those in which the spoilt corpus was called a gain. `WEIGH_SEEDS`, `WEIGH_STEPS`,
 //! `WEIGH_RATE` and `WEIGH_TOKENS` replace numbers of the experiment.
 
-use std::{io::Read as _, num::NonZeroUsize, process::ExitCode};
+use std::{collections::BTreeMap, io::Read as _, num::NonZeroUsize, process::ExitCode};
 
 use lm::{Compute, Config, Model, Preset, Sizes, TrainConfig};
 use mechanisms::dataset::{
@@ -61,32 +61,47 @@ fn main() -> ExitCode {
     let (ours, theirs) = split(texts);
     let model = base_model(model, &ours, &experiment);
     println!("{} texts for the model, {} for trials; {experiment:?}", ours.len(), theirs.len());
+    let wanted: Vec<(&str, Spoil)> = KINDS.iter().filter(|(kind, _)| wanted(kind)).copied().collect();
+    let mut found: BTreeMap<(usize, usize), Vec<Outcome>> = BTreeMap::new();
+    for trial in 0..trials {
+        play(&experiment, &model, &ours, &theirs, &wanted, trial, &mut found);
+        println!("trial {trial} done after {:.0} s of CPU time", cpu_seconds());
+    }
     println!("kind            spoilt  ordered right          decided  wrong  mean bits/byte  seed sd  resolution  CPU s/decision");
     let mut by_gap = vec![(0_u64, 0_u64); PERCENTS.len()];
-    for (kind, spoil) in KINDS.iter().filter(|(kind, _)| wanted(kind)) {
-        for (gap, percent) in PERCENTS.iter().enumerate() {
-            let before = cpu_seconds();
-            let found: Vec<(Evidence, f64)> =
-                (0..trials).map(|trial| play(&experiment, &model, &ours, &theirs, *spoil, *percent, trial)).collect();
-            let cost = (cpu_seconds() - before) / trials as f64;
-            let right = found.iter().filter(|(evidence, _)| evidence.mean_bits_per_byte < 0.0).count() as u64;
-            let decided = found.iter().filter(|(evidence, _)| evidence.verdict != Verdict::Undecided).count();
-            let wrong = found.iter().filter(|(evidence, _)| evidence.verdict == Verdict::Gain).count();
-            let mean = found.iter().map(|(evidence, _)| evidence.mean_bits_per_byte).sum::<f64>() / trials as f64;
-            let sd = (found.iter().map(|(_, sd)| sd * sd).sum::<f64>() / trials as f64).sqrt();
-            let resolution =
-                found.iter().map(|(evidence, _)| evidence.resolution_bits_per_byte).sum::<f64>() / trials as f64;
-            by_gap[gap] = (by_gap[gap].0 + right, by_gap[gap].1 + trials);
-            println!(
-                "{kind:<15} {percent:>4} %  {right:>2} of {trials:<2} {:<13} {decided:>4}  {wrong:>5}  {mean:>+14.4}  {sd:>7.4}  {resolution:>10.4}  {cost:>14.1}",
-                wilson(right, trials)
-            );
-        }
+    for ((kind, gap), outcomes) in &found {
+        let all = outcomes.len() as u64;
+        let mean = |value: &dyn Fn(&Outcome) -> f64| outcomes.iter().map(value).sum::<f64>() / all as f64;
+        let count = |wanted: &dyn Fn(&Evidence) -> bool| {
+            outcomes.iter().filter(|outcome| wanted(&outcome.evidence)).count() as u64
+        };
+        let right = count(&|evidence| evidence.mean_bits_per_byte < 0.0);
+        by_gap[*gap] = (by_gap[*gap].0 + right, by_gap[*gap].1 + all);
+        println!(
+            "{:<15} {:>4} %  {right:>2} of {all:<2} {:<13} {:>4}  {:>5}  {:>+14.4}  {:>7.4}  {:>10.4}  {:>14.1}",
+            wanted[*kind].0,
+            PERCENTS[*gap],
+            wilson(right, all),
+            count(&|evidence| evidence.verdict != Verdict::Undecided),
+            count(&|evidence| evidence.verdict == Verdict::Gain),
+            mean(&|outcome| outcome.evidence.mean_bits_per_byte),
+            mean(&|outcome| outcome.seed_variance).sqrt(),
+            mean(&|outcome| outcome.evidence.resolution_bits_per_byte),
+            mean(&|outcome| outcome.cpu_seconds),
+        );
     }
     for (percent, (right, all)) in PERCENTS.iter().zip(by_gap) {
         println!("all kinds, {percent:>3} % spoilt: {right} of {all} ordered right {}", wilson(right, all));
     }
     ExitCode::SUCCESS
+}
+
+/// What one comparison said, and what it cost: both trainings, also where one side was trained only once for many.
+struct Outcome {
+    evidence: Evidence,
+    /// Of the mean difference between training seeds.
+    seed_variance: f64,
+    cpu_seconds: f64,
 }
 
 /// The recommended experiment, with numbers from the environment.
@@ -138,16 +153,16 @@ fn base_model(path: &str, texts: &[String], experiment: &Experiment) -> Model {
     trained.model
 }
 
-/// One comparison of a spoilt corpus with itself unspoilt, and the spread of the mean between training seeds.
+/// One trial: the clean corpus against itself spoilt in every way and degree. The clean one's models are the same for all.
 fn play(
     experiment: &Experiment,
     model: &Model,
     ours: &[String],
     theirs: &[String],
-    spoil: Spoil,
-    percent: u64,
+    kinds: &[(&str, Spoil)],
     trial: u64,
-) -> (Evidence, f64) {
+    found: &mut BTreeMap<(usize, usize), Vec<Outcome>>,
+) {
     let seed = Seed::from_number(trial);
     let mut order: Vec<usize> = (0..theirs.len()).collect();
     seed.stream("order", 0).shuffle(&mut order);
@@ -159,28 +174,49 @@ fn play(
         clean.push(text);
     }
     let pool: Vec<String> = rest.take(POOL_TEXTS).collect();
-    let mut draws = seed.stream("spoil", percent);
-    let spoilt: Vec<String> = clean
-        .iter()
-        .map(|text| if draws.below(100) < percent { spoil(text, &clean, &mut draws) } else { text.clone() })
-        .collect();
-    // As much of the base as of the candidate: half of what is seen is new.
+    // Half as much of the base as of the candidate: most of what is seen is new.
     let (mut base, mut length) = (Vec::new(), 0);
     for text in ours {
-        if length < experiment.candidate_tokens {
+        if length < experiment.candidate_tokens / 2 {
             length += text.len();
             base.push(text.clone());
         }
     }
-    let corpus = |texts: &[String]| Corpus::of(texts.iter().map(String::as_str), experiment.candidate_tokens);
     let ground = Ground::new(model.clone(), base, pool);
-    let found =
-        experiment.differences(&ground, &corpus(&spoilt), &corpus(&clean), &seed, NonZeroUsize::MIN);
-    let differences = found.expect("models train");
-    let means: Vec<f64> = differences.iter().map(|row| row.iter().sum::<f64>() / row.len().max(1) as f64).collect();
-    let centre = means.iter().sum::<f64>() / means.len() as f64;
-    let squares: f64 = means.iter().map(|mean| (mean - centre) * (mean - centre)).sum();
-    (Evidence::weigh(&experiment.terms, &differences), (squares / (means.len() - 1) as f64).sqrt())
+    let corpus = |texts: &[String]| Corpus::of(texts.iter().map(String::as_str), experiment.candidate_tokens);
+    let reference = corpus(&clean);
+    let held_out = experiment.held_out(&ground, &[&reference], &seed).expect("documents");
+    let before = cpu_seconds();
+    let score = |corpus: &Corpus| -> Vec<Vec<f64>> {
+        let one = |at| experiment.bits_per_byte(&ground, corpus, &held_out, (&seed, at), NonZeroUsize::MIN);
+        (0..u64::from(experiment.seeds)).map(|at| one(at).expect("models train")).collect()
+    };
+    let theirs = score(&reference);
+    let reference_cost = cpu_seconds() - before;
+    for (kind, (_, spoil)) in kinds.iter().enumerate() {
+        for (gap, percent) in PERCENTS.iter().enumerate() {
+            let before = cpu_seconds();
+            let mut draws = seed.stream("spoil", *percent);
+            let spoilt: Vec<String> = clean
+                .iter()
+                .map(|text| if draws.below(100) < *percent { spoil(text, &clean, &mut draws) } else { text.clone() })
+                .collect();
+            let ours = score(&corpus(&spoilt));
+            let difference = |(theirs, ours): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+                theirs.iter().zip(ours).map(|(theirs, ours)| theirs - ours).collect()
+            };
+            let differences: Vec<Vec<f64>> = theirs.iter().zip(&ours).map(difference).collect();
+            let mean = |row: &Vec<f64>| row.iter().sum::<f64>() / row.len().max(1) as f64;
+            let means: Vec<f64> = differences.iter().map(mean).collect();
+            let centre = mean(&means);
+            let squares: f64 = means.iter().map(|mean| (mean - centre) * (mean - centre)).sum();
+            found.entry((kind, gap)).or_default().push(Outcome {
+                evidence: Evidence::weigh(&experiment.terms, &differences),
+                seed_variance: squares / (means.len() - 1) as f64,
+                cpu_seconds: cpu_seconds() - before + reference_cost,
+            });
+        }
+    }
 }
 
 fn shuffled(text: &str, _all: &[String], draws: &mut Stream) -> String {

@@ -58,7 +58,7 @@ pub fn default_experiment(model: Digest, base: Digest, pool: Digest) -> Experime
             margin_bits_per_byte: 0.01,
             taper_bits_per_byte: 0.05,
             gain_bits_per_byte: 0.05,
-            seed_sd_bits_per_byte: 0.004,
+            seed_sd_bits_per_byte: 0.003,
             factor_max: 2.0,
         },
     }

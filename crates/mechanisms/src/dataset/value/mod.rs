@@ -129,30 +129,29 @@ impl Experiment {
         threads: NonZeroUsize,
     ) -> Result<Vec<Vec<f64>>, ExperimentError> {
         let length = candidate.0.len().min(reference.0.len()).min(self.candidate_tokens);
-        let (candidate, reference) = (&candidate.0[..length], &reference.0[..length]);
-        let held_out = self.held_out(ground, [candidate, reference], seed)?;
+        let cut = |corpus: &Corpus| Corpus(corpus.0[..length].to_vec());
+        let (candidate, reference) = (cut(candidate), cut(reference));
+        let held_out = self.held_out(ground, &[&candidate, &reference], seed)?;
         (0..u64::from(self.seeds))
             .map(|at| {
-                let seed = seed.derive("training", at);
-                let with_reference = self.bits_per_byte(ground, reference, &held_out, seed, threads)?;
-                let with_candidate = self.bits_per_byte(ground, candidate, &held_out, seed, threads)?;
-                Ok(with_reference.iter().zip(&with_candidate).map(|(theirs, ours)| theirs - ours).collect())
+                let theirs = self.bits_per_byte(ground, &reference, &held_out, (seed, at), threads)?;
+                let ours = self.bits_per_byte(ground, &candidate, &held_out, (seed, at), threads)?;
+                Ok(theirs.iter().zip(&ours).map(|(theirs, ours)| theirs - ours).collect())
             })
             .collect()
     }
 
-    /// The documents that both models score: drawn from the pool, without any that shares a 13-gram with what is trained on.
-    fn held_out(
+    /// The documents that all models score: drawn from the pool, without any that shares a 13-gram with what is trained on.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Models`] where there is more text than can be looked through.
+    pub fn held_out(
         &self,
         ground: &Ground,
-        trained: [&[u32]; 2],
+        trained: &[&Corpus],
         seed: &Seed,
     ) -> Result<Vec<Vec<u8>>, ExperimentError> {
-        // The ends of documents become spaces: no run of words is looked for across them in vain.
-        let bytes = |tokens: &[u32]| -> Vec<u8> {
-            tokens.iter().map(|token| u8::try_from(*token).unwrap_or(b' ')).collect()
-        };
-        let trained = trained.map(|tokens| String::from_utf8_lossy(&bytes(tokens)).into_owned());
+        let trained: Vec<String> = trained.iter().map(|corpus| corpus.text()).collect();
         let known = Exclusion::new(ground.base.iter().chain(&trained)).map_err(|error| models(&error))?;
         let mut order: Vec<usize> = (0..ground.pool.len()).collect();
         seed.stream("held-out", 0).shuffle(&mut order);
@@ -161,17 +160,22 @@ impl Experiment {
         Ok(fresh.take(self.documents).map(cut).collect())
     }
 
-    /// Bits per byte of each held-out document under the base model, trained on with the base and `mixed`.
-    fn bits_per_byte(
+    /// Bits per byte of each held-out document under the base model, trained on with the base and `mixed`; `training` is the
+    /// experiment's seed and which of its trainings this is.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Models`] where a training fails.
+    pub fn bits_per_byte(
         &self,
         ground: &Ground,
-        mixed: &[u32],
+        mixed: &Corpus,
         held_out: &[Vec<u8>],
-        seed: Seed,
+        training: (&Seed, u64),
         threads: NonZeroUsize,
     ) -> Result<Vec<f64>, ExperimentError> {
         let compute = Compute::new(threads.get()).map_err(|error| models(&error))?;
-        let tokens = [&ground.base_tokens[..], mixed].concat();
+        let tokens = [&ground.base_tokens[..], &mixed.0].concat();
+        let seed = training.0.derive("training", training.1);
         let trainer = Trainer::new(ground.model.clone(), self.training.clone(), seed);
         let mut trainer = trainer.map_err(|error| models(&error))?;
         trainer.run(&compute, &tokens).map_err(|error| models(&error))?;
@@ -208,6 +212,12 @@ impl Corpus {
     #[must_use]
     pub fn tokens(&self) -> &[u32] {
         &self.0
+    }
+
+    /// The documents as one text: their ends become spaces, so that no run of words is looked for across them in vain.
+    fn text(&self) -> String {
+        let bytes: Vec<u8> = self.0.iter().map(|token| u8::try_from(*token).unwrap_or(b' ')).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The dataset mechanism over generated files: honest work is paid to the token, and every attack ends at zero.
 
+mod archive;
 mod golden;
 mod honest;
 mod hostile;
