@@ -2,7 +2,7 @@
 //!
 //! A source is a folder of HTML, Markdown and text, or web archives: a WARC, WET or ARC file, or a folder that holds
 //! such. Each task becomes a folder of its own below `--out`, with the task beside its shard, so that anyone who has
-//! the source can check it.
+//! the source can check it, and a case, so that `weigh score dataset` can examine it.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -21,12 +21,15 @@ use corpus::{
     verify,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use mechanisms::dataset::Terms;
 use miette::Diagnostic;
 use primitives::{Hotkey, Seed};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
+
+use crate::score::{CASE_FILE, CaseFile};
 
 /// Stored bytes of a task by default: some thousand pages of a crawl.
 const BYTES_PER_TASK: u64 = 32 << 20;
@@ -199,13 +202,13 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
 }
 
 /// A folder or archives, by what lies there.
-enum AnySource {
+pub(crate) enum AnySource {
     Folder(Folder),
     Archives(Archives),
 }
 
 impl AnySource {
-    fn open(path: &Path) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
         let failed = |error| DataError::Source { path: path.to_owned(), error: Box::new(error) };
         let archives = Archives::open(path).map_err(failed)?;
         if !path.is_dir() || archives.paths().next().is_some() {
@@ -232,6 +235,20 @@ impl AnySource {
             )
         });
         Ok((survey.extents, tails.collect()))
+    }
+}
+
+impl Source for AnySource {
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+        self.get().extents(cut)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.get().read(path)
+    }
+
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+        self.get().read_range(path, first_byte, length_bytes)
     }
 }
 
@@ -266,9 +283,10 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
             let shard = Shard::build(&task.extent, source.get(), miner, &task.rules()).map_err(failed)?;
             let folder = arguments.out.join(format!("{number:05}"));
             let manifest = shard.write_folder(&folder).map_err(failed)?;
-            let place = folder.join(TASK_FILE);
-            let json = serde_json::to_vec(&task).expect("plain data with string keys");
-            std::fs::write(&place, json).map_err(|error| DataError::File { path: place, error })?;
+            let terms = Terms { languages: task.languages.clone(), ..Terms::plain() };
+            let case = CaseFile::rehearsal(task.extent.clone(), terms, miner, manifest.root);
+            write_json(folder.join(TASK_FILE), &task)?;
+            write_json(folder.join(CASE_FILE), &case)?;
             bar.inc(task.extent.length_bytes());
             Ok((folder, shard, manifest))
         })
@@ -291,6 +309,11 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
         writeln!(out, "{table}")?;
     }
     Ok(out.flush()?)
+}
+
+fn write_json(place: PathBuf, value: &impl Serialize) -> Result<(), DataError> {
+    let json = serde_json::to_vec(value).expect("plain data with string keys");
+    std::fs::write(&place, json).map_err(|error| DataError::File { path: place, error })
 }
 
 fn inspect(arguments: &InspectArguments) -> Result<(), DataError> {

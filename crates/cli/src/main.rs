@@ -1,11 +1,12 @@
 //! `weigh`: one binary for miners, validators, subnet owners and clients.
 //!
 //! Arguments become one typed command, and that one call into the house. Standard output is data, standard error
-//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found,
-//! 4 key or password, 10 done already, 130 ended by Ctrl-C.
+//! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found or
+//! lacking evidence, 4 key or password, 10 done already, 130 ended by Ctrl-C.
 
 mod data;
 mod epoch_file;
+mod score;
 mod storm;
 mod up;
 mod wallet;
@@ -37,6 +38,9 @@ enum Command {
     /// Corpora: make shards of web archives and folders, look at them, check them.
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Submissions: examine one's own as a validator does, and get the receipt that it signs.
+    #[command(subcommand)]
+    Score(score::ScoreCommand),
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -74,6 +78,9 @@ enum Failure {
     #[diagnostic(transparent)]
     Data(#[from] data::DataError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
+    Score(#[from] score::ScoreError),
+    #[error(transparent)]
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -91,6 +98,7 @@ impl Failure {
             Failure::Up(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
+            Failure::Score(error) => error.exit_code(),
             Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
         }
     }
@@ -105,6 +113,7 @@ fn main() -> ExitCode {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }
         Command::Data(command) => data::run(&command).map_err(Failure::from),
+        Command::Score(command) => score::run(&command).map_err(Failure::from),
         #[cfg(target_os = "linux")]
         Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
         Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use crate::{
-    Walls,
+    Walls, filter,
     frame::{Reply, Request},
     walls::STACK_BYTES,
 };
@@ -103,10 +103,15 @@ fn run(walls: &str, mechanisms: &[&'static dyn ErasedMechanism]) -> Result<Child
     let no_walls = |reason: String| (ChildExit::Walls, reason);
     close_foreign_files().map_err(|error| no_walls(format!("open files can't be closed: {error}")))?;
     walls.put_up().map_err(|error| no_walls(format!("limits can't be set: {error}")))?;
+    filter::put_up().map_err(|error| no_walls(format!("processes can't be forbidden: {error}")))?;
     // The threads exist before the wall against new ones does.
     let threads = rayon::ThreadPoolBuilder::new().num_threads(walls.threads).stack_size(STACK_BYTES);
     let threads = threads.build().map_err(|error| no_walls(format!("no threads: {error}")))?;
-    limit(Resource::Nproc, 0).map_err(|error| no_walls(format!("limits can't be set: {error}")))?;
+    // An examination on several threads may start a pool of its own: lm does. The kernel counts a user's threads, not
+    // a process's, so that there is no number to allow; address space bounds them, and the filter what they are.
+    if walls.threads == 1 {
+        limit(Resource::Nproc, 0).map_err(|error| no_walls(format!("limits can't be set: {error}")))?;
+    }
     // A panic unwinds to here and is told by the exit code; its text is on the error pipe already.
     catch_unwind(AssertUnwindSafe(|| threads.install(|| examine(&walls, mechanisms))))
         .unwrap_or(Ok(ChildExit::Panicked))
@@ -154,7 +159,7 @@ fn close_foreign_files() -> io::Result<()> {
 }
 
 impl Walls {
-    /// Puts up all walls but the one against new threads.
+    /// Puts up all limits but the one of threads.
     fn put_up(&self) -> Result<(), Errno> {
         // Ends with its supervisor. One that has ended already has closed the request's pipe, which tells as much.
         set_parent_process_death_signal(Some(Signal::KILL))?;

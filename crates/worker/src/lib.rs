@@ -8,9 +8,10 @@
 //! comes to its end, so a [`Receipt`] doesn't say which one it was; what a run cost stands beside it, in a
 //! [`RunRecord`]. [`queue`] takes examinations under leases and commits what came of them.
 //!
-//! What the walls are not: the child keeps the user and the namespaces of its supervisor, and there is no filter of
-//! system calls. It holds three pipes and may open nothing further, so that neither files nor sockets are to be had;
-//! a submission that takes the child over completely could still close a pipe and use its number.
+//! What the walls are not: the child keeps the user and the namespaces of its supervisor, and the filter of system
+//! calls refuses only new processes and programs. It holds three pipes and may open nothing further, so that neither
+//! files nor sockets are to be had; a submission that takes the child over completely could still close a pipe and
+//! use its number.
 //!
 //! Start with [`Evaluator`], then read the supervisor, then the child. The supervisor and its child need Linux.
 
@@ -18,6 +19,8 @@
 mod child;
 mod examination;
 mod failure;
+#[cfg(target_os = "linux")]
+mod filter;
 pub mod frame;
 #[cfg(target_os = "linux")]
 mod process;

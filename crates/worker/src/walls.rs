@@ -11,6 +11,8 @@ const BASE_BYTES: u64 = 256 << 20;
 /// Address space that each thread reserves, in bytes: its stack, and what the allocator sets aside for it
 /// (128 MiB for a moment, of which 64 MiB stay).
 const THREAD_BYTES: u64 = 144 << 20;
+/// Pools of several threads: the child's, and one that an examination starts for itself.
+const POOLS: u64 = 2;
 /// A thread's stack, in bytes: what Linux gives a program's first thread, here on every machine.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// A request's bytes are held while it is read and once more where a reader's buffer grows.
@@ -42,7 +44,9 @@ impl Walls {
     /// The walls for one examination.
     #[must_use]
     pub fn of(limits: &Limits, request_bytes: u64, threads: usize) -> Self {
-        let per_thread = THREAD_BYTES.saturating_mul(threads as u64);
+        // One thread is nobody's pool: what would start another runs on it instead.
+        let pools = if threads > 1 { POOLS } else { 1 };
+        let per_thread = THREAD_BYTES.saturating_mul(threads as u64).saturating_mul(pools);
         let request = request_bytes.saturating_mul(REQUEST_COPIES);
         let memory = limits.memory_bytes.saturating_add(BASE_BYTES).saturating_add(per_thread);
         let cpu_ms = u64::try_from(limits.examine.0).unwrap_or(0);

@@ -29,6 +29,7 @@ pub(crate) const CLAIMS: &[(&str, fn())] = &[
         "hostile::a_file_that_could_be_opened_takes_no_byte_and_is_not_left",
         a_file_that_could_be_opened_takes_no_byte_and_is_not_left,
     ),
+    ("hostile::no_process_is_to_be_had", no_process_is_to_be_had),
     ("hostile::a_grandchild_dies_with_its_group", a_grandchild_dies_with_its_group),
     ("hostile::errors_without_end_are_cut", errors_without_end_are_cut),
     ("hostile::a_request_above_the_cap_never_leaves", a_request_above_the_cap_never_leaves),
@@ -151,13 +152,20 @@ fn a_file_that_could_be_opened_takes_no_byte_and_is_not_left() {
     }
 }
 
+fn no_process_is_to_be_had() {
+    for threads in [1, 2] {
+        let evaluation = attack(Config { open_files: 64, threads, ..config() }, &Submission::Spawn);
+        assert_eq!(evaluation.result, said("permission denied Some(1)"), "{threads} threads");
+    }
+}
+
 fn a_grandchild_dies_with_its_group() {
-    let evaluation = attack(Config { open_files: 64, ..config() }, &Submission::Spawn);
-    let pid: Result<u32, _> =
-        serde_json::from_str::<String>(&evaluation.result.examined.unwrap()).unwrap().parse();
-    // Without privileges the wall against new processes stands, and there is nothing to be killed.
-    let Ok(pid) = pid else { return };
-    await_death(pid);
+    // A child that knows no walls.
+    let arguments = ["-c", "sleep 1000 & echo $! >&2"].map(Into::into).to_vec();
+    let careless = supervisor(Config { program: "/bin/sh".into(), arguments, ..config() });
+    let evaluation = Bench::new().run(&careless, &honest());
+    let pid = evaluation.runs[0].errors.trim().parse();
+    await_death(pid.unwrap_or_else(|_| panic!("{evaluation:?}")));
 }
 
 /// Waits until a process has ended, reaped or not: a kill is on its way, not there.
