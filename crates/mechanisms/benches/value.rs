@@ -4,8 +4,9 @@
 //! `main_content` each. MODEL is the base model's file; where it isn't there, it is trained first and written. A trial
 //! draws documents and pool anew, spoils a fraction of the candidate's documents in one way, and compares it with the
 //! unspoilt ones. `ordered` counts trials in which the mean has the right sign, with Wilson's 95 % interval; `decided`
-//! those with a verdict, `wrong` those in which the spoilt corpus was called a gain. `WEIGH_SEEDS`, `WEIGH_STEPS`,
-//! `WEIGH_RATE` and `WEIGH_TOKENS` replace numbers of the experiment.
+//! those with a verdict, `wrong` those in which the spoilt corpus was called a gain.
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench reads files and prints")]
+#![expect(clippy::cast_precision_loss, reason = "counts of trials")]
 
 use std::{collections::BTreeMap, io::Read as _, num::NonZeroUsize, process::ExitCode};
 
@@ -55,9 +56,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let trials: u64 = arguments.get(2).map_or(5, |text| text.parse().expect("a number of trials"));
-    let wanted = |kind: &str| arguments.len() < 4 || arguments[3..].iter().any(|name| kind.starts_with(name.as_str()));
+    let wanted =
+        |kind: &str| arguments.len() < 4 || arguments[3..].iter().any(|name| kind.starts_with(name.as_str()));
     let texts = read(path);
-    let experiment = experiment();
+    let none = Digest::default();
+    let experiment = params::default_experiment(none, none, none);
     let (ours, theirs) = split(texts);
     let model = base_model(model, &ours, &experiment);
     println!("{} texts for the model, {} for trials; {experiment:?}", ours.len(), theirs.len());
@@ -67,7 +70,9 @@ fn main() -> ExitCode {
         play(&experiment, &model, &ours, &theirs, &wanted, trial, &mut found);
         println!("trial {trial} done after {:.0} s of CPU time", cpu_seconds());
     }
-    println!("kind            spoilt  ordered right          decided  wrong  mean bits/byte  seed sd  resolution  CPU s/decision");
+    println!(
+        "kind            spoilt  ordered right          decided  wrong  mean bits/byte  seed sd  resolution  CPU s/decision"
+    );
     let mut by_gap = vec![(0_u64, 0_u64); PERCENTS.len()];
     for ((kind, gap), outcomes) in &found {
         let all = outcomes.len() as u64;
@@ -104,25 +109,6 @@ struct Outcome {
     cpu_seconds: f64,
 }
 
-/// The recommended experiment, with numbers from the environment.
-fn experiment() -> Experiment {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<f64>().expect("a number"));
-    let mut experiment = params::default_experiment(Digest::default(), Digest::default(), Digest::default());
-    if let Some(seeds) = number("WEIGH_SEEDS") {
-        experiment.seeds = seeds as u32;
-    }
-    if let Some(steps) = number("WEIGH_STEPS") {
-        experiment.training.steps = steps as u64;
-    }
-    if let Some(rate) = number("WEIGH_RATE") {
-        experiment.training.peak_rate = rate;
-    }
-    if let Some(tokens) = number("WEIGH_TOKENS") {
-        experiment.candidate_tokens = tokens as usize;
-    }
-    experiment
-}
-
 /// The texts that the base model learns to read from, and the others.
 fn split(texts: Vec<String>) -> (Vec<String>, Vec<String>) {
     let mut order: Vec<usize> = (0..texts.len()).collect();
@@ -146,7 +132,8 @@ fn base_model(path: &str, texts: &[String], experiment: &Experiment) -> Model {
     let tokens = Corpus::of(texts.iter().map(String::as_str), usize::MAX);
     let training = TrainConfig { steps: MODEL_STEPS, ..TrainConfig::default() };
     let compute = Compute::new(2).expect("two threads");
-    let trained = lm::train(&config, tokens.tokens(), &training, Seed::from_number(1), &compute).expect("trains");
+    let trained =
+        lm::train(&config, tokens.tokens(), &training, Seed::from_number(1), &compute).expect("trains");
     let loss = trained.steps.last().map_or(0.0, |step| step.loss / std::f64::consts::LN_2);
     println!("base model of {} parameters: {loss:.3} bits per byte at its last step", config.parameters());
     std::fs::write(path, trained.model.export()).expect("the model's file");
@@ -197,10 +184,17 @@ fn play(
         for (gap, percent) in PERCENTS.iter().enumerate() {
             let before = cpu_seconds();
             let mut draws = seed.stream("spoil", *percent);
-            let spoilt: Vec<String> = clean
-                .iter()
-                .map(|text| if draws.below(100) < *percent { spoil(text, &clean, &mut draws) } else { text.clone() })
-                .collect();
+            let spoilt: Vec<String> =
+                clean
+                    .iter()
+                    .map(|text| {
+                        if draws.below(100) < *percent {
+                            spoil(text, &clean, &mut draws)
+                        } else {
+                            text.clone()
+                        }
+                    })
+                    .collect();
             let ours = score(&corpus(&spoilt));
             let difference = |(theirs, ours): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
                 theirs.iter().zip(ours).map(|(theirs, ours)| theirs - ours).collect()
@@ -289,7 +283,8 @@ fn read(path: &str) -> Vec<String> {
     let file = std::fs::File::open(path).expect("the file of texts");
     let mut lines = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut lines).expect("gzip of UTF-8");
-    let texts = lines.lines().map(|line| serde_json::from_str::<Gold>(line).expect("a JSON line").main_content);
+    let texts =
+        lines.lines().map(|line| serde_json::from_str::<Gold>(line).expect("a JSON line").main_content);
     let texts = texts.flatten();
     texts.filter(|text| text.len() >= TEXT_MIN_BYTES).collect()
 }

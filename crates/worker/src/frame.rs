@@ -316,7 +316,10 @@ mod tests {
     fn a_result_has_one_form() {
         let proof = Certificate::new(1, Some("record"), "rule", "expected", "found");
         for reply in [
-            Reply::Examined(Finding::Done(CaseResult { outcome: Outcome::Ok, examined: Some("{}".to_owned()) })),
+            Reply::Examined(Finding::Done(CaseResult {
+                outcome: Outcome::Ok,
+                examined: Some("{}".to_owned()),
+            })),
             Reply::Examined(Finding::Done(CaseResult { outcome: Outcome::Invalid(proof), examined: None })),
             Reply::Examined(Finding::Needs(vec![Fetch::Supply { digest: Digest::of(b"x") }])),
             Reply::ForeignTask("no".to_owned()),

@@ -289,10 +289,7 @@ fn read(output: &[u8], walls: &Walls) -> Result<Finding, Failure> {
 }
 
 /// What two runs say, the first of which died at its limits.
-fn confirm(
-    first: &Failure,
-    second: Result<Finding, Failure>,
-) -> Result<Finding, Failure> {
+fn confirm(first: &Failure, second: Result<Finding, Failure>) -> Result<Finding, Failure> {
     match second {
         // A result that comes only sometimes is nothing that another validator could find again.
         Ok(_) => Err(Failure::new(Code::NotReproduced, first.to_string())),
@@ -333,7 +330,9 @@ mod tests {
             submission_bytes: 1,
             items: 1,
             examine: primitives::DurationMs(2_000),
-            memory_bytes: 1 << 20, fetches: 0 };
+            memory_bytes: 1 << 20,
+            fetches: 0,
+        };
         Walls::of(&limits, 0, 1)
     }
 

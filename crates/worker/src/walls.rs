@@ -70,8 +70,13 @@ mod tests {
     #[test]
     fn processor_time_is_rounded_up_and_never_nothing() {
         for (ms, seconds) in [(-1, 1), (0, 1), (1, 1), (1_000, 1), (1_001, 2), (10_000, 10)] {
-            let limits =
-                Limits { submission_bytes: 1, items: 1, examine: DurationMs(ms), memory_bytes: u64::MAX, fetches: 0 };
+            let limits = Limits {
+                submission_bytes: 1,
+                items: 1,
+                examine: DurationMs(ms),
+                memory_bytes: u64::MAX,
+                fetches: 0,
+            };
             let walls = Walls::of(&limits, u64::MAX, usize::MAX);
             assert_eq!((walls.cpu_seconds, walls.memory_bytes), (seconds, u64::MAX), "{ms} ms");
         }

@@ -1,7 +1,9 @@
 //! Miners that try to be paid without the work. Each must end at zero, with its reason.
 
 use corpus::{
-    Decision, DocumentRow, Extent, Ledger, LedgerRow, Reason, Recipe, RecordKind, Shard, document::fingerprint, tokens,
+    Decision, DocumentRow, Extent, Ledger, LedgerRow, Reason, Recipe, RecordKind, Shard,
+    document::{TEXT_MAX_BYTES, fingerprint},
+    language, tokens,
 };
 use primitives::{Digest, Hotkey, Stream};
 
@@ -14,6 +16,8 @@ const TASKS: usize = 3;
 const MADE_UP_WORDS: usize = 120;
 /// Stored bytes that a made-up record claims: about what a page takes.
 const MADE_UP_RECORD_BYTES: u64 = 20_000;
+/// Longest text that a fat lie invents: as long as one is taken, less a page.
+const FAT_LIE_MAX_BYTES: usize = TEXT_MAX_BYTES - 4096;
 /// One sentence is put behind so many lines or sentences of the page.
 const INJECT_EVERY: usize = 10;
 
@@ -37,10 +41,10 @@ pub const LIMIT_AND_RUN: Falsifier = Falsifier {
     falsify: limit_and_run,
     claims_own_recipe: false,
 };
-/// Tiles the task, but calls two records in three dropped without having read them.
+/// Tiles the task, but calls two pages in three empty without having read them.
 pub const FALSE_DROPS: Falsifier = Falsifier {
     id: "false-drops",
-    about: "reads one record in three and writes the others off as empty",
+    about: "reads one page in three and writes the others off as empty",
     falsify: false_drops,
     claims_own_recipe: false,
 };
@@ -56,6 +60,13 @@ pub const MADE_UP: Falsifier = Falsifier {
     id: "made-up",
     about: "invents a plausible text for every record instead of reading it",
     falsify: made_up,
+    claims_own_recipe: false,
+};
+/// Invents one text as long as all others together and leaves those as they are.
+pub const FAT_LIE: Falsifier = Falsifier {
+    id: "fat-lie",
+    about: "invents one text as long as all its others together",
+    falsify: fat_lie,
     claims_own_recipe: false,
 };
 /// Invents records as well as their texts.
@@ -95,11 +106,12 @@ pub const PADDING: Falsifier = Falsifier {
 };
 
 /// Those that work on an honest shard.
-pub const FALSIFIERS: [Falsifier; 9] = [
+pub const FALSIFIERS: [Falsifier; 10] = [
     LIMIT_AND_RUN,
     FALSE_DROPS,
     ONE_ROW,
     MADE_UP,
+    FAT_LIE,
     MADE_UP_IDS,
     SWAPPED,
     SHUFFLED,
@@ -159,9 +171,9 @@ fn limit_and_run(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
 fn false_drops(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
     let honest = std::mem::take(&mut shard.documents);
     let mut kept = Vec::new();
-    for document in honest {
+    for (at, document) in honest.into_iter().enumerate() {
         let row = &mut shard.ledger.rows[document.record as usize];
-        if kept.len() * 3 <= document.record as usize {
+        if at % 3 == 1 {
             kept.push(document);
         } else {
             row.decision = Decision::Dropped(Reason::Empty);
@@ -198,6 +210,17 @@ fn made_up(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
             shard.documents.push(document(record, row, invent(draws)));
         }
     }
+}
+
+fn fat_lie(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+    let bytes: usize = shard.documents.iter().map(|row| row.text.len()).sum();
+    let Some(at) = shard.documents.len().checked_sub(1).map(|last| last / 2) else { return };
+    let mut text = String::new();
+    while text.len() < bytes.min(FAT_LIE_MAX_BYTES) {
+        text.push_str(&invent(draws));
+        text.push('\n');
+    }
+    retext(&mut shard.documents[at], text);
 }
 
 fn made_up_ids(task: &Task, shard: &mut Shard, draws: &mut Stream) {
@@ -290,20 +313,24 @@ fn orphaned_duplicates_are_empty(shard: &mut Shard) {
 }
 
 fn document(record: u32, row: &LedgerRow, text: String) -> DocumentRow {
+    let guess = language::guess(&text);
     DocumentRow {
         record,
         url: format!("https://pages.example/{}/{record}", row.offset_bytes),
         record_id: String::new(),
         date: String::new(),
-        language: "en".to_owned(),
-        language_permille: 1000,
+        language: guess.code.to_owned(),
+        language_permille: guess.permille,
         tokens: tokens::count(&text),
         fingerprint: fingerprint(&text),
         text,
     }
 }
 
+/// Puts another text into a row, with true labels: a false one would be found without the source.
 fn retext(row: &mut DocumentRow, text: String) {
+    let guess = language::guess(&text);
+    (row.language, row.language_permille) = (guess.code.to_owned(), guess.permille);
     row.tokens = tokens::count(&text);
     row.fingerprint = fingerprint(&text);
     row.text = text;

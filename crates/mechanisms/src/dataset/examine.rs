@@ -6,11 +6,15 @@
 
 use std::sync::Arc;
 
-use corpus::{Decision, Extent, LedgerRow, RECIPE, Recipes, Rules, Shard, Source, SourceError, verify};
-use primitives::{Digest, Stream};
+use corpus::{Extent, LedgerRow, RECIPE, Recipes, Rules, Shard, Source, SourceError, verify};
+use primitives::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Task, params, value};
+use super::{
+    Task, params,
+    sample::{Aligned, Sample},
+    value,
+};
 use crate::{Case, Certificate, Fault, Fetch, Inputs};
 
 /// What is known of a shard that passed.
@@ -74,24 +78,24 @@ impl Examination<'_> {
         self.holds_nothing_excluded(&rules)?;
 
         let experiment = self.case.task.terms.value.as_ref().filter(|_| !self.is_pinned);
-        let (kept, dropped) = self.sample();
+        let sample = self.sample();
         if !self.inputs.is_last {
-            return Err(Fault::Needs(self.wanted(kept.iter().chain(&dropped), experiment)));
+            return Err(Fault::Needs(self.wanted(&sample, experiment)));
         }
-        let aligned_permille = self.against_source(&kept, &dropped, &rules)?;
+        let aligned_permille = self.against_source(&sample, &rules)?;
         let value = match (&self.case.task.terms.value, experiment) {
             (None, _) => None,
             // Recomputed to the bit: its texts are the default recipe's.
             (Some(terms), None) => Some(value::Evidence::equal(&terms.terms)),
             (Some(_), Some(experiment)) => Some(self.value(experiment, &rules)?),
         };
-        let count = |rows: &[u32]| u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
         Ok(Examined {
             pass: self.case.task.pass,
             recipe: self.shard.header.recipe.to_string(),
             documents: self.shard.documents.iter().map(|row| (row.fingerprint, row.tokens)).collect(),
-            sampled_kept: count(&kept),
-            sampled_dropped: count(&dropped),
+            sampled_kept: count(sample.kept.len()),
+            sampled_dropped: count(sample.dropped.len()),
             aligned_permille,
             value,
         })
@@ -112,26 +116,20 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Rows that are checked against the source. Kept ones are drawn flat. Dropped ones are drawn by the byte: whoever writes
-    /// much off, in many rows or in one that hides them all, is found as surely as its share of the bytes says.
-    fn sample(&self) -> (Vec<u32>, Vec<u32>) {
+    /// What the audit seed draws for this miner and task.
+    fn sample(&self) -> Sample {
         let digest = self.case.task.extent.digest();
         let seed = self.case.audit_seed;
-        let seed = seed.derive_from("dataset sample", &[&digest.0, self.case.hotkey.as_bytes()]);
-        let rows = (0..).zip(&self.shard.ledger.rows);
-        let (kept, dropped): (Vec<_>, Vec<_>) = rows.partition(|(_, row)| row.decision == Decision::Kept);
-        let places = seed.stream("kept", 0).sample(kept.len(), params::SAMPLE_KEPT);
-        let kept = places.into_iter().map(|place| kept[place].0).collect();
-        (kept, by_bytes(&dropped, &mut seed.stream("dropped", 0)))
+        Sample::draw(
+            &self.shard,
+            &seed.derive_from("dataset sample", &[&digest.0, self.case.hotkey.as_bytes()]),
+        )
     }
 
     /// The bytes behind the sampled rows; all of the task's where an experiment needs the default recipe's texts.
-    fn wanted<'a>(
-        &self,
-        rows: impl Iterator<Item = &'a u32>,
-        experiment: Option<&value::Experiment>,
-    ) -> Vec<Fetch> {
+    fn wanted(&self, sample: &Sample, experiment: Option<&value::Experiment>) -> Vec<Fetch> {
         let Some(experiment) = experiment else {
+            let rows = sample.kept.iter().map(|(row, _)| row).chain(&sample.dropped);
             return rows.filter_map(|row| Some(stored(self.shard.ledger.rows.get(*row as usize)?))).collect();
         };
         let mut wanted = experiment.supplies();
@@ -150,41 +148,31 @@ impl Examination<'_> {
 
     /// Step 1: every sampled row against its record's bytes. For another recipe than the pinned one the texts' alignment is
     /// judged over the sample, since single honest texts fall low.
-    fn against_source(&self, kept: &[u32], dropped: &[u32], rules: &Rules) -> Result<Option<u16>, Fault> {
+    fn against_source(&self, sample: &Sample, rules: &Rules) -> Result<Option<u16>, Fault> {
         let (shard, extent) = (&self.shard, &self.case.task.extent);
-        let mut aligned: Vec<(u16, u32)> = Vec::new();
-        for row in kept.iter().chain(dropped) {
-            let bytes = self.bytes_of(*row)?;
+        let mut texts: Vec<(u16, u64)> = Vec::new();
+        let mut worst: Option<(u16, u32)> = None;
+        for (row, weight) in sample.kept.iter().copied().chain(sample.dropped.iter().map(|row| (*row, 0))) {
+            let bytes = self.bytes_of(row)?;
             if self.is_pinned {
-                verify::row(shard, extent, *row, &bytes, rules).map_err(row_fault)?;
+                verify::row(shard, extent, row, &bytes, rules).map_err(row_fault)?;
                 continue;
             }
-            let found = verify::aligned(shard, extent, *row, &bytes).map_err(row_fault)?;
-            if shard.ledger.rows[*row as usize].decision == Decision::Kept {
-                aligned.push((found.permille(), *row));
+            let found = verify::aligned(shard, extent, row, &bytes).map_err(row_fault)?.permille();
+            if weight > 0 {
+                texts.push((found, weight));
+                worst = Some(worst.map_or((found, row), |least| least.min((found, row))));
             }
         }
-        if self.is_pinned || aligned.is_empty() {
-            return Ok(None);
+        let Some((aligned, (least, worst))) = Aligned::of(&texts).zip(worst) else { return Ok(None) };
+        if aligned.holds() {
+            return Ok(Some(aligned.mean_permille));
         }
-        aligned.sort_unstable();
-        let sum: u64 = aligned.iter().map(|(permille, _)| u64::from(*permille)).sum();
-        let mean = u16::try_from(sum / aligned.len() as u64).unwrap_or(u16::MAX);
-        let strange = aligned.iter().filter(|(permille, _)| *permille < params::STRANGE_PERMILLE).count();
-        let strange_max = (aligned.len() * params::STRANGE_ROWS_MAX_PERCENT).div_ceil(100);
-        let worst = &self.shard.ledger.rows[aligned[0].1 as usize].name().to_string();
-        let fail = |rule, expected: String, found: String| {
-            Err(Fault::Proven(Certificate::new(1, Some(worst), rule, &expected, &found)))
-        };
-        if strange > strange_max {
-            let expected = format!("at most {strange_max} of {} texts below {} permille", aligned.len(), params::STRANGE_PERMILLE);
-            return fail("texts stand in their pages", expected, format!("{strange}, this one at {}", aligned[0].0));
-        }
-        if mean < params::ALIGNED_MEAN_MIN_PERMILLE {
-            let expected = format!("a mean of at least {} permille", params::ALIGNED_MEAN_MIN_PERMILLE);
-            return fail("texts stand in their pages in order", expected, format!("{mean}, this one at {}", aligned[0].0));
-        }
-        Ok(Some(mean))
+        let expected = format!("at least {} permille over {} texts", aligned.least_permille, texts.len());
+        let found = format!("{}, this one at {least}", aligned.mean_permille);
+        let name = shard.ledger.rows[worst as usize].name().to_string();
+        let rule = "texts stand in their pages in order";
+        Err(Fault::Proven(Certificate::new(1, Some(&name), rule, &expected, &found)))
     }
 
     /// The stored bytes of a row's record, fetched alone or as part of the whole task.
@@ -205,31 +193,12 @@ impl Examination<'_> {
         let reference = Shard::build(&self.case.task.extent, &fetched, self.case.hotkey, rules);
         let reference = reference.map_err(|error| lacking(error.to_string()))?;
         let seed = self.case.audit_seed;
-        let seed = seed.derive_from("dataset value", &[&self.case.task.extent.digest().0, self.case.hotkey.as_bytes()]);
+        let seed = seed
+            .derive_from("dataset value", &[&self.case.task.extent.digest().0, self.case.hotkey.as_bytes()]);
         experiment
             .weigh(&self.shard, &reference, &fetched, &seed, self.inputs.threads)
             .map_err(|error| lacking(error.to_string()))
     }
-}
-
-/// Draws rows by the byte, each at most once, [`params::SAMPLE_DROPPED`] draws in all.
-fn by_bytes(rows: &[(u32, &LedgerRow)], draws: &mut Stream) -> Vec<u32> {
-    let mut ends: Vec<u64> = Vec::with_capacity(rows.len());
-    let mut total = 0_u64;
-    for (_, row) in rows {
-        // An empty file is as much of a decision as a byte.
-        total = total.saturating_add(row.length_bytes.max(1));
-        ends.push(total);
-    }
-    if rows.len() <= params::SAMPLE_DROPPED {
-        return rows.iter().map(|(row, _)| *row).collect();
-    }
-    let drawn = (0..params::SAMPLE_DROPPED).map(|_| {
-        let byte = draws.below(total);
-        rows[ends.partition_point(|end| *end <= byte)].0
-    });
-    let drawn: std::collections::BTreeSet<u32> = drawn.collect();
-    drawn.into_iter().collect()
 }
 
 /// The bytes that a row is about.

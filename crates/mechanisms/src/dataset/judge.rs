@@ -78,10 +78,7 @@ pub(super) fn judge(cases: &[ExaminedCase<Examined>], index: &Index) -> crate::V
     // In the order of hotkeys: the same sum everywhere.
     let round_worth = tallies.values().fold(0.0, |sum, tally| sum + tally.worth);
     crate::Verdict {
-        judgements: tallies
-            .into_iter()
-            .map(|(hotkey, tally)| tally.judgement(hotkey, round_worth))
-            .collect(),
+        judgements: tallies.into_iter().map(|(hotkey, tally)| tally.judgement(hotkey, round_worth)).collect(),
         learned: learned.into_iter().collect(),
     }
 }
@@ -134,7 +131,8 @@ impl Tally {
                 format!("nothing new: all {} tokens were committed first by {first}", self.delivered_tokens)
             }
             _ => {
-                let facts = format!("{} verified unique tokens in {} shards", self.verified_tokens, self.shards);
+                let facts =
+                    format!("{} verified unique tokens in {} shards", self.verified_tokens, self.shards);
                 self.values.iter().fold(facts, |text, value| text + &in_words(value))
             }
         }
@@ -144,7 +142,8 @@ impl Tally {
 /// What a shard's experiment said, for the miner whose it is; nothing where there was none to make.
 fn in_words(value: &Evidence) -> String {
     let Evidence { factor, documents, low_bits_per_byte, high_bits_per_byte, .. } = value;
-    let range = format!("{low_bits_per_byte:+.4} to {high_bits_per_byte:+.4} bits per byte on {documents} documents");
+    let range =
+        format!("{low_bits_per_byte:+.4} to {high_bits_per_byte:+.4} bits per byte on {documents} documents");
     match value.verdict {
         Verdict::Equal => String::new(),
         Verdict::Gain => format!("; trains better: {range}, factor {factor:.3}"),

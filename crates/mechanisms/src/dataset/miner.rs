@@ -84,7 +84,8 @@ impl Strategy for OwnRecipe {
     fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
         let (task, rules) = read(work)?;
         let recipe = Recipe { id: self.recipe.into(), version: 1 };
-        let shard = Shard::build_with(&task.extent, work.source, work.hotkey, recipe, &rules, &self.extract).ok()?;
+        let shard =
+            Shard::build_with(&task.extent, work.source, work.hotkey, recipe, &rules, &self.extract).ok()?;
         Some(shard.encode())
     }
 }

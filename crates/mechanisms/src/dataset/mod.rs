@@ -11,24 +11,25 @@
 //! shares of all worth that was verified in the round. Time is only a deadline.
 //!
 //! **Why it can't be gamed.** Facts are checked exactly. The ledger must tile the task, so that leaving something out shows;
-//! the records that are checked against the source are drawn by a block hash that did not exist when the miner committed:
-//! kept ones flat, dropped ones by the byte. A text of the pinned recipe comes out to the bit; one of another recipe must
-//! stand in its page in order. The shard carries the miner's key, so that a copied one has another root; copied content
+//! the records that are checked against the source are drawn by a block hash that did not exist when the miner committed,
+//! each by what a lie in it would bring: kept ones by the token, dropped ones by the byte. A text of the pinned recipe comes
+//! out to the bit; those of another recipe must stand in their pages in order, on average. The shard carries the miner's key, so that a copied one has another root; copied content
 //! counts for the earlier commitment. Excluded benchmarks are looked for in every kept document. Held-out documents and
 //! training seeds are drawn after the commitment, and volume buys no value: both sides train on as many bytes. A proven fault
 //! earns zero for the round and comes with a certificate that anyone can replay.
 //!
 //! **What is known to be weak.** A new pass over the source pays again for what an earlier one brought, so that in
 //! a small source whoever kept its shards has no work in the next pass. Two commitments in one block are ordered by their
-//! roots. Samples find a fault in a share f of the kept records with a probability of 1 − (1 − f)^k, k being
-//! [`params::SAMPLE_KEPT`]. Under a recipe of its own a miner may drop what it likes, and up to one strange text in
-//! twenty passes. A value is an estimate: it says with which interval.
+//! roots. Samples find a fault in a share f of the kept tokens with a probability of 1 − (1 − f)^k, k being
+//! [`params::SAMPLE_KEPT`]. Under a recipe of its own a miner may drop what it likes, and a few percent of strange text
+//! can't be told from extraction gone wrong. A value is an estimate: it says with which interval.
 
 pub mod attacks;
 mod examine;
 mod judge;
 pub mod miner;
 pub mod params;
+pub mod sample;
 mod task;
 pub mod value;
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use corpus::{Memory, Source};
 use mechanisms::{
-    Case, CaseResult, Committed, EmptyLane, ErasedCase, ErasedMechanism, ErasedTask, ExaminedCase,
-    Index, Inputs, Judgement, Lane, LaneShares, MechanismError, Outcome, Round, RoundMiner, Standings, Truth,
+    Case, CaseResult, Committed, EmptyLane, ErasedCase, ErasedMechanism, ErasedTask, ExaminedCase, Index,
+    Inputs, Judgement, Lane, LaneShares, MechanismError, Outcome, Round, RoundMiner, Standings, Truth,
     Verdict, examine_with,
 };
 use primitives::{Digest, DurationMs, Hotkey, MechId, NetUid, Seed, Timestamp, Uid};

@@ -185,7 +185,13 @@ impl Mechanism for Trial {
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 4 << 10, items: 1, examine: DurationMs(1_000), memory_bytes: 64 << 20, fetches: 0 }
+        Limits {
+            submission_bytes: 4 << 10,
+            items: 1,
+            examine: DurationMs(1_000),
+            memory_bytes: 64 << 20,
+            fetches: 0,
+        }
     }
 
     fn aggregation(&self) -> Aggregation {

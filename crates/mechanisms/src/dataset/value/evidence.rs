@@ -103,7 +103,7 @@ impl Evidence {
     /// shard's. All seeds have the same documents in the same order. Without documents or with fewer than two seeds
     /// nothing is decided.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a few hundred documents")]
+    #[expect(clippy::cast_possible_truncation, reason = "a few hundred documents")]
     pub fn weigh(terms: &Terms, differences: &[Vec<f64>]) -> Self {
         let clip = terms.clip_bits_per_byte;
         let documents = differences.iter().map(Vec::len).min().unwrap_or(0);
@@ -227,7 +227,9 @@ fn capital(values: &[f64], mean_tested: f64) -> f64 {
     let total = BETS.iter().fold(0.0, |sum, fraction| {
         let bet = fraction * largest.min(1e6);
         // Capped: more than enough to win, and nothing overflows.
-        sum + values.iter().fold(1.0, |won: f64, value| (won * (1.0 + bet * (value - mean_tested))).min(1e100))
+        sum + values
+            .iter()
+            .fold(1.0, |won: f64, value| (won * (1.0 + bet * (value - mean_tested))).min(1e100))
     });
     total / BETS.len() as f64
 }
@@ -268,20 +270,22 @@ mod tests {
 
     #[test]
     fn clear_differences_are_decided_and_paid_by_what_is_proven() {
-        let check = |centre: f64, expect: Verdict, low: f64, high: f64| {
-            let evidence = Evidence::weigh(&TERMS, &drawn(1, 128, centre, 0.03));
+        let check = |documents: usize, centre: f64, expect: Verdict, (low, high): (f64, f64)| {
+            let evidence = Evidence::weigh(&TERMS, &drawn(1, documents, centre, 0.03));
             assert_eq!(evidence.verdict, expect, "{evidence:?}");
             assert!((low..=high).contains(&evidence.factor), "{evidence:?}");
-            assert!(evidence.decided_after > 0 && evidence.decided_after <= 128);
+            assert!(evidence.decided_after > 0 && evidence.decided_after as usize <= documents);
         };
-        check(0.06, Verdict::Gain, 1.3, 2.0);
-        check(-0.09, Verdict::Inferior, 0.0, 0.5);
-        check(0.001, Verdict::NotInferior, 1.0, 1.0);
+        check(128, 0.06, Verdict::Gain, (1.3, 2.0));
+        check(128, -0.09, Verdict::Inferior, (0.0, 0.5));
+        check(512, 0.001, Verdict::NotInferior, (1.0, 1.0));
     }
 
     #[test]
     fn little_evidence_decides_nothing_and_costs_nothing() {
-        for differences in [vec![], vec![vec![0.09; 100]], drawn(2, 4, -0.03, 0.03), drawn(3, 40, -0.01, 0.05)] {
+        for differences in
+            [vec![], vec![vec![0.09; 100]], drawn(2, 4, -0.03, 0.03), drawn(3, 40, -0.01, 0.05)]
+        {
             let evidence = Evidence::weigh(&TERMS, &differences);
             assert_eq!((evidence.verdict, evidence.decided_after), (Verdict::Undecided, 0), "{evidence:?}");
             assert_eq!(evidence.factor.to_bits(), 1.0_f64.to_bits());

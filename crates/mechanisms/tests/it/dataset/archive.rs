@@ -7,12 +7,14 @@ use mechanisms::{
     CaseResult, Certificate, ErasedMechanism, Inputs, Outcome, Strategy, Work,
     dataset::{
         Dataset, Examined, Job, Terms,
-        attacks::{FALSIFIERS, Falsifier},
+        attacks::{FALSIFIERS, Falsifier, INJECTED},
         miner::{HONEST, OWN_RECIPES},
+        params,
+        sample::Aligned,
     },
     examine_with,
 };
-use primitives::Seed;
+use primitives::{Seed, Stream};
 
 use super::{planned, shard_of};
 use crate::arena::{Answer, case, key, round};
@@ -77,7 +79,8 @@ impl<'a> Bench<'a> {
 
     fn passed(&self, seed: u64) -> Examined {
         let result = self.examined(seed);
-        let found = result.examined.unwrap_or_else(|| panic!("expected a finding, found {:?}", result.outcome));
+        let found =
+            result.examined.unwrap_or_else(|| panic!("expected a finding, found {:?}", result.outcome));
         serde_json::from_str(&found).expect("own finding")
     }
 }
@@ -96,10 +99,13 @@ fn three_honest_variants_are_never_faulted() {
         for strategy in honest {
             let bench = Bench::new(&source, extent, open(), strategy);
             // All seeds over all tasks together.
-            for seed in (0..seeds).filter(|seed| !is_full() || *seed as usize % tasks == at) {
+            for seed in (0..seeds).filter(|seed| !is_full() || seed % (tasks as u64) == at as u64) {
                 let found = bench.passed(seed);
-                assert!(found.sampled_kept >= 48 && found.sampled_dropped >= 16, "{found:?}");
-                println!("task {at} seed {seed} {}: aligned {:?}", found.recipe, found.aligned_permille);
+                assert!(found.sampled_kept >= 12 && found.sampled_dropped >= 4, "{found:?}");
+                let Examined { recipe, sampled_kept, sampled_dropped, aligned_permille, .. } = found;
+                println!(
+                    "task {at} seed {seed} {recipe}: {sampled_kept} and {sampled_dropped}, {aligned_permille:?}"
+                );
             }
         }
     }
@@ -112,12 +118,14 @@ fn expected(attack: &Falsifier, own_recipe: bool) -> (u8, &'static [&'static str
         ("padding", _) => (0, &["tokens are counted"]),
         ("one-row", _) | ("made-up-ids", _) => (1, &["a row is exactly one record"]),
         ("false-drops", _) => (1, &["decision is the recipe's"]),
-        ("made-up", _) => {
-            (1, &["decision is the recipe's", "address, name and date are the record's", "text is the recipe's"])
+        ("made-up", _) => (
+            1,
+            &["decision is the recipe's", "address, name and date are the record's", "text is the recipe's"],
+        ),
+        ("fat-lie" | "swapped" | "shuffled" | "injected", false) => (1, &["text is the recipe's"]),
+        ("fat-lie" | "swapped" | "shuffled" | "injected", true) => {
+            (1, &["texts stand in their pages in order"])
         }
-        ("swapped" | "shuffled" | "injected", false) => (1, &["text is the recipe's"]),
-        ("swapped" | "shuffled", true) => (1, &["texts stand in their pages"]),
-        ("injected", true) => (1, &["texts stand in their pages in order"]),
         (other, _) => panic!("attack {other} has no expectation here"),
     }
 }
@@ -129,7 +137,8 @@ fn each_attack_is_found_at_its_step_with_record_and_rule() {
     for (at, attack) in FALSIFIERS.iter().enumerate() {
         for own_recipe in [false, true] {
             let attack = attack.claiming(own_recipe);
-            if own_recipe && !matches!(attack.id(), "swapped" | "shuffled" | "injected") {
+            // Under its own recipe the others are the same attack.
+            if own_recipe && !matches!(attack.id(), "fat-lie" | "swapped" | "shuffled" | "injected") {
                 continue;
             }
             let extent = &extents[(at * 2 + usize::from(own_recipe)) % extents.len()];
@@ -139,11 +148,85 @@ fn each_attack_is_found_at_its_step_with_record_and_rule() {
                 let proof = bench.fault(seed);
                 let context = format!("{}, own recipe {own_recipe}, seed {seed}: {proof}", attack.id());
                 assert!(proof.step == step && rules.contains(&proof.rule.as_str()), "{context}");
-                assert!(proof.record.as_ref().is_some_and(|record| record.starts_with("dev.warc.gz@")), "{context}");
+                assert!(
+                    proof.record.as_ref().is_some_and(|record| record.starts_with("dev.warc.gz@")),
+                    "{context}"
+                );
                 if seed == 0 {
                     println!("{context}");
                 }
             }
+        }
+    }
+}
+
+/// Kept texts of a shard: alignments in permille, and tokens.
+fn texts(source: &dyn Source, extent: &Extent, strategy: &dyn Strategy) -> Vec<(u16, u64)> {
+    let bench = Bench::new(source, extent, open(), strategy);
+    let shard = shard_of(bench.answer.bytes.as_ref().expect("shown"));
+    let laid = shard.documents.iter().map(|document| {
+        let row = &shard.ledger.rows[document.record as usize];
+        let bytes = source.read_range(&row.path, row.offset_bytes, row.length_bytes).expect("a record");
+        let found = corpus::verify::aligned(&shard, extent, document.record, &bytes).expect("own claims");
+        (found.permille(), document.tokens)
+    });
+    laid.collect()
+}
+
+/// How often shards of so many of these texts, drawn by `draws`, are faulted, of a thousand: checked whole where they are small, by the
+/// token where they are large.
+fn faulted_permille(texts: &[(u16, u64)], size: usize, draws: &mut Stream) -> usize {
+    (0..1000)
+        .filter(|_| {
+            let shard: Vec<(u16, u64)> = (0..size).map(|_| texts[draws.index(texts.len())]).collect();
+            let total = shard.iter().map(|(_, tokens)| tokens).sum();
+            let by_token = |_| {
+                let mut at = draws.below(total);
+                let drawn = shard.iter().find(|(_, tokens)| {
+                    let is_here = at < *tokens;
+                    at = at.saturating_sub(*tokens);
+                    is_here
+                });
+                (drawn.expect("below the total").0, 1)
+            };
+            let sample = if size <= params::SAMPLE_KEPT {
+                shard
+            } else {
+                (0..params::SAMPLE_KEPT).map(by_token).collect()
+            };
+            !Aligned::of(&sample).expect("has texts").holds()
+        })
+        .count()
+}
+
+/// The thresholds of the alignment, against what they must tell apart: less than one honest shard in a thousand is faulted.
+/// A count over 1,000 draws with a mean below 1 passes 3 once in fifty thousand tries; the seed is fixed.
+#[test]
+fn honest_recipes_align_in_shards_of_any_size_and_injected_texts_do_not() {
+    let Some((source, extents)) = pages() else { return };
+    let extents = &extents[..if is_full() { extents.len() } else { DEFAULT_TASKS }];
+    let all = |strategy: &dyn Strategy| -> Vec<(u16, u64)> {
+        extents.iter().flat_map(|extent| texts(&source, extent, strategy)).collect()
+    };
+    let injected = INJECTED.claiming(true);
+    let mut draws = Seed::from_number(7).stream("shards", 0);
+    for (strategy, is_honest) in [
+        (&HONEST[0] as &dyn Strategy, true),
+        (&OWN_RECIPES[0], true),
+        (&OWN_RECIPES[1], true),
+        (&injected, false),
+    ] {
+        let texts = all(strategy);
+        let faulted =
+            [1, 2, 4, 8, 16, 32, 64, 256].map(|size| (size, faulted_permille(&texts, size, &mut draws)));
+        println!(
+            "{}: {} texts, of 1,000 shards faulted (texts, shards): {faulted:?}",
+            strategy.id(),
+            texts.len()
+        );
+        for (size, found) in faulted {
+            let holds = if is_honest { found <= 3 } else { size < 64 || found >= 980 };
+            assert!(holds, "{}: {found} of 1,000 shards of {size} texts faulted", strategy.id());
         }
     }
 }

@@ -80,8 +80,10 @@ fn check_attack(attack: &dyn Strategy, judgement: &Judgement, context: &str) {
         "made-up-ids" => either(0, &["ledger has no row beyond the records"]),
         "padding" => either(0, &["tokens are counted"]),
         "false-drops" | "one-row" => either(1, &["decision is the recipe's"]),
-        "made-up" => either(1, &["text is the recipe's", "decision is the recipe's"]),
-        "swapped" | "shuffled" | "injected" => either(1, &["text is the recipe's"]),
+        "made-up" => {
+            either(1, &["address, name and date are the record's", "decision is the recipe's"]);
+        }
+        "fat-lie" | "swapped" | "shuffled" | "injected" => either(1, &["text is the recipe's"]),
         "copycat" => {
             // The copied miner, or another honest one that had the same text before it.
             let named =

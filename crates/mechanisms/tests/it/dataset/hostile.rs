@@ -84,20 +84,24 @@ fn each_false_claim_in_a_well_formed_shard_has_its_rule() {
         row.text.push_str(" and the rest of it");
         (row.tokens, row.fingerprint) = (tokens::count(&row.text), fingerprint(&row.text));
     };
-    check(&|shard| shard.header.recipe.version += 1, 0, "shard is made by the pinned recipe");
-    check(&|shard| _ = shard.ledger.rows.pop(), 0, "ledger has a row for every entry");
+    check(&|shard| shard.header.recipe.version += 1, 0, "shard is made by a recipe that the task takes");
+    check(&|shard| _ = shard.ledger.rows.pop(), 0, "ledger has a row for every record");
     check(
         &|shard| shard.ledger.rows.push(shard.ledger.rows[0].clone()),
         0,
-        "ledger has no row beyond the entries",
+        "ledger has no row beyond the records",
     );
-    check(&|shard| shard.ledger.rows.swap(0, 1), 0, "ledger keeps the entries' order");
-    check(&|shard| shard.ledger.rows[1].length_bytes += 1, 0, "ledger states each entry's length and digest");
-    check(&|shard| _ = shard.documents.pop(), 0, "there is a document for each kept entry");
+    check(&|shard| shard.ledger.rows.swap(0, 1), 0, "ledger keeps the records' order");
+    check(
+        &|shard| shard.ledger.rows[1].length_bytes += 1,
+        0,
+        "ledger states each record's place, length, kind and digest",
+    );
+    check(&|shard| _ = shard.documents.pop(), 0, "there is a document for each kept record");
     check(
         &|shard| shard.documents.push(shard.documents[0].clone()),
         0,
-        "there is a document for each kept entry",
+        "there is a document for each kept record",
     );
     check(&|shard| shard.documents[0].tokens = u64::MAX, 0, "tokens are counted");
     check(&|shard| shard.documents[0].fingerprint = Digest::of(b"x"), 0, "fingerprint is the text's");
@@ -110,7 +114,7 @@ fn each_false_claim_in_a_well_formed_shard_has_its_rule() {
         shard.ledger.rows[0].decision = Decision::Dropped(Reason::DuplicateOf { row: 5 });
         shard.documents.remove(0);
     };
-    check(&duplicate, 0, "a duplicate names an earlier kept entry");
+    check(&duplicate, 0, "a duplicate names an earlier kept record");
     check(&padded, 1, "text is the recipe's");
     let dropped = |shard: &mut Shard| {
         shard.ledger.rows[0].decision = Decision::Dropped(Reason::Empty);

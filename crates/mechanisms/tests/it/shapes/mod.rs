@@ -7,8 +7,8 @@ mod sums;
 use std::{collections::BTreeMap, sync::Arc};
 
 use mechanisms::{
-    EmptyLane, ErasedMechanism, ExaminedCase, Finding, Index, Inputs, Judgement, MechanismError, Outcome, Round,
-    Standings, mix, to_weights,
+    EmptyLane, ErasedMechanism, ExaminedCase, Finding, Index, Inputs, Judgement, MechanismError, Outcome,
+    Round, Standings, mix, to_weights,
 };
 use primitives::{Digest, DurationMs, Hotkey, Timestamp, Uid, Unit};
 use proptest::prelude::*;

@@ -87,7 +87,13 @@ impl Mechanism for Primes {
     }
 
     fn limits(&self) -> Limits {
-        Limits { submission_bytes: 16 << 10, items: 1, examine: DurationMs(100), memory_bytes: 1 << 20, fetches: 0 }
+        Limits {
+            submission_bytes: 16 << 10,
+            items: 1,
+            examine: DurationMs(100),
+            memory_bytes: 1 << 20,
+            fetches: 0,
+        }
     }
 
     fn aggregation(&self) -> Aggregation {
