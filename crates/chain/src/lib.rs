@@ -125,13 +125,25 @@ pub trait Chain: Send + Sync {
         at: BlockNumber,
     ) -> impl Future<Output = Result<Rao, ReadError>> + Send;
 
-    /// Submits `call` for `origin` and waits until it stands in a block.
+    /// The nonce of an account's next extrinsic as of `at`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn nonce(
+        &self,
+        account: AccountId,
+        at: BlockNumber,
+    ) -> impl Future<Output = Result<u32, ReadError>> + Send;
+
+    /// Submits `call` for `origin` and waits until it stands in a block. Of two calls with the same nonce one is carried
+    /// out at most; without a nonce it is the next one.
     ///
     /// # Errors
     /// [`SubmitError::Refused`] by the chain, [`SubmitError::Unknown`] where the answer was lost.
     fn submit(
         &self,
         origin: AccountId,
+        nonce: Option<u32>,
         call: Call,
     ) -> impl Future<Output = Result<Included, SubmitError>> + Send;
 }

@@ -209,19 +209,6 @@ impl Handle {
         let states = self.0.shared.states.read().unwrap_or_else(PoisonError::into_inner);
         states.back().cloned().expect("the newest state is always kept")
     }
-
-    /// [`Chain::submit`] for an extrinsic that may carry a nonce.
-    ///
-    /// # Errors
-    /// [`SubmitError`].
-    pub async fn submit_extrinsic(&self, extrinsic: Extrinsic) -> Result<Included, SubmitError> {
-        let call = extrinsic.call.name();
-        let unknown = || SubmitError::Unknown { call, reason: self.0.shared.end_reason() };
-        let _place = self.0.shared.waiting.acquire().await.map_err(|_| unknown())?;
-        let (reply, answer) = oneshot::channel();
-        self.0.commands.send(Command::Submit { extrinsic, reply }).map_err(|_| unknown())?;
-        answer.await.map_err(|_| unknown())?
-    }
 }
 
 impl Chain for Handle {
@@ -246,8 +233,22 @@ impl Chain for Handle {
         Ok(self.state_at(at)?.balance(account))
     }
 
-    async fn submit(&self, origin: AccountId, call: Call) -> Result<Included, SubmitError> {
-        self.submit_extrinsic(Extrinsic { origin, nonce: None, call }).await
+    async fn nonce(&self, account: AccountId, at: BlockNumber) -> Result<u32, ReadError> {
+        Ok(self.state_at(at)?.nonce(account))
+    }
+
+    async fn submit(
+        &self,
+        origin: AccountId,
+        nonce: Option<u32>,
+        call: Call,
+    ) -> Result<Included, SubmitError> {
+        let unknown = || SubmitError::Unknown { call: call.name(), reason: self.0.shared.end_reason() };
+        let _place = self.0.shared.waiting.acquire().await.map_err(|_| unknown())?;
+        let (reply, answer) = oneshot::channel();
+        let extrinsic = Extrinsic { origin, nonce, call: call.clone() };
+        self.0.commands.send(Command::Submit { extrinsic, reply }).map_err(|_| unknown())?;
+        answer.await.map_err(|_| unknown())?
     }
 }
 

@@ -1,7 +1,7 @@
 //! Validator and miner as pure step machines: an event goes in, effects come out.
 //!
 //! [`Validator::step`] and [`Miner::step`] read no clock, touch no file and open no socket. Whoever drives them
-//! (the simulator, later a server) carries out their [`Effect`]s in order and feeds back what came of them as
+//! (the simulator, or [`driver`] over HTTP) carries out their [`Effect`]s in order and feeds back what came of them as
 //! [`Event`]s. What must survive a crash is written as facts through [`Effect::Commit`] before any effect behind
 //! it happens, and a machine that is started again from its facts goes on where it was. [`worker`] takes the
 //! validator's evaluation queue through leases, [`desk`] hands out a round's tasks to miners.
@@ -11,6 +11,7 @@
 pub mod axon;
 pub mod dendrite;
 pub mod desk;
+pub mod driver;
 mod machine;
 mod miner;
 mod outbox;

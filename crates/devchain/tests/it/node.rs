@@ -21,8 +21,8 @@ fn instant() -> Config {
 }
 
 async fn with_subnet(node: &Handle) {
-    node.submit(cold(2), Call::RegisterNetwork { hotkey: hot(2) }).await.unwrap();
-    node.submit(cold(2), Call::StartCall { netuid: NET }).await.unwrap();
+    node.submit(cold(2), None, Call::RegisterNetwork { hotkey: hot(2) }).await.unwrap();
+    node.submit(cold(2), None, Call::StartCall { netuid: NET }).await.unwrap();
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn a_call_is_included_or_refused_with_its_reason() {
         let node = spawn(instant()).unwrap();
         with_subnet(&node).await;
         let included =
-            node.submit(cold(3), Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await.unwrap();
+            node.submit(cold(3), None, Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await.unwrap();
         assert_eq!((included.block, included.index), (3, 0));
-        let again = node.submit(cold(3), Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await;
+        let again = node.submit(cold(3), None, Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await;
         let refusal = ModuleError::HotKeyAlreadyRegisteredInSubNet.into();
         assert_eq!(again, Err(SubmitError::Refused { call: "burned_register", refusal }));
         let subnet = node.subnet(NET, 3).await.unwrap();
@@ -48,7 +48,7 @@ fn a_call_is_included_or_refused_with_its_reason() {
 fn a_stepped_node_takes_all_that_waits_into_one_block() {
     run(async {
         let node = spawn(Config::stepped(genesis())).unwrap();
-        let send = |n| node.submit(cold(n), Call::Transfer { to: cold(9), amount: Rao(5) });
+        let send = |n| node.submit(cold(n), None, Call::Transfer { to: cold(9), amount: Rao(5) });
         let step = async {
             // Both calls are on their way once they have been polled, which `join` does first.
             node.step(Some(Timestamp(77))).unwrap()
@@ -76,7 +76,7 @@ fn a_node_with_a_clock_makes_blocks_by_itself() {
             assert_eq!((head.number, head.parent), (number, last.hash));
             last = head;
         }
-        node.submit(cold(3), Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap();
+        node.submit(cold(3), None, Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap();
     });
 }
 
@@ -102,7 +102,7 @@ fn a_node_goes_on_where_its_log_ends() {
         let config = Config { folder: Some(folder.path().to_owned()), snapshot_every: 4, ..instant() };
         let node = spawn(config.clone()).unwrap();
         with_subnet(&node).await;
-        node.submit(cold(SUDO), set(H::Tempo(4))).await.unwrap();
+        node.submit(cold(SUDO), None, set(H::Tempo(4))).await.unwrap();
         for _ in 0..7 {
             node.step(None).unwrap();
         }
@@ -114,7 +114,7 @@ fn a_node_goes_on_where_its_log_ends() {
         let report = node.report().unwrap();
         assert_eq!((report.snapshot, report.replayed), (Some(8), 2));
         assert_eq!(
-            node.submit(cold(3), Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap().block,
+            node.submit(cold(3), None, Call::Transfer { to: cold(4), amount: Rao(1) }).await.unwrap().block,
             11
         );
     });
