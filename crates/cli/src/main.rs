@@ -6,7 +6,10 @@
 
 mod data;
 mod epoch_file;
+mod rehearsal;
 mod score;
+mod show;
+mod source;
 mod storm;
 mod up;
 mod wallet;
@@ -16,6 +19,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use miette::{Diagnostic, Report};
 use thiserror::Error;
+
+/// The exit code of a run that was ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 /// The weigh house of machine intelligence: a whole Bittensor subnet on your machine.
 #[derive(Parser)]
@@ -27,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a whole subnet in this process: chain, validators, honest and dishonest miners. The default.
+    /// Run a whole subnet on this machine: chain, validators, honest and dishonest miners, website. The default.
     Up(up::UpArguments),
     /// The chain's rules by themselves.
     #[command(subcommand)]
@@ -64,8 +70,18 @@ enum ChainCommand {
 
 #[derive(Subcommand)]
 enum SimCommand {
-    /// Run a scenario over many seeds and check its invariants at every block.
-    Run(storm::StormArguments),
+    /// Run a scenario that ships with this program.
+    #[command(subcommand)]
+    Run(RunCommand),
+}
+
+#[derive(Subcommand)]
+enum RunCommand {
+    /// Many seeds of a small subnet in bad weather: messages are lost, doubled and late, parties crash; every invariant
+    /// is checked at every block.
+    Storm(storm::StormArguments),
+    /// A whole dataset subnet on real text in virtual time: the same seed gives the same bits.
+    Dataset(rehearsal::RehearsalArguments),
 }
 
 /// A command failed.
@@ -84,6 +100,9 @@ enum Failure {
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Rehearsal(#[from] rehearsal::RehearsalError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Storm(#[from] storm::StormError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -96,6 +115,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Up(error) => error.exit_code(),
+            Failure::Rehearsal(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
@@ -109,8 +129,11 @@ fn main() -> ExitCode {
     let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
         Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
         Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
-        Command::Sim(SimCommand::Run(arguments)) => {
+        Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
+        }
+        Command::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => {
+            rehearsal::run(&arguments).map_err(Failure::from)
         }
         Command::Data(command) => data::run(&command).map_err(Failure::from),
         Command::Score(command) => score::run(&command).map_err(Failure::from),

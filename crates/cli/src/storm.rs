@@ -1,11 +1,11 @@
-//! `weigh sim run`: many seeds of one scenario, its invariants checked at every block.
+//! `weigh sim run storm`: many seeds of one scenario, its invariants checked at every block.
 
 use std::{
     io::Write as _,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::Diagnostic;
 use rayon::prelude::*;
@@ -13,17 +13,8 @@ use serde_json::json;
 use sim::{InMemory, RunError, Scenario, World};
 use thiserror::Error;
 
-/// A scenario that ships with the binary.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum ScenarioName {
-    /// 3 validators, 8 miners of which 3 are dishonest; messages are lost, doubled and late, parties crash.
-    Storm,
-}
-
 #[derive(Args)]
 pub(crate) struct StormArguments {
-    /// Which scenario.
-    scenario: ScenarioName,
     /// How many seeds.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
@@ -60,7 +51,6 @@ pub(crate) enum StormError {
 }
 
 pub(crate) fn run(arguments: &StormArguments) -> Result<(), StormError> {
-    let ScenarioName::Storm = arguments.scenario;
     let seeds = arguments.seeds;
     let bar = ProgressBar::new(seeds).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")

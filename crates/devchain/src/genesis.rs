@@ -79,6 +79,9 @@ pub struct Settings {
     pub commitment_space: u64,
     /// Price of the first registration in a new subnet.
     pub initial_burn: Rao,
+    /// Whether a neuron may serve on the own host. The main network refuses that; a subnet on one machine has no other
+    /// place.
+    pub serve_on_loopback: bool,
     /// Settings of a new subnet.
     pub new_subnet: Hyperparameters,
 }
@@ -102,6 +105,7 @@ impl Default for Settings {
             max_take: 11_796,
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
+            serve_on_loopback: false,
             new_subnet: Hyperparameters::default(),
         }
     }

@@ -20,7 +20,8 @@ impl Ledger {
         if axon.ip_type != 4 && axon.ip_type != 6 {
             return Err(ModuleError::InvalidIpType);
         }
-        if !is_allowed(axon.ip, axon.ip_type) {
+        let is_local = self.settings.serve_on_loopback && is_loopback(axon.ip, axon.ip_type);
+        if !is_local && !is_allowed(axon.ip, axon.ip_type) {
             return Err(ModuleError::InvalidIpAddress);
         }
         let limit = self.hyperparameters(netuid).serving_rate_limit;
@@ -41,6 +42,13 @@ impl Ledger {
         self.put(&AXONS, &(netuid, hotkey), &AxonInfo { block: self.block, axon: *axon });
         self.emit(Event::AxonServed { netuid, hotkey });
         Ok(())
+    }
+}
+
+fn is_loopback(ip: u128, ip_type: u8) -> bool {
+    match u32::try_from(ip) {
+        Ok(ip) if ip_type == 4 => Ipv4Addr::from(ip).is_loopback(),
+        _ => ip_type == 6 && Ipv6Addr::from(ip).is_loopback(),
     }
 }
 

@@ -39,3 +39,33 @@ pub trait Strategy: Send + Sync {
         false
     }
 }
+
+impl<S: Strategy + ?Sized> Strategy for &S {
+    fn id(&self) -> &'static str {
+        (**self).id()
+    }
+
+    fn about(&self) -> &'static str {
+        (**self).about()
+    }
+
+    fn is_honest(&self) -> bool {
+        (**self).is_honest()
+    }
+
+    fn appetite(&self, planned: usize) -> usize {
+        (**self).appetite(planned)
+    }
+
+    fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
+        (**self).make(work)
+    }
+
+    fn rework(&self, hotkey: Hotkey, published: &[u8]) -> Option<Vec<u8>> {
+        (**self).rework(hotkey, published)
+    }
+
+    fn is_copier(&self) -> bool {
+        (**self).is_copier()
+    }
+}

@@ -18,7 +18,9 @@ mod world;
 
 pub use invariants::Violation;
 pub use parties::Party;
-pub use report::{EpochReport, MinerLine, MinerSummary, Summary, ValidatorSummary};
+pub use report::{
+    EpochReport, MinerLine, MinerSummary, Summary, ValidatorSummary, share, value, verified_tokens,
+};
 pub use scenario::{Faults, MinerPlan, Scenario};
 pub use setup::SetupError;
 pub use stores::{InMemory, Keeping, Stores};

@@ -69,6 +69,8 @@ pub struct MinerSummary {
     pub verified_tokens: u64,
     /// Tokens verified in the last round, which the next epoch pays.
     pub unpaid_tokens: u64,
+    /// What a verified token of its newest judged round was worth; none where none was verified.
+    pub value: Option<f64>,
     /// In which epoch of the run it registered.
     pub joined_in_epoch: u64,
     /// The reasons of its judgements, newest last, each once.
@@ -245,6 +247,7 @@ impl World {
                 .filter(|(round, _)| **round >= last)
                 .map(|(_, one)| verified_tokens(one))
                 .sum(),
+            value: own().next_back().and_then(|(_, one)| value(one)),
             joined_in_epoch: party.joins_in_epoch,
             reasons,
         }
@@ -252,13 +255,25 @@ impl World {
 }
 
 /// The tokens that a judgement counts.
+#[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count below 2^53")]
-fn verified_tokens(judgement: &Judgement) -> u64 {
+pub fn verified_tokens(judgement: &Judgement) -> u64 {
     let part = judgement.parts.iter().find(|(name, _)| name == "verified_tokens");
     part.map_or(0, |(_, value)| *value as u64)
 }
 
+/// Worth by verified token, in a judgement that has both.
+#[must_use]
+pub fn value(judgement: &Judgement) -> Option<f64> {
+    let part =
+        |wanted: &str| judgement.parts.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    let tokens = part("verified_tokens").filter(|tokens| *tokens > 0.0)?;
+    Some(part("worth_tokens")? / tokens)
+}
+
+/// A part of a whole; 0 of nothing.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
-fn share(part: u64, whole: u64) -> f64 {
+pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -26,7 +26,7 @@ use std::{
 use chain::{Call, Chain, SubmitError, Subnet};
 use mechanisms::{ErasedMechanism, Lane, Strategy};
 use primitives::{BlockNumber, Hotkey, Seed, Timestamp};
-use protocol::Signer;
+use protocol::{Signer, UnixNanos};
 use store::{Commit, Json, NewEvent, Store, StoreError, artifacts::Artifacts};
 use thiserror::Error;
 use tokio::{
@@ -66,6 +66,8 @@ pub struct Config<C> {
     pub artifacts: Arc<dyn Artifacts>,
     /// Where its axon listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Until when an earlier run of this neuron may have accepted requests: its axon accepts none from before.
+    pub accepted_until: UnixNanos,
     /// The subnet owner's task desk.
     pub desk: Option<dendrite::Peer>,
     /// The limits of its axon.
@@ -268,6 +270,7 @@ where
     let axon = axon::spawn(axon::Config {
         listen: config.listen,
         limits: config.axon_limits,
+        started: config.accepted_until,
         judge: judge(Arc::clone(&metagraph)),
         ..axon::Config::local(hotkey, vec![post::ask_route(inbox.clone(), config.pulse.clone())])
     })?;

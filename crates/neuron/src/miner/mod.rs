@@ -159,7 +159,12 @@ impl Miner {
                 self.open(&mut out, &subnet);
             }
             Event::View(subnet) => self.open(&mut out, &subnet),
-            Event::Answer { ask, result } => self.on_answer(&mut out, ask, result, now),
+            // What brings nothing is asked again with the next block, not at once.
+            Event::Answer { ask, result } => {
+                if !self.on_answer(&mut out, ask, result, now) {
+                    return out;
+                }
+            }
             Event::Asked { request, what, .. } => {
                 self.on_asked(&mut out, request, &what);
                 return out;
@@ -313,14 +318,15 @@ impl Miner {
         out.push(Effect::Ask { ask, to, what });
     }
 
+    /// Takes an answer; false where it brings nothing.
     fn on_answer(
         &mut self,
         out: &mut Vec<Effect>,
         ask: AskId,
         result: Result<Answer, AskFailure>,
         now: Timestamp,
-    ) {
-        let Some(question) = self.questions.remove(&ask) else { return };
+    ) -> bool {
+        let Some(question) = self.questions.remove(&ask) else { return false };
         let running = self.plan.as_ref().map(|plan| plan.round.number);
         match (question, result) {
             (Question::Lease { round }, Ok(Answer::Leases(leased))) if running == Some(round) => {
@@ -336,8 +342,9 @@ impl Miner {
                 let answer = self.strategy.rework(self.identity.hotkey, &bytes);
                 self.on_made(out, round, task, answer, now);
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     fn on_made(

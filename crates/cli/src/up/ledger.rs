@@ -1,0 +1,359 @@
+//! The house's public record, written from the validators' logs and the chain.
+//!
+//! Everything is read from what is durable already, and each record has a key: after a crash the last stretch is read again
+//! and changes nothing. A validator's log is read from where its newest round opened.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chain::{Subnet, WeightVector};
+use corpus::Extent;
+use mechanisms::{CaseResult, ErasedMechanism, MechanismError, dataset};
+use neuron::{Identity, PartLine, Purpose, SubmissionOutcome, Validator, ValidatorFact, rounds::Plan};
+use primitives::{Digest, Hotkey, Seed, Timestamp, Uid};
+use store::{Commit, EventNumber, MAX_PAGE, Store, StoreError};
+use thiserror::Error;
+use web::record::{self, NeuronLine, Record, Role, TaskLine};
+use worker::{Examination, Receipt};
+
+use crate::source;
+
+/// Most records in one commit.
+const RECORDS_PER_COMMIT: usize = 2_000;
+/// Rounds whose plans are kept: the present one, the one before, and one more for stragglers.
+const ROUNDS_KEPT: usize = 3;
+
+/// The record could not be written.
+#[derive(Debug, Error)]
+pub(crate) enum LedgerError {
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A round can't be planned.
+    #[error(transparent)]
+    Plan(#[from] MechanismError),
+    /// A fact or a record can't be read or written.
+    #[error("event can't be read: {0}")]
+    Event(#[from] store::JsonError),
+}
+
+/// A neuron's part in the house.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) cast: Option<record::Cast>,
+}
+
+/// One validator's log, as far as it has been read.
+struct Followed {
+    identity: Identity,
+    store: Arc<dyn Store>,
+    read: EventNumber,
+    lines: BTreeMap<(u64, Hotkey, u32), PartLine>,
+    weights: BTreeMap<u64, WeightVector>,
+}
+
+/// Writes the house's record.
+pub(crate) struct Ledger {
+    house: Arc<dyn Store>,
+    mechanism: &'static dyn ErasedMechanism,
+    jobs: Vec<Arc<Vec<u8>>>,
+    parts: BTreeMap<Hotkey, Part>,
+    validators: Vec<Followed>,
+    plans: BTreeMap<u64, Plan>,
+    audit_seeds: BTreeMap<u64, Seed>,
+    present: BTreeMap<Uid, (Hotkey, u64)>,
+    closed: Option<u64>,
+}
+
+impl Ledger {
+    /// A writer that knows what the record says already.
+    pub(crate) fn open(
+        house: Arc<dyn Store>,
+        mechanism: &'static dyn ErasedMechanism,
+        jobs: Vec<Arc<Vec<u8>>>,
+        parts: BTreeMap<Hotkey, Part>,
+        validators: Vec<(Identity, Arc<dyn Store>)>,
+    ) -> Result<Self, LedgerError> {
+        let mut ledger = Self {
+            house,
+            mechanism,
+            jobs,
+            parts,
+            validators: Vec::new(),
+            plans: BTreeMap::new(),
+            audit_seeds: BTreeMap::new(),
+            present: BTreeMap::new(),
+            closed: None,
+        };
+        ledger.remember()?;
+        for (identity, store) in validators {
+            let read = newest_round(&*store, &identity)?;
+            let (lines, weights) = (BTreeMap::new(), BTreeMap::new());
+            ledger.validators.push(Followed { identity, store, read, lines, weights });
+        }
+        Ok(ledger)
+    }
+
+    /// Reads who is there and which epochs have closed.
+    fn remember(&mut self) -> Result<(), LedgerError> {
+        let mut after = EventNumber::START;
+        loop {
+            let page = self.house.read(record::LOG, after, MAX_PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.number;
+            for event in &page {
+                match event.kind.as_str() {
+                    "Registered" | "Deregistered" | "EpochClosed" => match event.body.read::<Record>()? {
+                        Record::Registered { uid, hotkey, block, .. } => {
+                            self.present.insert(uid, (hotkey, block));
+                        }
+                        Record::Deregistered { uid, hotkey, .. } => {
+                            self.present.retain(|at, (known, _)| (*at, *known) != (uid, hotkey));
+                        }
+                        Record::EpochClosed { epoch, .. } => self.closed = self.closed.max(Some(epoch)),
+                        _ => {}
+                    },
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// How often the house has been opened.
+    pub(crate) fn times_opened(&self) -> Result<u64, LedgerError> {
+        let mut times = 0;
+        while self.house.find(record::LOG, &format!("opened/{}", times + 1))?.is_some() {
+            times += 1;
+        }
+        Ok(times)
+    }
+
+    /// Appends one record.
+    pub(crate) fn append(&self, one: &Record, now: Timestamp) -> Result<(), LedgerError> {
+        self.append_all(std::slice::from_ref(one), now)
+    }
+
+    fn append_all(&self, records: &[Record], now: Timestamp) -> Result<(), LedgerError> {
+        for part in records.chunks(RECORDS_PER_COMMIT) {
+            let mut commit = Commit::new();
+            for one in part {
+                commit = commit.event(record::LOG, one.event(now)?);
+            }
+            self.house.commit(&commit)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down all that has happened up to this block. Gives the epoch that has closed with it.
+    pub(crate) fn catch_up(&mut self, subnet: &Subnet, now: Timestamp) -> Result<Option<u64>, LedgerError> {
+        let mut records = self.registrations(subnet);
+        for at in 0..self.validators.len() {
+            self.facts(at, &mut records)?;
+        }
+        let closed = self.closed_epoch(subnet);
+        if let Some(epoch) = closed {
+            records.push(Record::EpochClosed {
+                epoch,
+                block: subnet.schedule.last_epoch_block,
+                neurons: subnet.neurons.iter().map(|neuron| neuron_line(neuron, subnet)).collect(),
+            });
+            self.closed = Some(epoch);
+        }
+        self.append_all(&records, now)?;
+        Ok(closed)
+    }
+
+    /// The epoch that ran last, where it is not written down.
+    fn closed_epoch(&self, subnet: &Subnet) -> Option<u64> {
+        let last = subnet.schedule.epoch_index.checked_sub(1)?;
+        self.closed.is_none_or(|closed| closed < last).then_some(last)
+    }
+
+    fn registrations(&mut self, subnet: &Subnet) -> Vec<Record> {
+        let mut records = Vec::new();
+        for neuron in &subnet.neurons {
+            let now = (neuron.hotkey, neuron.registered_at);
+            let before = self.present.insert(neuron.uid, now);
+            if before == Some(now) {
+                continue;
+            }
+            if let Some((hotkey, _)) = before {
+                let block = neuron.registered_at;
+                records.push(Record::Deregistered { uid: neuron.uid, hotkey, block });
+            }
+            let stranger = || Part { name: neuron.hotkey.to_string(), role: Role::Miner, cast: None };
+            let Part { name, role, cast } = self.parts.get(&neuron.hotkey).cloned().unwrap_or_else(stranger);
+            let (uid, hotkey, block) = (neuron.uid, neuron.hotkey, neuron.registered_at);
+            records.push(Record::Registered { uid, hotkey, name, role, cast, block });
+        }
+        records
+    }
+
+    fn facts(&mut self, at: usize, records: &mut Vec<Record>) -> Result<(), LedgerError> {
+        loop {
+            let followed = &self.validators[at];
+            let log = Validator::log(&followed.identity);
+            let page = followed.store.read(&log, followed.read, MAX_PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            self.validators[at].read = last.number;
+            for event in &page {
+                let fact: ValidatorFact = event.body.read()?;
+                self.fact(at, fact, records)?;
+            }
+        }
+    }
+
+    fn fact(&mut self, at: usize, fact: ValidatorFact, records: &mut Vec<Record>) -> Result<(), LedgerError> {
+        let validator = self.validators[at].identity.hotkey;
+        match fact {
+            ValidatorFact::RoundOpened { mut round } if !self.plans.contains_key(&round.number) => {
+                round.jobs.clone_from(&self.jobs);
+                let (number, block, deadline) = (round.number, round.opened_at, round.deadline);
+                let plan = Plan::of(round, self.mechanism)?;
+                let tasks = plan.tasks.iter().map(|task| task_line(task.id, &task.bytes)).collect();
+                records.push(Record::RoundOpened { round: number, block, deadline, tasks });
+                self.plans.insert(number, plan);
+                self.forget();
+            }
+            ValidatorFact::RoundSealed { round, audit_seed, commitments } => {
+                if self.audit_seeds.insert(round, audit_seed).is_none() {
+                    let lines = commitments.iter().map(|(hotkey, of)| (*hotkey, of.root, of.block));
+                    records.push(Record::RoundSealed { round, audit_seed, commitments: lines.collect() });
+                }
+            }
+            ValidatorFact::ManifestListed { round, hotkey, lines, .. } => {
+                let Some(plan) = self.plans.get(&round) else { return Ok(()) };
+                let placed = lines.iter().filter_map(|line| Some((*plan.by_id.get(&line.task)?, *line)));
+                let known = &mut self.validators[at].lines;
+                known.extend(placed.map(|(task, line)| ((round, hotkey, task), line)));
+            }
+            ValidatorFact::Examined { round, hotkey, task, result } => {
+                let Some(line) = self.validators[at].lines.get(&(round, hotkey, task)).copied() else {
+                    return Ok(());
+                };
+                let receipt = self.receipt(round, hotkey, task, &line, &result);
+                records.push(Record::Examined {
+                    validator,
+                    round,
+                    task,
+                    miner: hotkey,
+                    submission: line.part,
+                    bytes: line.bytes,
+                    outcome: result.outcome,
+                    finding: result.examined,
+                    receipt,
+                    cpu: None,
+                });
+            }
+            ValidatorFact::RoundJudged { round, verdict } => {
+                records.push(Record::Judged { validator, round, judgements: verdict.judgements });
+            }
+            ValidatorFact::WeightsDecided { epoch, weights } => {
+                self.validators[at].weights.insert(epoch, weights);
+            }
+            ValidatorFact::Settled {
+                purpose: Purpose::Weights { epoch },
+                outcome: SubmissionOutcome::Included,
+            } => {
+                let Some(weights) = self.validators[at].weights.remove(&epoch) else { return Ok(()) };
+                let weights = weights.uids.into_iter().zip(weights.values).collect();
+                records.push(Record::WeightsSet { validator, epoch, block: None, weights });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The digest of the receipt that the validator's examination comes to.
+    fn receipt(
+        &self,
+        round: u64,
+        hotkey: Hotkey,
+        task: u32,
+        line: &PartLine,
+        result: &CaseResult<String>,
+    ) -> Option<Digest> {
+        let planned = self.plans.get(&round)?.tasks.get(task as usize)?;
+        let job = Examination {
+            mechanism: self.mechanism.id().to_owned(),
+            round,
+            hotkey,
+            task,
+            task_json: String::from_utf8(planned.bytes.clone()).ok()?,
+            root: line.root,
+            part: line.part,
+            audit_seed: *self.audit_seeds.get(&round)?,
+        };
+        Some(Receipt::of(&job, result, &self.mechanism.engine()).digest())
+    }
+
+    fn forget(&mut self) {
+        while self.plans.len() > ROUNDS_KEPT {
+            let Some((gone, _)) = self.plans.pop_first() else { return };
+            self.audit_seeds.remove(&gone);
+            for followed in &mut self.validators {
+                followed.lines.retain(|(round, ..), _| *round > gone);
+                followed.weights.retain(|epoch, _| *epoch > gone);
+            }
+        }
+    }
+}
+
+/// Where a validator's newest round but one opened in its log: everything before has been written down.
+fn newest_round(store: &dyn Store, identity: &Identity) -> Result<EventNumber, StoreError> {
+    let log = Validator::log(identity);
+    let mut opened: BTreeSet<EventNumber> = BTreeSet::new();
+    let mut after = EventNumber::START;
+    loop {
+        let page = store.read(&log, after, MAX_PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = last.number;
+        opened.extend(page.iter().filter(|event| event.kind == "RoundOpened").map(|event| event.number));
+        while opened.len() > 2 {
+            opened.pop_first();
+        }
+    }
+    Ok(opened.first().map_or(EventNumber::START, |first| EventNumber(first.0.saturating_sub(1))))
+}
+
+fn task_line(id: Digest, bytes: &[u8]) -> TaskLine {
+    let Ok(dataset::Task { extent, .. }) = serde_json::from_slice(bytes) else {
+        return TaskLine { id, about: String::new(), entries: None, bytes: bytes.len() as u64 };
+    };
+    let (about, entries) = match &extent {
+        Extent::Files(slice) => {
+            let paths = slice.entries();
+            let about = match paths {
+                [] => String::new(),
+                [only] => only.path.clone(),
+                [first, .., last] => format!("{} … {}", first.path, last.path),
+            };
+            (about, Some(paths.len() as u64))
+        }
+        Extent::Archive(range) => {
+            (format!("{}, bytes {} to {}", range.path, range.first_byte, range.end_byte()), None)
+        }
+    };
+    TaskLine { id, about, entries, bytes: source::length(&extent) }
+}
+
+fn neuron_line(neuron: &chain::Neuron, subnet: &Subnet) -> NeuronLine {
+    let age = subnet.head.number.saturating_sub(neuron.registered_at);
+    NeuronLine {
+        uid: neuron.uid,
+        hotkey: neuron.hotkey,
+        stake: neuron.alpha_stake,
+        validator_permit: neuron.validator_permit,
+        incentive: neuron.incentive.first().copied().unwrap_or(0),
+        dividends: neuron.dividends,
+        validator_trust: neuron.validator_trust,
+        consensus: neuron.consensus,
+        earned: neuron.emission,
+        registered_at: neuron.registered_at,
+        immune: age < u64::from(subnet.hyperparameters.immunity_period),
+    }
+}

@@ -1,0 +1,478 @@
+//! `weigh up`: a whole subnet on this machine, on real text.
+//!
+//! A local chain with a durable log, validators, honest miners and attackers, each with its own key, store, axon and
+//! dendrite, all over HTTP on the loopback; examinations in child processes; a website over the public record. Block by block
+//! this module makes the chain go on, and has everything written down.
+
+mod cast;
+mod folder;
+mod found;
+mod ledger;
+mod stage;
+mod tally;
+
+use std::{
+    io,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use devchain::{Handle as Node, NodeError};
+use mechanisms::{
+    ErasedMechanism,
+    dataset::{self, Dataset},
+};
+use miette::Diagnostic;
+use neuron::{
+    axon::system_clock,
+    driver::{DriveError, Pulse},
+};
+use primitives::{DurationMs, Seed, Timestamp};
+use protocol::{UnixNanos, Window};
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::watch;
+use web::record::{Live, Record};
+
+use crate::{
+    show::Show,
+    source::{self, OpenSource, SourceOpenError, TASKS_PER_ROUND},
+};
+use cast::UnknownStrategy;
+use folder::{FolderError, Founding, HouseFolder, Lock};
+use found::{FoundError, Parties};
+use ledger::{Ledger, LedgerError};
+use stage::{Stage, StageError};
+use tally::Tally;
+
+/// The least time between two blocks where somebody watches: an epoch is then ten seconds and can be read.
+const BLOCK_TIME: DurationMs = DurationMs(500);
+/// The same where the number of epochs is given: nobody waits longer than the work takes.
+const BLOCK_TIME_COUNTED: DurationMs = DurationMs(40);
+/// A block is made after this long, also where somebody is still at work: by then one is stuck, and the chain goes on
+/// without it, as the real one would.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How far a request's time may lie before its receiver's clock, in nanoseconds.
+const SKEW_NANOS: u64 = Window::STANDARD.skew_max_s * 1_000_000_000;
+/// How often it is looked whether all are done.
+const LOOK_EVERY: Duration = Duration::from_millis(4);
+/// How long parties have to end.
+const STOP_TIME: Duration = Duration::from_secs(2);
+/// Most validators: of a local subnet's slots.
+const VALIDATORS_MAX: i64 = 32;
+/// Most honest miners.
+const MINERS_MAX: i64 = 128;
+
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// Stop after so many epochs, in a subnet that begins anew and leaves nothing behind unless --state says where;
+    /// without it, go on until Ctrl-C.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+    /// A folder of HTML, Markdown and text, or a web archive; without it, the crate registry under CARGO_HOME.
+    #[arg(long, value_name = "PATH")]
+    source: Option<PathBuf>,
+    /// Keys and tasks follow from it.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Validators.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=VALIDATORS_MAX))]
+    validators: Option<u16>,
+    /// Honest miners, of differing diligence.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=MINERS_MAX))]
+    miners: Option<u16>,
+    /// An attacker of this kind; may be given more than once, and replaces the usual four. `none` for none.
+    #[arg(long = "attack", value_name = "NAME")]
+    attacks: Vec<String>,
+    /// The least time between two blocks, in milliseconds.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    block_time: Option<u32>,
+    /// The website's port; where it is taken, the next free one.
+    #[arg(long, default_value_t = 8420)]
+    port: u16,
+    /// Where the subnet's state lies.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// One JSON object per line on standard output, the summary last.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Default for UpArguments {
+    fn default() -> Self {
+        Self {
+            epochs: None,
+            source: None,
+            seed: None,
+            validators: None,
+            miners: None,
+            attacks: Vec::new(),
+            block_time: None,
+            port: 8420,
+            state: None,
+            json: false,
+        }
+    }
+}
+
+/// The subnet did not come up, or came down.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum UpError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Source(#[from] SourceOpenError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Strategy(#[from] UnknownStrategy),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Found(#[from] FoundError),
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error("the public record can't be written")]
+    Ledger(#[from] LedgerError),
+    /// The chain ended.
+    #[error(transparent)]
+    #[diagnostic(help("look whether the disk is full; begin anew with `weigh reset`"))]
+    Node(#[from] NodeError),
+    /// A neuron ended and can't come back.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// There is no runtime.
+    #[error("could not start the runtime: {0}")]
+    Runtime(io::Error),
+    /// Nobody reads the output.
+    #[error("could not write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl UpError {
+    /// 2 where other arguments would help, 10 where it runs already, 1 else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            UpError::Source(_) | UpError::Strategy(_) => 2,
+            UpError::Folder(error) => error.exit_code(),
+            _ => 1,
+        }
+    }
+}
+
+/// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
+pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, UpError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(UpError::Runtime)?;
+    let done = runtime.block_on(run_in(arguments));
+    // What still computes is left alone: all that counts is durable.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done
+}
+
+async fn run_in(arguments: &UpArguments) -> Result<ExitCode, UpError> {
+    let mut show = Show::new(arguments.json);
+    let interrupted = interrupts()?;
+    // A counted run has a place of its own, which goes with it.
+    let passing = match (&arguments.state, arguments.epochs) {
+        (None, Some(_)) => Some(tempfile::tempdir()?),
+        _ => None,
+    };
+    let named = passing.as_ref().map(tempfile::TempDir::path).or(arguments.state.as_deref());
+    let folder = HouseFolder::of(named)?;
+    let lock = folder.lock()?;
+    let opened = source::open(arguments.source.as_deref())?;
+    show.source(&opened)?;
+    let mut house = House::open(arguments, folder, lock, opened, &mut show).await?;
+    let done = house.run(arguments.epochs, &interrupted, &mut show).await;
+    house.close().await;
+    let was_interrupted = done?;
+    show.summary(&house.summary()?)?;
+    Ok(ExitCode::from(if was_interrupted { crate::INTERRUPTED } else { 0 }))
+}
+
+/// Becomes true when somebody wants the run to end.
+fn interrupts() -> Result<watch::Receiver<bool>, UpError> {
+    let (interrupt, interrupted) = watch::channel(false);
+    ctrlc::set_handler(move || {
+        interrupt.send_replace(true);
+    })
+    .map_err(io::Error::other)?;
+    Ok(interrupted)
+}
+
+/// A house with its doors open.
+struct House {
+    node: Node,
+    parties: Parties,
+    stage: Stage,
+    pulse: Pulse,
+    ledger: Ledger,
+    tally: Tally,
+    record: Arc<dyn store::Store>,
+    live: watch::Sender<Live>,
+    block_time: Duration,
+    /// Epochs that had closed when the doors were opened.
+    first_epoch: u64,
+    closed: u64,
+    _lock: Lock,
+}
+
+impl House {
+    async fn open(
+        arguments: &UpArguments,
+        folder: HouseFolder,
+        mut lock: Lock,
+        opened: OpenSource,
+        show: &mut Show,
+    ) -> Result<Self, UpError> {
+        let (founding, is_founded) = founding(arguments, &folder)?;
+        let seed = Seed::from_number(founding.seed);
+        let parties = parties(&founding, seed);
+        if !is_founded {
+            let path = folder.unfinished_chain()?;
+            let node = found::open(&parties, &path)?;
+            found::found(&node, &parties).await?;
+            drop(node);
+            folder.finish_chain()?;
+            folder.found(&founding)?;
+        }
+        let node = found::open(&parties, &folder.chain())?;
+        let netuid = found::subnet_of(&node, &parties)?.netuid;
+        let mechanism: &'static dyn ErasedMechanism = &Dataset;
+        let job = dataset::Job {
+            extents: opened.extents.clone(),
+            tasks_per_round: TASKS_PER_ROUND,
+            terms: dataset::Terms::plain(),
+        };
+        let jobs = vec![Arc::new(job.encode())];
+        let accepted_until = if is_founded { accepted_until(&node) } else { UnixNanos(0) };
+        let strategies = founding.miners.iter().map(|name| cast::strategy(name));
+        let strategies = strategies.collect::<Result<Vec<_>, _>>()?;
+        show.cast(founding.validators, strategies.iter().map(|strategy| &**strategy))?;
+
+        let stage = Stage::new(
+            stage::Plot {
+                folder: &folder,
+                node: &node,
+                netuid,
+                mechanism,
+                jobs: jobs.clone(),
+                source: Arc::clone(&opened.source),
+                strategies,
+                seed,
+                accepted_until,
+            },
+            &parties,
+        )?;
+        let record = folder.store("house")?;
+        let validators = stage.validator_logs(&parties);
+        let ledger = Ledger::open(Arc::clone(&record), mechanism, jobs, stage.parts(&parties), validators)?;
+        let mut tally = Tally::default();
+        tally.catch_up(&*record)?;
+        let block_time = match (arguments.block_time, arguments.epochs) {
+            (Some(millis), _) => DurationMs(millis.into()),
+            (None, Some(_)) => BLOCK_TIME_COUNTED,
+            (None, None) => BLOCK_TIME,
+        };
+        let head = node.state().head();
+        let subnet = node.state().subnet(netuid).map_err(FoundError::from)?;
+        ledger.append(
+            &Record::Opened {
+                times: ledger.times_opened()? + 1,
+                name: "Weighhouse".to_owned(),
+                netuid,
+                mechanism: mechanism.id().to_owned(),
+                tempo: found::TEMPO,
+                block_time,
+                source: opened.path.display().to_string(),
+                source_bytes: opened.bytes,
+                task_api: None,
+            },
+            now(),
+        )?;
+        lock.tell(None)?;
+        let reached = if is_founded { "goes on" } else { "begins" };
+        show.say(
+            &json!({"event": "started", "block": head.number, "netuid": netuid, "tempo": found::TEMPO,
+                "neurons": subnet.neurons.len(), "resumed": is_founded, "state": folder.path()}),
+            &format!(
+                "chain       {reached} at block {}, netuid {netuid}, tempo {} blocks, state in {}",
+                head.number,
+                found::TEMPO,
+                folder.path().display()
+            ),
+        )?;
+        let live = watch::Sender::new(Live::default());
+        let first_epoch = subnet.schedule.epoch_index;
+        let mut house = Self {
+            node,
+            parties,
+            stage,
+            pulse: Pulse::default(),
+            ledger,
+            tally,
+            record,
+            live,
+            block_time: Duration::from_millis(block_time.0.unsigned_abs()),
+            first_epoch,
+            closed: 0,
+            _lock: lock,
+        };
+        house.raise().await?;
+        // Requests that the run before could have accepted are refused: the first ones of this run come later.
+        let left = accepted_until.0.saturating_add(SKEW_NANOS).saturating_sub(system_clock().0);
+        tokio::time::sleep(Duration::from_nanos(left)).await;
+        show.remark(
+            "\nweights are committed in one epoch and revealed in the next: the first pay comes with the second",
+        )?;
+        Ok(house)
+    }
+
+    /// Starts every neuron. Their axons tell the chain where they listen, which takes a block.
+    async fn raise(&mut self) -> Result<(), UpError> {
+        let raised = self.stage.raise(&self.parties, &self.pulse);
+        tokio::pin!(raised);
+        loop {
+            tokio::select! {
+                done = &mut raised => break done?,
+                () = tokio::time::sleep(LOOK_EVERY * 5) => {
+                    let node = self.node.clone();
+                    tokio::task::spawn_blocking(move || node.step(None)).await.map_err(io::Error::other)??;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes blocks until enough epochs have closed or somebody interrupts; true for the latter.
+    async fn run(
+        &mut self,
+        epochs: Option<u64>,
+        interrupted: &watch::Receiver<bool>,
+        show: &mut Show,
+    ) -> Result<bool, UpError> {
+        let mut interrupted = interrupted.clone();
+        let mut bar = show.progress(found::TEMPO.into());
+        loop {
+            tokio::select! {
+                _ = interrupted.wait_for(|is_so| *is_so) => {
+                    bar.finish_and_clear();
+                    return Ok(true);
+                }
+                () = self.rest() => {}
+            }
+            if let Some(reason) = self.stage.mend(&self.parties, &self.pulse).await? {
+                show.remark(&format!("a neuron was started again: {reason}"))?;
+            }
+            if self.block().await? {
+                bar.finish_and_clear();
+                self.tally.catch_up(&*self.record)?;
+                show.epoch(&self.tally.newest_epoch())?;
+                self.closed += 1;
+                if epochs.is_some_and(|epochs| self.closed >= epochs) {
+                    return Ok(false);
+                }
+                bar = show.progress(found::TEMPO.into());
+            }
+            bar.inc(1);
+        }
+    }
+
+    /// Waits until the next block is due: the block time has passed and nobody is at work.
+    async fn rest(&self) {
+        let began = Instant::now();
+        let head = self.node.state().head().number;
+        tokio::time::sleep(self.block_time).await;
+        while !self.pulse.is_quiet(head) && began.elapsed() < PATIENCE {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Makes a block and writes down what has happened; true where an epoch has closed.
+    async fn block(&mut self) -> Result<bool, UpError> {
+        let node = self.node.clone();
+        let made = tokio::task::spawn_blocking(move || node.step(None)).await.map_err(io::Error::other)??;
+        let subnet = found::subnet_of(&self.node, &self.parties)?;
+        let closed = tokio::task::block_in_place(|| {
+            self.stage.at_block(&subnet, now())?;
+            self.ledger.catch_up(&subnet, now()).map_err(UpError::from)
+        })?;
+        let schedule = &subnet.schedule;
+        self.live.send_replace(Live {
+            block: made.head.number,
+            at: made.head.time,
+            epoch: schedule.epoch_index,
+            epoch_ends_at: schedule.last_epoch_block + u64::from(schedule.tempo),
+            queued: tokio::task::block_in_place(|| self.stage.queued(&self.parties, now())),
+            running: self.pulse.running() as u64,
+        });
+        Ok(closed.is_some_and(|epoch| epoch >= self.first_epoch))
+    }
+
+    /// Ends all neurons.
+    async fn close(&mut self) {
+        // Who doesn't end in time is left: all that counts is durable.
+        let _late = tokio::time::timeout(STOP_TIME, self.stage.fall()).await;
+    }
+
+    fn summary(&mut self) -> Result<sim::Summary, UpError> {
+        self.tally.catch_up(&*self.record)?;
+        let state = self.node.state();
+        Ok(self.tally.summary(self.closed, state.head().number, state.digest()))
+    }
+}
+
+/// What the house is founded with: as it was, or as the arguments say.
+fn founding(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Founding, bool), UpError> {
+    let attacks = match arguments.attacks.as_slice() {
+        [] => None,
+        [none] if none == "none" => Some(Vec::new()),
+        named => Some(named.to_vec()),
+    };
+    let wanted = Founding::new(
+        arguments.seed.unwrap_or(0),
+        arguments.validators.unwrap_or(3).into(),
+        cast::names(arguments.miners.unwrap_or(5).into(), attacks.as_deref())?,
+    );
+    let Some(known) = folder.founding()? else { return Ok((wanted, false)) };
+    let other = |what, found: String, wanted: String| {
+        UpError::from(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
+    };
+    if arguments.seed.is_some() && known.seed != wanted.seed {
+        return Err(other("seed", known.seed.to_string(), wanted.seed.to_string()));
+    }
+    if arguments.validators.is_some() && known.validators != wanted.validators {
+        return Err(other("validators", known.validators.to_string(), wanted.validators.to_string()));
+    }
+    let names_cast = arguments.miners.is_some() || !arguments.attacks.is_empty();
+    if names_cast && known.miners != wanted.miners {
+        return Err(other("miners", known.miners.join(", "), wanted.miners.join(", ")));
+    }
+    Ok((known, true))
+}
+
+/// Until when an earlier run may have accepted requests: it made a block now and then.
+fn accepted_until(node: &Node) -> UnixNanos {
+    let last = DurationMs(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
+    let until = node.state().head().time + last;
+    let nanos = u64::try_from(until.0).unwrap_or(0).saturating_mul(1_000_000);
+    UnixNanos(nanos.min(system_clock().0))
+}
+
+fn parties(founding: &Founding, seed: Seed) -> Parties {
+    let all = |role: &str, count: usize| (0..count).map(|at| folder::PartyKeys::of(seed, role, at)).collect();
+    Parties {
+        owner: folder::PartyKeys::of(seed, "owner", 0),
+        validators: all("validator", founding.validators),
+        miners: all("miner", founding.miners.len()),
+    }
+}
+
+/// The time in milliseconds since 1970.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,349 @@
+//! The neurons of a local subnet, each with its own store, key and axon, and the owner's task desk.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use chain::Subnet;
+use corpus::Source;
+use devchain::Handle as Node;
+use mechanisms::{EmptyLane, ErasedMechanism, Lane, Strategy, Work};
+use neuron::{
+    Identity, Validator, axon, dendrite, desk,
+    driver::{self, Config, DriveError, MinerPart, Pulse, ValidatorPart},
+    rounds::{Plan, Times},
+};
+use primitives::{DurationMs, Hotkey, MechId, NetUid, Seed, Timestamp};
+use protocol::UnixNanos;
+use store::{Store, artifacts::Artifacts};
+use thiserror::Error;
+use tokio::task::JoinSet;
+use web::record::{Cast, Role};
+use worker::{Evaluator, Shelves, queue};
+
+use super::{
+    folder::{FolderError, HouseFolder, PartyKeys},
+    found::Parties,
+    ledger::Part,
+};
+
+/// How long a miner may work on a leased task: longer than a round, in which it comes to nothing anyway.
+const TASK_TTL: DurationMs = DurationMs(600_000);
+/// How long a neuron's axon lets running requests end.
+const GRACE: Duration = Duration::from_millis(300);
+/// The longest answer that a question takes: a shard at its largest, with room.
+const ANSWER_MAX_BYTES: usize = 65 << 20;
+
+/// A neuron can't take the stage.
+#[derive(Debug, Error)]
+pub(crate) enum StageError {
+    /// Its folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// It does not start.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The desk does not start.
+    #[error("the task desk does not start: {0}")]
+    Desk(#[from] axon::SpawnError),
+    /// The desk's store failed.
+    #[error("the task desk can't write its store: {0}")]
+    Store(#[from] store::StoreError),
+    /// Examinations can't be run.
+    #[error("examinations can't be run here: {reason}")]
+    Worker {
+        /// Why.
+        reason: String,
+    },
+    /// A task of the runtime broke.
+    #[error("a neuron's start broke off: {0}")]
+    Broken(io::Error),
+}
+
+/// What the stage is built on.
+pub(crate) struct Plot<'a> {
+    pub(crate) folder: &'a HouseFolder,
+    pub(crate) node: &'a Node,
+    pub(crate) netuid: NetUid,
+    pub(crate) mechanism: &'static dyn ErasedMechanism,
+    pub(crate) jobs: Vec<Arc<Vec<u8>>>,
+    pub(crate) source: Arc<dyn Source + Send + Sync>,
+    /// Of the miners, in their order.
+    pub(crate) strategies: Vec<Arc<dyn Strategy>>,
+    pub(crate) seed: Seed,
+    /// Until when an earlier run may have accepted requests.
+    pub(crate) accepted_until: UnixNanos,
+}
+
+/// What a neuron keeps.
+#[derive(Clone)]
+struct Keeping {
+    store: Arc<dyn Store>,
+    artifacts: Arc<dyn Artifacts>,
+}
+
+/// By the place among the validators or the miners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Validator(usize),
+    Miner(usize),
+}
+
+impl Place {
+    /// The name of its folder and of its wallet.
+    fn name(self) -> String {
+        match self {
+            Place::Validator(at) => format!("validator-{at}"),
+            Place::Miner(at) => format!("miner-{at}"),
+        }
+    }
+
+    fn keys(self, parties: &Parties) -> &PartyKeys {
+        match self {
+            Place::Validator(at) => &parties.validators[at],
+            Place::Miner(at) => &parties.miners[at],
+        }
+    }
+}
+
+/// All neurons.
+pub(crate) struct Stage {
+    node: Node,
+    netuid: NetUid,
+    mechanism: &'static dyn ErasedMechanism,
+    jobs: Vec<Arc<Vec<u8>>>,
+    source: Arc<dyn Source + Send + Sync>,
+    strategies: Vec<Arc<dyn Strategy>>,
+    seed: Seed,
+    evaluator: Arc<dyn Evaluator>,
+    kept: BTreeMap<Place, Keeping>,
+    desk_store: Arc<dyn Store>,
+    desk: Option<axon::Handle>,
+    desk_at: Option<dendrite::Peer>,
+    opened_round: Option<u64>,
+    accepted_until: UnixNanos,
+    running: BTreeMap<Place, driver::Handle>,
+}
+
+impl Stage {
+    /// A stage with nobody on it, over folders and wallets that lie there or are made.
+    pub(crate) fn new(plot: Plot<'_>, parties: &Parties) -> Result<Self, StageError> {
+        let config = worker::Config::this_program("worker-child");
+        let supervisor = worker::Supervisor::new(mechanisms::catalogue(), config)
+            .map_err(|error| StageError::Worker { reason: error.to_string() })?;
+        let validators = (0..parties.validators.len()).map(Place::Validator);
+        let mut kept = BTreeMap::new();
+        for place in validators.chain((0..parties.miners.len()).map(Place::Miner)) {
+            let name = place.name();
+            let (store, artifacts) = (plot.folder.store(&name)?, plot.folder.artifacts(&name)?);
+            plot.folder.wallet(&name, place.keys(parties))?;
+            kept.insert(place, Keeping { store, artifacts });
+        }
+        plot.folder.wallet("owner", &parties.owner)?;
+        Ok(Self {
+            node: plot.node.clone(),
+            netuid: plot.netuid,
+            mechanism: plot.mechanism,
+            jobs: plot.jobs,
+            source: plot.source,
+            strategies: plot.strategies,
+            seed: plot.seed,
+            evaluator: Arc::new(supervisor),
+            kept,
+            desk_store: plot.folder.store("owner")?,
+            desk: None,
+            desk_at: None,
+            opened_round: None,
+            accepted_until: plot.accepted_until,
+            running: BTreeMap::new(),
+        })
+    }
+
+    fn identity(&self, keys: &PartyKeys) -> Identity {
+        Identity { hotkey: keys.hotkey(), netuid: self.netuid, mechid: MechId::MAIN }
+    }
+
+    /// Each validator with the store that holds its log.
+    pub(crate) fn validator_logs(&self, parties: &Parties) -> Vec<(Identity, Arc<dyn Store>)> {
+        let kept = parties.validators.iter().enumerate().filter_map(|(at, keys)| {
+            Some((self.identity(keys), Arc::clone(&self.kept.get(&Place::Validator(at))?.store)))
+        });
+        kept.collect()
+    }
+
+    /// What the record says of each neuron.
+    pub(crate) fn parts(&self, parties: &Parties) -> BTreeMap<Hotkey, Part> {
+        let mut parts = BTreeMap::new();
+        let owner = Part { name: "owner".to_owned(), role: Role::Owner, cast: None };
+        parts.insert(parties.owner.hotkey(), owner);
+        for (at, keys) in parties.validators.iter().enumerate() {
+            let part = Part { name: Place::Validator(at).name(), role: Role::Validator, cast: None };
+            parts.insert(keys.hotkey(), part);
+        }
+        for ((at, keys), strategy) in parties.miners.iter().enumerate().zip(&self.strategies) {
+            let cast = Cast {
+                strategy: strategy.id().to_owned(),
+                about: strategy.about().to_owned(),
+                honest: strategy.is_honest(),
+            };
+            let part = Part { name: Place::Miner(at).name(), role: Role::Miner, cast: Some(cast) };
+            parts.insert(keys.hotkey(), part);
+        }
+        parts
+    }
+
+    /// Opens the desk and starts every neuron. Their axons tell the chain where they listen, so that this takes a block.
+    pub(crate) async fn raise(&mut self, parties: &Parties, pulse: &Pulse) -> Result<(), StageError> {
+        let owner = parties.owner.hotkey();
+        let routes = driver::desk_routes(&self.desk_store, self.mechanism.id(), TASK_TTL);
+        let desk = axon::spawn(axon::Config {
+            limits: axon_limits(),
+            started: self.accepted_until,
+            ..axon::Config::local(owner, routes)
+        })?;
+        self.desk_at = Some(dendrite::Peer { hotkey: owner, address: desk.address() });
+        self.desk = Some(desk);
+        let mut starting = JoinSet::new();
+        for place in self.kept.keys().copied() {
+            let start = self.start(place, parties, pulse);
+            starting.spawn(async move { (place, start.await) });
+        }
+        while let Some(started) = starting.join_next().await {
+            let (place, handle) = started.map_err(|error| StageError::Broken(io::Error::other(error)))?;
+            self.running.insert(place, handle?);
+        }
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        place: Place,
+        parties: &Parties,
+        pulse: &Pulse,
+    ) -> impl Future<Output = Result<driver::Handle, DriveError>> + Send + 'static {
+        let keys = place.keys(parties);
+        let keeping = self.kept[&place].clone();
+        let config = Config {
+            identity: self.identity(keys),
+            chain: self.node.clone(),
+            signer: Arc::new(keys.hotkey.clone()),
+            store: Arc::clone(&keeping.store),
+            artifacts: Arc::clone(&keeping.artifacts),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            accepted_until: self.accepted_until,
+            desk: self.desk_at,
+            axon_limits: axon_limits(),
+            dendrite_limits: dendrite::Limits {
+                body_bytes_max: ANSWER_MAX_BYTES,
+                ..dendrite::Limits::default()
+            },
+            pulse: pulse.clone(),
+        };
+        let (mechanism, jobs, source) = (self.mechanism, self.jobs.clone(), Arc::clone(&self.source));
+        let part = match place {
+            Place::Validator(at) => {
+                let evaluator = Arc::clone(&self.evaluator);
+                let examine = move |taken: &queue::Taken| {
+                    let shelves = Shelves { source: &*source, artifacts: &*keeping.artifacts };
+                    queue::run(taken, &*evaluator, &shelves)
+                };
+                Err(ValidatorPart {
+                    mechanism,
+                    lane: Lane { mechanism: mechanism.id(), weight: 1.0, empty: EmptyLane::Return },
+                    jobs,
+                    secret: self.seed.derive("validator secret", at as u64),
+                    examine: Arc::new(examine),
+                })
+            }
+            Place::Miner(at) => {
+                let (strategy, hotkey) = (Arc::clone(&self.strategies[at]), keys.hotkey());
+                let (made_by, seed) = (Arc::clone(&strategy), self.seed.derive("miner", at as u64));
+                let make = move |round: u64, task: u32, bytes: &[u8]| {
+                    let seed = seed.derive("work", round).derive("task", task.into());
+                    made_by.make(&Work { hotkey, round, task: bytes, source: &*source, seed })
+                };
+                Ok(MinerPart { mechanism, strategy, jobs, make: Arc::new(make) })
+            }
+        };
+        async move {
+            match part {
+                Ok(part) => driver::miner(config, part).await,
+                Err(part) => driver::validator(config, part).await,
+            }
+        }
+    }
+
+    /// Puts the tasks of the round that runs out, once; the same tasks again change nothing.
+    pub(crate) fn at_block(&mut self, subnet: &Subnet, now: Timestamp) -> Result<(), StageError> {
+        let Some(times) = Times::of(&subnet.schedule).filter(|times| self.opened_round != Some(times.number))
+        else {
+            return Ok(());
+        };
+        // A block that is no longer kept, or a job that can't be planned, opens no round; the validators tell of the job.
+        let opened = self.node.state_at(times.opened_at).and_then(|state| state.subnet(self.netuid));
+        let Ok(opened) = opened else { return Ok(()) };
+        let Ok(plan) = Plan::open(&times, MechId::MAIN, &opened, self.mechanism, &self.jobs) else {
+            return Ok(());
+        };
+        let tasks = u32::try_from(plan.tasks.len()).unwrap_or(u32::MAX);
+        desk::open(&*self.desk_store, self.mechanism.id(), times.number, tasks, now)?;
+        self.opened_round = Some(times.number);
+        Ok(())
+    }
+
+    /// Starts neurons again that have ended by themselves; says why they had, where one had.
+    pub(crate) async fn mend(
+        &mut self,
+        parties: &Parties,
+        pulse: &Pulse,
+    ) -> Result<Option<String>, StageError> {
+        let ended = self.running.iter().find_map(|(place, handle)| Some((*place, handle.ended()?)));
+        let Some((place, reason)) = ended else { return Ok(None) };
+        if let Some(handle) = self.running.remove(&place) {
+            pulse.forget(&handle.hotkey());
+            handle.stop().await;
+        }
+        // The one that ended ran until a moment ago.
+        self.accepted_until = axon::system_clock();
+        let started = self.start(place, parties, pulse);
+        tokio::pin!(started);
+        // Its axon tells the chain where it listens now.
+        let handle = loop {
+            tokio::select! {
+                handle = &mut started => break handle?,
+                () = tokio::time::sleep(GRACE) => {
+                    let node = self.node.clone();
+                    let made = tokio::task::spawn_blocking(move || node.step(None)).await;
+                    let made = made.map_err(|error| StageError::Broken(io::Error::other(error)))?;
+                    made.map_err(|error| StageError::Broken(io::Error::other(error)))?;
+                }
+            }
+        };
+        self.running.insert(place, handle);
+        Ok(Some(format!("{}: {reason}", place.name())))
+    }
+
+    /// Examinations that wait or are under way, over all validators.
+    pub(crate) fn queued(&self, parties: &Parties, now: Timestamp) -> u64 {
+        let logs = self.validator_logs(parties);
+        let counts = logs.iter().filter_map(|(identity, store)| {
+            let counts = store.counts(&Validator::queue(identity), now).ok()?;
+            Some(counts.ready + counts.waiting + counts.leased)
+        });
+        counts.sum()
+    }
+
+    /// Ends all neurons and the desk.
+    pub(crate) async fn fall(&mut self) {
+        let mut ending = JoinSet::new();
+        for (_, handle) in std::mem::take(&mut self.running) {
+            ending.spawn(handle.stop());
+        }
+        if let Some(desk) = self.desk.take() {
+            ending.spawn(desk.stop());
+        }
+        while ending.join_next().await.is_some() {}
+    }
+}
+
+fn axon_limits() -> axon::Limits {
+    axon::Limits { grace: GRACE, ..axon::Limits::default() }
+}
