@@ -257,4 +257,3 @@ pub struct Live {
     /// Examinations under way.
     pub running: u64,
 }
-
