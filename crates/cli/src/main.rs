@@ -35,6 +35,16 @@ struct Arguments {
 enum Command {
     /// Run a whole subnet on this machine: chain, validators, honest and dishonest miners, website. The default.
     Up(up::UpArguments),
+    /// End the subnet that `weigh up` runs; its state is kept.
+    Down(up::HouseArguments),
+    /// Say what the local subnet is and whether it is being run.
+    Status(up::HouseArguments),
+    /// Remove the local subnet's state, so that the next one begins anew.
+    Reset(up::HouseArguments),
+    /// Show the local subnet's miners, the best first.
+    Leaderboard(up::HouseArguments),
+    /// Say why: this score, this weight, this pay, this fault.
+    Explain(up::ExplainArguments),
     /// The chain's rules by themselves.
     #[command(subcommand)]
     Chain(ChainCommand),
@@ -100,6 +110,9 @@ enum Failure {
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Control(#[from] up::ControlError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Rehearsal(#[from] rehearsal::RehearsalError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -115,6 +128,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Up(error) => error.exit_code(),
+            Failure::Control(error) => error.exit_code(),
             Failure::Rehearsal(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
@@ -128,6 +142,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
         Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
+        Command::Down(arguments) => up::down(&arguments).map_err(Failure::from),
+        Command::Status(arguments) => up::status(&arguments).map_err(Failure::from),
+        Command::Reset(arguments) => up::reset(&arguments).map_err(Failure::from),
+        Command::Leaderboard(arguments) => up::leaderboard(&arguments).map_err(Failure::from),
+        Command::Explain(arguments) => up::explain(&arguments).map_err(Failure::from),
         Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
         Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)

@@ -28,7 +28,10 @@ use store::artifacts::InMemory;
 use thiserror::Error;
 use worker::{Class, Evaluation, Evaluator, Examination, Receipt, RunRecord, Shelves};
 
-use crate::data::{AnySource, DataError};
+use crate::{
+    data::{AnySource, DataError},
+    show::plain,
+};
 
 /// The case that `weigh data build` leaves beside a shard.
 pub(crate) const CASE_FILE: &str = "case.json";
@@ -211,7 +214,7 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
         writeln!(out)?;
     } else {
         for (name, text) in report.lines() {
-            writeln!(out, "{name:<10}{}", printable(&text))?;
+            writeln!(out, "{name:<10}{}", plain(&text))?;
         }
     }
     out.flush()?;
@@ -352,26 +355,9 @@ fn value_in_words(value: &Evidence) -> String {
     )
 }
 
-/// A text that may quote a stranger, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '"' | '\'' | '\\' => shown.push(char),
-            _ => shown.extend(char.escape_debug()),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_stranger_wrote_can_not_steer_a_terminal() {
-        assert_eq!(printable("a \"b\" \\ ä\u{1b}[2J\n\u{202e}"), "a \"b\" \\ ä\\u{1b}[2J\\n\\u{202e}");
-    }
 
     #[test]
     fn exit_codes_say_whose_turn_it_is() {

@@ -134,7 +134,7 @@ pub(crate) fn right(text: &str) -> Cell {
 }
 
 /// A reason as a table shows it.
-fn cut(reason: &str) -> String {
+pub(crate) fn cut(reason: &str) -> String {
     match reason.char_indices().nth(REASON_MAX_CHARS) {
         None => reason.to_owned(),
         Some((at, _)) => format!("{}…", &reason[..at]),
@@ -142,7 +142,29 @@ fn cut(reason: &str) -> String {
 }
 
 /// Alpha with three decimals, cut.
-fn alpha(amount: AlphaRao) -> String {
+pub(crate) fn alpha(amount: AlphaRao) -> String {
     let milli = amount.0 / 1_000_000;
     format!("{}.{:03} α", milli / 1000, milli % 1000)
+}
+
+/// A text that may quote a stranger, without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '"' | '\'' | '\\' => shown.push(char),
+            _ => shown.extend(char.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_can_not_steer_a_terminal() {
+        assert_eq!(plain("a \"b\" \\ ä\u{1b}[2J\n\u{202e}"), "a \"b\" \\ ä\\u{1b}[2J\\n\\u{202e}");
+    }
 }

@@ -24,10 +24,11 @@ fn lay_texts(folder: &Path, files: usize) {
     }
 }
 
-/// The events that `weigh up` prints.
-fn up(folder: &Path, more: &[&str]) -> Vec<Value> {
+/// The events that a run over this folder prints.
+fn run(command: &[&str], folder: &Path, more: &[&str]) -> Vec<Value> {
     let folder = folder.to_str().expect("a plain path");
-    let mut arguments = vec!["up", "--epochs", "4", "--json", "--source", folder];
+    let mut arguments = command.to_vec();
+    arguments.extend(["--epochs", "4", "--json", "--source", folder]);
     arguments.extend(more);
     let output = weigh(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -35,40 +36,47 @@ fn up(folder: &Path, more: &[&str]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
+/// What a summary must say of five honest miners and the usual four attackers.
+fn check_summary(events: &[Value]) {
+    let epochs = events.iter().filter(|event| event["event"] == "epoch").count();
+    assert_eq!(epochs, 4);
+    let summary = events.last().unwrap();
+    assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
+    assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95);
+    let miners = summary["miners"].as_array().unwrap();
+    let (honest, cheats): (Vec<_>, Vec<_>) = miners.iter().partition(|miner| miner["honest"] == true);
+    assert_eq!((honest.len(), cheats.len()), (5, 4));
+    let mut paid: Vec<(u64, f64)> = honest
+        .iter()
+        .map(|miner| {
+            let share = miner["emission_share"].as_f64().unwrap();
+            (miner["verified_tokens"].as_u64().unwrap(), share)
+        })
+        .collect();
+    paid.sort_by_key(|(tokens, _)| *tokens);
+    assert!(paid[0].1 > 0.0 && paid[0].1 < paid[4].1, "{paid:?}");
+    for cheat in cheats {
+        let reasons = cheat["reasons"].as_array().unwrap();
+        let text = reasons.last().unwrap().as_str().unwrap();
+        let expect = match cheat["strategy"].as_str().unwrap() {
+            "limit-and-run" => "step 0: ledger has a row for every record",
+            "made-up" => "step 1: ",
+            "copycat" => "nothing new: all ",
+            "silent" => "nothing committed",
+            other => panic!("attack {other} has no expectation here"),
+        };
+        assert!(cheat["emission_share"] == 0.0 && text.starts_with(expect), "{cheat}");
+    }
+    let validators = summary["validators"].as_array().unwrap();
+    assert!(validators.iter().all(|validator| validator["weights_set"].as_u64().unwrap() >= 3), "{summary}");
+}
+
 #[test]
-fn up_pays_honest_work_by_its_tokens_and_names_why_attackers_get_nothing() {
+fn a_rehearsal_pays_honest_work_by_its_tokens_and_names_why_attackers_get_nothing() {
     let folder = tempfile::tempdir().unwrap();
     lay_texts(folder.path(), 600);
     for seed in ["1", "2", "3"] {
-        let events = up(folder.path(), &["--seed", seed]);
-        let epochs = events.iter().filter(|event| event["event"] == "epoch").count();
-        assert_eq!(epochs, 4);
-        let summary = events.last().unwrap();
-        assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
-        assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95);
-        let miners = summary["miners"].as_array().unwrap();
-        let (honest, cheats): (Vec<_>, Vec<_>) = miners.iter().partition(|miner| miner["honest"] == true);
-        assert_eq!((honest.len(), cheats.len()), (5, 4));
-        let mut paid: Vec<(u64, f64)> = honest
-            .iter()
-            .map(|miner| {
-                let share = miner["emission_share"].as_f64().unwrap();
-                (miner["verified_tokens"].as_u64().unwrap(), share)
-            })
-            .collect();
-        paid.sort_by_key(|(tokens, _)| *tokens);
-        assert!(paid[0].1 > 0.0 && paid[0].1 < paid[4].1, "{paid:?}");
-        for cheat in cheats {
-            let reasons = cheat["reasons"].as_array().unwrap();
-            let text = reasons.last().unwrap().as_str().unwrap();
-            let expect = match cheat["strategy"].as_str().unwrap() {
-                "part-only" => "step 0: ledger has a row for every entry",
-                "made-up" => "step 1: ",
-                "silent" => "nothing committed",
-                _ => "",
-            };
-            assert!(cheat["emission_share"] == 0.0 && text.starts_with(expect), "{cheat}");
-        }
+        check_summary(&run(&["sim", "run", "dataset"], folder.path(), &["--seed", seed]));
     }
 }
 
@@ -76,12 +84,13 @@ fn up_pays_honest_work_by_its_tokens_and_names_why_attackers_get_nothing() {
 fn the_same_seed_gives_the_same_bits_and_another_seed_others_wherever_things_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let keep = tempfile::tempdir().unwrap();
-    lay_texts(folder.path(), 120);
-    let digest = |more: &[&str]| up(folder.path(), more).last().unwrap()["state_digest"].clone();
+    lay_texts(folder.path(), 240);
+    let dataset = ["sim", "run", "dataset"];
+    let digest = |more: &[&str]| run(&dataset, folder.path(), more).last().unwrap()["state_digest"].clone();
     let first = digest(&["--seed", "1"]);
     assert_eq!(first, digest(&["--seed", "1", "--keep", keep.path().to_str().unwrap()]));
     assert_ne!(first, digest(&["--seed", "2"]));
-    let again = weigh(&["up", "--keep", keep.path().to_str().unwrap(), "--epochs", "1"]);
+    let again = weigh(&["sim", "run", "dataset", "--keep", keep.path().to_str().unwrap(), "--epochs", "1"]);
     assert_eq!(again.status.code(), Some(2), "a folder that is in use is not written over");
 }
 
@@ -97,12 +106,15 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
         assert!(output.stdout.is_empty() || code == 2);
     };
     let folder = empty.path().to_str().unwrap();
-    check(&["up", "--source", folder, "--epochs", "1"], 2, "weigh up --source DIR");
+    check(&["up", "--source", folder, "--epochs", "1"], 2, "name a larger folder or archive");
+    check(&["up", "--attack", "bribery", "--epochs", "1"], 2, "limit-and-run");
+    check(&["status", "--state", folder], 3, "found one with `weigh up`");
+    check(&["explain", "0", "--state", folder], 3, "found one with `weigh up`");
     check(&["up", "--source", "/nonexistent", "--epochs", "1"], 2, "can't be opened");
     check(&["up", "--epochs", "0"], 2, "0 is not in 1..");
     check(&["up", "--epoch", "1"], 2, "--epochs");
     check(&["chain", "epoch", "/nonexistent"], 1, "cannot read /nonexistent");
-    check(&["sim", "run", "calm"], 2, "storm");
+    check(&["sim", "run", "calm"], 2, "unrecognized subcommand 'calm'");
 }
 
 #[cfg(target_os = "linux")]

@@ -62,6 +62,10 @@ pub(crate) enum FolderError {
         #[source]
         error: Box<store::StoreError>,
     },
+    /// Something else lies there.
+    #[error("{path} is not a subnet's folder: nothing in it is removed")]
+    #[diagnostic(help("name the folder that `weigh status` shows"))]
+    Foreign { path: PathBuf },
     /// There is nothing there.
     #[error("there is no subnet in {path}")]
     #[diagnostic(help("found one with `weigh up`"))]
@@ -81,7 +85,7 @@ impl FolderError {
         match self {
             FolderError::Running { .. } => 10,
             FolderError::Nothing { .. } => 3,
-            FolderError::NoHome | FolderError::Other { .. } => 2,
+            FolderError::NoHome | FolderError::Other { .. } | FolderError::Foreign { .. } => 2,
             _ => 1,
         }
     }
@@ -172,6 +176,13 @@ impl HouseFolder {
         let mut text = String::new();
         io::Read::by_ref(&mut file).take(LOCK_MAX_BYTES).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Whether something lies there that is no subnet's.
+    pub(crate) fn is_foreign(&self) -> bool {
+        let is_ours = [LOCK, FOUNDING].iter().any(|name| self.0.join(name).exists());
+        let is_empty = fs::read_dir(&self.0).map_or(true, |mut entries| entries.next().is_none());
+        !is_ours && !is_empty
     }
 
     /// What the house was founded with; none where it was not.

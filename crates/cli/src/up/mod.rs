@@ -5,6 +5,7 @@
 //! this module makes the chain go on, and has everything written down.
 
 mod cast;
+mod control;
 mod folder;
 mod found;
 mod ledger;
@@ -34,7 +35,10 @@ use primitives::{DurationMs, Seed, Timestamp};
 use protocol::{UnixNanos, Window};
 use serde_json::json;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use web::record::{Live, Record};
 
 use crate::{
@@ -48,6 +52,10 @@ use ledger::{Ledger, LedgerError};
 use stage::{Stage, StageError};
 use tally::Tally;
 
+pub(crate) use control::{
+    ControlError, ExplainArguments, HouseArguments, down, explain, leaderboard, reset, status,
+};
+
 /// The least time between two blocks where somebody watches: an epoch is then ten seconds and can be read.
 const BLOCK_TIME: DurationMs = DurationMs(500);
 /// The same where the number of epochs is given: nobody waits longer than the work takes.
@@ -59,6 +67,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SKEW_NANOS: u64 = Window::STANDARD.skew_max_s * 1_000_000_000;
 /// How often it is looked whether all are done.
 const LOOK_EVERY: Duration = Duration::from_millis(4);
+/// Ports that are tried for the website, from the one asked for upwards.
+const PORTS_TRIED: u16 = 50;
 /// How long parties have to end.
 const STOP_TIME: Duration = Duration::from_secs(2);
 /// Most validators: of a local subnet's slots.
@@ -144,6 +154,10 @@ pub(crate) enum UpError {
     /// A neuron ended and can't come back.
     #[error(transparent)]
     Drive(#[from] DriveError),
+    /// The website does not come up.
+    #[error("the website can't listen on port {port}: {error}")]
+    #[diagnostic(help("name another port: `weigh up --port 0` takes any that is free"))]
+    Website { port: u16, error: io::Error },
     /// There is no runtime.
     #[error("could not start the runtime: {0}")]
     Runtime(io::Error),
@@ -156,7 +170,7 @@ impl UpError {
     /// 2 where other arguments would help, 10 where it runs already, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            UpError::Source(_) | UpError::Strategy(_) => 2,
+            UpError::Source(_) | UpError::Strategy(_) | UpError::Website { .. } => 2,
             UpError::Folder(error) => error.exit_code(),
             _ => 1,
         }
@@ -213,6 +227,9 @@ struct House {
     tally: Tally,
     record: Arc<dyn store::Store>,
     live: watch::Sender<Live>,
+    /// Tells the website that there is something new.
+    written: Arc<Notify>,
+    site: Option<Site>,
     block_time: Duration,
     /// Epochs that had closed when the doors were opened.
     first_epoch: u64,
@@ -293,7 +310,10 @@ impl House {
             },
             now(),
         )?;
-        lock.tell(None)?;
+        let live = watch::Sender::new(Live::default());
+        let written = Arc::new(Notify::new());
+        let site = Site::open(&record, &live, &written, arguments.port)?;
+        lock.tell(Some(site.url.clone()))?;
         let reached = if is_founded { "goes on" } else { "begins" };
         show.say(
             &json!({"event": "started", "block": head.number, "netuid": netuid, "tempo": found::TEMPO,
@@ -305,7 +325,7 @@ impl House {
                 folder.path().display()
             ),
         )?;
-        let live = watch::Sender::new(Live::default());
+        show.say(&json!({"event": "website", "url": site.url}), &format!("website     {}", site.url))?;
         let first_epoch = subnet.schedule.epoch_index;
         let mut house = Self {
             node,
@@ -316,6 +336,8 @@ impl House {
             tally,
             record,
             live,
+            written,
+            site: Some(site),
             block_time: Duration::from_millis(block_time.0.unsigned_abs()),
             first_epoch,
             closed: 0,
@@ -400,6 +422,7 @@ impl House {
             self.stage.at_block(&subnet, now())?;
             self.ledger.catch_up(&subnet, now()).map_err(UpError::from)
         })?;
+        self.written.notify_one();
         let schedule = &subnet.schedule;
         self.live.send_replace(Live {
             block: made.head.number,
@@ -415,13 +438,68 @@ impl House {
     /// Ends all neurons.
     async fn close(&mut self) {
         // Who doesn't end in time is left: all that counts is durable.
-        let _late = tokio::time::timeout(STOP_TIME, self.stage.fall()).await;
+        let site = self.site.take();
+        let fall = async {
+            tokio::join!(self.stage.fall(), async {
+                if let Some(site) = site {
+                    site.close().await;
+                }
+            })
+        };
+        let _late = tokio::time::timeout(STOP_TIME, fall).await;
     }
 
     fn summary(&mut self) -> Result<sim::Summary, UpError> {
         self.tally.catch_up(&*self.record)?;
         let state = self.node.state();
         Ok(self.tally.summary(self.closed, state.head().number, state.digest()))
+    }
+}
+
+/// The website.
+struct Site {
+    url: String,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Site {
+    /// Opens it on this port, or on the next one that is free.
+    fn open(
+        record: &Arc<dyn store::Store>,
+        live: &watch::Sender<Live>,
+        written: &Arc<Notify>,
+        port: u16,
+    ) -> Result<Self, UpError> {
+        let bind = |port: u16| {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
+            listener.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(listener)
+        };
+        let ports = (0..PORTS_TRIED).map_while(|next| port.checked_add(next));
+        let mut tried = ports
+            .map(bind)
+            .skip_while(|bound| bound.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
+        let listener = tried.next().unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into()));
+        let failed = |error| UpError::Website { port, error };
+        let listener = listener.map_err(failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let config = web::Config {
+            written: Arc::clone(written),
+            ..web::Config::new(Arc::clone(record), live.subscribe())
+        };
+        let (stop, mut stopped) = watch::channel(false);
+        let task = tokio::spawn(web::serve(listener, config, async move {
+            // A sender that is gone means the same.
+            let _gone = stopped.wait_for(|is_so| *is_so).await;
+        }));
+        Ok(Self { url, stop, task })
+    }
+
+    async fn close(self) {
+        self.stop.send_replace(true);
+        // It ends by itself; that it broke would change nothing any more.
+        let _broken = self.task.await;
     }
 }
 

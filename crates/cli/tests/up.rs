@@ -1,0 +1,254 @@
+//! `weigh up` as its user meets it: a subnet over HTTP that pays honest work, goes on after any end, and is seen from outside.
+
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use corpus::Source as _;
+use neuron::{Identity, Validator};
+use primitives::{MechId, NetUid, Seed};
+use serde_json::Value;
+use store::{Durable, EventNumber, MAX_PAGE, Store as _};
+use web::record::{self, Record, Role};
+
+fn weigh(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weigh")).args(arguments).output().expect("the binary runs")
+}
+
+/// Lays a source of made-up texts out as files.
+fn lay_texts(folder: &Path, files: usize) {
+    let texts = sim::texts(&Seed::from_number(7), files);
+    for entry in texts.manifest().entries() {
+        let place = folder.join(&entry.path);
+        std::fs::create_dir_all(place.parent().expect("paths have a folder")).expect("a folder can be made");
+        std::fs::write(place, texts.read(&entry.path).expect("the text is there"))
+            .expect("a file can be written");
+    }
+}
+
+/// A subnet that is being run, killed when it is dropped.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(source: &Path, state: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_weigh"))
+            .args(["up", "--json", "--block-time", "20", "--port", "0", "--source"])
+            .arg(source)
+            .arg("--state")
+            .arg(state)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, lines }
+    }
+
+    /// The next event of this kind.
+    fn await_event(&mut self, kind: &str) -> Value {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.lines.read_line(&mut line).expect("readable") > 0, "the run ended before {kind}");
+            let event: Value = serde_json::from_str(&line).expect("each line is JSON");
+            if event["event"] == kind {
+                return event;
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended can't be killed.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// The body of a page.
+fn get(url: &str, path: &str) -> String {
+    let address = url.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", &answer[..answer.len().min(200)]);
+    answer
+}
+
+/// Kinds and keys of all events of all logs of a store, in their order.
+fn events(state: &Path, party: &str, log: &str) -> Vec<(u64, String, Option<String>)> {
+    let store = Durable::open(&state.join(party).join("store.sqlite")).expect("a store");
+    let (mut all, mut after) = (Vec::new(), EventNumber::START);
+    loop {
+        let page = store.read(log, after, MAX_PAGE).expect("readable");
+        let Some(last) = page.last() else { return all };
+        after = last.number;
+        all.extend(page.into_iter().map(|event| (event.number.0, event.kind, event.dedup_key)));
+    }
+}
+
+/// Folder and log of each validator, as the record names them.
+fn validators(state: &Path) -> Vec<(String, String)> {
+    let store = Durable::open(&state.join("house").join("store.sqlite")).expect("a store");
+    let page = store.read(record::LOG, EventNumber::START, MAX_PAGE).expect("readable");
+    let records = page.iter().filter_map(|event| event.body.read().ok());
+    let found = records.filter_map(|record| match record {
+        Record::Registered { hotkey, name, role: Role::Validator, .. } => {
+            let identity = Identity { hotkey, netuid: NetUid(1), mechid: MechId::MAIN };
+            Some((name, Validator::log(&identity)))
+        }
+        _ => None,
+    });
+    found.collect()
+}
+
+#[test]
+fn a_counted_run_pays_honest_work_and_names_why_attackers_get_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    lay_texts(folder.path(), 600);
+    let source = folder.path().to_str().unwrap();
+    let output = weigh(&["up", "--epochs", "4", "--json", "--port", "0", "--source", source]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = events.last().unwrap();
+    assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
+    assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95, "{summary}");
+    for miner in summary["miners"].as_array().unwrap() {
+        let reason = miner["reasons"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        let paid = miner["emission_share"].as_f64().unwrap();
+        let (is_right, expect) = match miner["strategy"].as_str().unwrap() {
+            "limit-and-run" => (paid == 0.0, "step 0: ledger has a row for every record at "),
+            "made-up" => (paid == 0.0, "step 1: "),
+            "copycat" => (paid == 0.0, "nothing new: all "),
+            "silent" => (paid == 0.0, "nothing committed"),
+            _ => (paid > 0.0 && miner["verified_tokens"].as_u64().unwrap() > 0, ""),
+        };
+        assert!(is_right && reason.starts_with(expect), "{miner}");
+    }
+    for validator in summary["validators"].as_array().unwrap() {
+        assert!(
+            validator["weights_set"].as_u64().unwrap() >= 3 && validator["trust"].as_u64().unwrap() > 60_000
+        );
+    }
+}
+
+#[test]
+fn a_running_subnet_is_seen_from_outside_and_is_run_once() {
+    let (source, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    lay_texts(source.path(), 400);
+    let mut running = Running::start(source.path(), state.path());
+    let url = running.await_event("website")["url"].as_str().unwrap().to_owned();
+    running.await_event("epoch");
+    let at = state.path().to_str().unwrap();
+    for path in
+        ["/", "/leaderboard", "/validators", "/epochs", "/tasks", "/healthz", "/metrics", "/api/v1/status"]
+    {
+        get(&url, path);
+    }
+    assert!(get(&url, "/leaderboard").contains("honest-tireless"));
+
+    let status = weigh(&["status", "--json", "--state", at]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["running"], &status["url"]), (&true.into(), &url.as_str().into()));
+    let second = weigh(&["up", "--state", at, "--source", source.path().to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&second.stderr).replace(['\n', '│'], " ");
+    assert_eq!(second.status.code(), Some(10), "{told}");
+    assert!(told.split_whitespace().collect::<String>().contains(&url), "{told}");
+
+    let board = weigh(&["leaderboard", "--json", "--state", at]);
+    let board: Value = serde_json::from_slice(&board.stdout).unwrap();
+    let best = &board["miners"][0];
+    assert_eq!(board["miners"].as_array().unwrap().len(), 9);
+    let why = weigh(&["explain", best["hotkey"].as_str().unwrap(), "--state", at]);
+    let why = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(why.contains("verified_tokens") && why.contains("gives it a weight of"), "{why}");
+
+    let down = weigh(&["down", "--state", at]);
+    assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
+    assert_eq!(running.child.wait().unwrap().code(), Some(130));
+    assert_eq!(weigh(&["down", "--state", at]).status.code(), Some(10), "nothing runs any more");
+    let reset = weigh(&["reset", "--state", at]);
+    assert!(reset.status.success());
+    assert_eq!(weigh(&["status", "--state", at]).status.code(), Some(3));
+}
+
+/// `WEIGH_FULL=1` kills twenty times instead of five.
+#[test]
+fn after_any_kill_the_same_chain_goes_on_and_nothing_is_lost_or_doubled() {
+    let (source, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    lay_texts(source.path(), 400);
+    let kills = if std::env::var("WEIGH_FULL").is_ok_and(|value| value == "1") { 20 } else { 5 };
+    let mut draws = Seed::from_number(20).stream("kills", 0);
+    let (mut block, mut seen) = (0, 0);
+    for kill in 0..=kills {
+        let mut running = Running::start(source.path(), state.path());
+        let started = running.await_event("started");
+        let resumed = started["block"].as_u64().unwrap();
+        assert!(resumed >= block, "kill {kill}: block {resumed} after {block}");
+        assert_eq!(started["resumed"], kill > 0 && block > 0);
+        let url = running.await_event("website")["url"].as_str().unwrap().to_owned();
+        // What was told before the kill is still there.
+        let known = events(state.path(), "house", record::LOG).len();
+        assert!(known >= seen, "kill {kill}: {known} events after {seen}");
+        if kill == kills {
+            // The last run closes two more epochs, and so pays again.
+            running.await_event("epoch");
+            running.await_event("epoch");
+            let down = weigh(&["down", "--state", state.path().to_str().unwrap()]);
+            assert!(down.status.success());
+            let summary = running.await_event("summary");
+            assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95, "{summary}");
+            break;
+        }
+        // A moment between the first block and the second epoch, by what the site says.
+        let wanted = resumed + 1 + draws.below(45);
+        block = loop {
+            let status = get(&url, "/api/v1/status");
+            let body = status.split("\r\n\r\n").nth(1).unwrap();
+            let body = &body[body.find('{').unwrap()..=body.rfind('}').unwrap()];
+            let status: Value = serde_json::from_str(body).unwrap();
+            let block = status["block"].as_u64().unwrap_or(0);
+            if block >= wanted {
+                break block;
+            }
+        };
+        seen = events(state.path(), "house", record::LOG).len();
+        running.kill();
+    }
+    // No epoch has two submissions of weights.
+    for (name, log) in validators(state.path()) {
+        let sent = events(state.path(), &name, &log).into_iter().filter(|(_, kind, _)| kind == "Intended");
+        let mut sent: Vec<_> = sent.map(|(_, _, key)| key).collect();
+        let all = sent.len();
+        sent.sort();
+        sent.dedup();
+        assert!(sent.len() == all && all > 0, "{name}: {sent:?}");
+    }
+    // No record stands twice, and numbers have no gap.
+    let house = events(state.path(), "house", record::LOG);
+    let mut keys: Vec<&String> = house.iter().filter_map(|(_, _, key)| key.as_ref()).collect();
+    let all = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), all);
+    assert!(house.iter().zip(1..).all(|((number, ..), expect)| *number == expect));
+    let epochs: Vec<&String> = keys.iter().filter(|key| key.starts_with("epoch/")).copied().collect();
+    assert!(epochs.len() >= 3, "{epochs:?}");
+}
