@@ -61,7 +61,8 @@ fn check_summary(events: &[Value]) {
         let expect = match cheat["strategy"].as_str().unwrap() {
             "limit-and-run" => "step 0: ledger has a row for every record",
             "made-up" => "step 1: ",
-            "copycat" => "nothing new: all ",
+            // What it has copied may be another attacker's.
+            "copycat" => "",
             "silent" => "nothing committed",
             other => panic!("attack {other} has no expectation here"),
         };
