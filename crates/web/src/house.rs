@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mechanisms::{Certificate, Judgement, Outcome};
-use primitives::{AlphaRao, BlockNumber, Digest, DurationMs, Hotkey, NetUid, Seed, Timestamp, Uid, Unit};
+use primitives::{AlphaRao, BlockNumber, Digest, DurationMs, Hotkey, NetUid, Seed, Timestamp, Uid};
 use serde::Deserialize;
 use store::{Event, EventNumber};
 
@@ -565,16 +565,14 @@ impl House {
 
     /// The round with this number, made where it is new; none where it is older than what is kept.
     fn round(&mut self, number: u64) -> Option<&mut Round> {
-        if !self.rounds.contains_key(&number) {
-            self.rounds.insert(number, Round::default());
-            if self.rounds.len() > ROUNDS_KEPT {
-                let (oldest, round) = self.rounds.pop_first()?;
-                for (at, examination) in round.examinations.iter().enumerate() {
-                    if let Some(places) = self.submissions.get_mut(&examination.submission) {
-                        places.remove(&(oldest, at));
-                        if places.is_empty() {
-                            self.submissions.remove(&examination.submission);
-                        }
+        self.rounds.entry(number).or_default();
+        if self.rounds.len() > ROUNDS_KEPT {
+            let (oldest, round) = self.rounds.pop_first()?;
+            for (at, examination) in round.examinations.iter().enumerate() {
+                if let Some(places) = self.submissions.get_mut(&examination.submission) {
+                    places.remove(&(oldest, at));
+                    if places.is_empty() {
+                        self.submissions.remove(&examination.submission);
                     }
                 }
             }
@@ -584,11 +582,9 @@ impl House {
 
     /// The epoch with this number, made where it is new; none where it is older than what is kept.
     fn epoch(&mut self, number: u64) -> Option<&mut Epoch> {
-        if !self.epochs.contains_key(&number) {
-            self.epochs.insert(number, Epoch::default());
-            if self.epochs.len() > EPOCHS_KEPT {
-                self.epochs.pop_first();
-            }
+        self.epochs.entry(number).or_default();
+        if self.epochs.len() > EPOCHS_KEPT {
+            self.epochs.pop_first();
         }
         self.epochs.get_mut(&number)
     }
@@ -654,13 +650,7 @@ fn clean_judgement(judgement: Judgement) -> Judgement {
         *value = if value.is_finite() { *value } else { 0.0 };
     }
     let certificate = certificate.map(clean_certificate);
-    Judgement {
-        hotkey,
-        score: score.map(|score| Unit::clamped(score.get())),
-        parts,
-        reason: quoted::line(&reason),
-        certificate,
-    }
+    Judgement { hotkey, score, parts, reason: quoted::line(&reason), certificate }
 }
 
 fn clean_outcome(outcome: &mut Outcome) {

@@ -268,7 +268,7 @@ fn grouped(count: u64) -> String {
 
 /// A part of a score: whole where it is whole.
 fn number(value: f64) -> String {
-    let is_count = value >= 0.0 && value < 9e15 && (value - value.trunc()).abs() < 1e-9;
+    let is_count = (0.0..9e15).contains(&value) && (value - value.trunc()).abs() < 1e-9;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count below 2^53")]
     if is_count { grouped(value as u64) } else { format!("{value:.3}") }
 }

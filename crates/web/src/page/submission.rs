@@ -23,9 +23,9 @@ const MINERS_SHOWN: usize = 8;
 
 pub(crate) fn submission(house: &House, submission: &Digest, cases: &[(u64, &Round, &Examination)]) -> Page {
     // The same bytes may come from several miners, for several tasks and in several rounds.
-    let mut by_case: BTreeMap<(u64, Hotkey, u32), Vec<(&Round, &Examination)>> = BTreeMap::new();
+    let mut by_case: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (number, round, case) in cases {
-        by_case.entry((*number, case.miner, case.task)).or_default().push((round, case));
+        by_case.entry((*number, case.miner, case.task)).or_default().push((*round, *case));
     }
     let body = html! {
         div class="lead" {

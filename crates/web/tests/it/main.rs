@@ -1,0 +1,15 @@
+//! The house's pages, API and live events, over a town that is made from a seed; and all of it in a real browser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests read their switches, say why they skip, and may panic"
+)]
+
+mod api;
+mod browser;
+mod chromium;
+mod fold;
+mod pages;
+mod stream;
+mod town;
