@@ -40,25 +40,25 @@ fn run(command: &[&str], folder: &Path, more: &[&str]) -> Vec<Value> {
 fn check_summary(events: &[Value]) {
     let epochs = events.iter().filter(|event| event["event"] == "epoch").count();
     assert_eq!(epochs, 4);
-    let summary = events.last().unwrap();
+    let summary = events.last().expect("a summary's form");
     assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
-    assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95);
-    let miners = summary["miners"].as_array().unwrap();
+    assert!(summary["honest_emission_share"].as_f64().expect("a summary's form") >= 0.95);
+    let miners = summary["miners"].as_array().expect("a summary's form");
     let (honest, cheats): (Vec<_>, Vec<_>) = miners.iter().partition(|miner| miner["honest"] == true);
     assert_eq!((honest.len(), cheats.len()), (5, 4));
     let mut paid: Vec<(u64, f64)> = honest
         .iter()
         .map(|miner| {
-            let share = miner["emission_share"].as_f64().unwrap();
-            (miner["verified_tokens"].as_u64().unwrap(), share)
+            let share = miner["emission_share"].as_f64().expect("a summary's form");
+            (miner["verified_tokens"].as_u64().expect("a summary's form"), share)
         })
         .collect();
     paid.sort_by_key(|(tokens, _)| *tokens);
     assert!(paid[0].1 > 0.0 && paid[0].1 < paid[4].1, "{paid:?}");
     for cheat in cheats {
-        let reasons = cheat["reasons"].as_array().unwrap();
-        let text = reasons.last().unwrap().as_str().unwrap();
-        let expect = match cheat["strategy"].as_str().unwrap() {
+        let reasons = cheat["reasons"].as_array().expect("a summary's form");
+        let text = reasons.last().expect("a summary's form").as_str().expect("a summary's form");
+        let expect = match cheat["strategy"].as_str().expect("a summary's form") {
             "limit-and-run" => "step 0: ledger has a row for every record",
             "made-up" => "step 1: ",
             // What it has copied may be another attacker's.
@@ -68,8 +68,11 @@ fn check_summary(events: &[Value]) {
         };
         assert!(cheat["emission_share"] == 0.0 && text.starts_with(expect), "{cheat}");
     }
-    let validators = summary["validators"].as_array().unwrap();
-    assert!(validators.iter().all(|validator| validator["weights_set"].as_u64().unwrap() >= 3), "{summary}");
+    let validators = summary["validators"].as_array().expect("a summary's form");
+    assert!(
+        validators.iter().all(|validator| validator["weights_set"].as_u64().expect("a summary's form") >= 3),
+        "{summary}"
+    );
 }
 
 #[test]

@@ -257,9 +257,9 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> Result<ExitCode, ControlE
 
 fn of_neuron(house: &House, neuron: &Neuron) -> (Value, String) {
     let mut text = format!("{}, uid {}, {}", neuron.title(), neuron.uid, neuron.hotkey);
-    let judged = house.last_judged().and_then(|(number, round)| {
+    let judged = house.last_judged().map(|(number, round)| {
         let of = round.judged.iter().filter_map(|(by, all)| Some((*by, all.get(&neuron.hotkey)?)));
-        Some((number, of.collect::<Vec<_>>()))
+        (number, of.collect::<Vec<_>>())
     });
     let (mut round, mut judgements) = (None, Vec::new());
     if let Some((number, by)) = judged {

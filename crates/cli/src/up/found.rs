@@ -141,11 +141,10 @@ async fn call(chain: &Handle, keys: &PartyKeys, calls: Vec<Call>) -> Result<(), 
             let first = poll_fn(|context| Poll::Ready(submitted.as_mut().poll(context))).await;
             // Who waits is this function.
             let _waits = told.send(());
-            let outcome = match first {
+            match first {
                 Poll::Ready(outcome) => outcome,
                 Poll::Pending => submitted.await,
-            };
-            outcome
+            }
         });
         let _told = is_told.await;
     }

@@ -219,11 +219,11 @@ impl Ledger {
                 self.plans.insert(number, plan);
                 self.forget();
             }
-            ValidatorFact::RoundSealed { round, audit_seed, commitments } => {
-                if self.audit_seeds.insert(round, audit_seed).is_none() {
-                    let lines = commitments.iter().map(|(hotkey, of)| (*hotkey, of.root, of.block));
-                    records.push(Record::RoundSealed { round, audit_seed, commitments: lines.collect() });
-                }
+            ValidatorFact::RoundSealed { round, audit_seed, commitments }
+                if self.audit_seeds.insert(round, audit_seed).is_none() =>
+            {
+                let lines = commitments.iter().map(|(hotkey, of)| (*hotkey, of.root, of.block));
+                records.push(Record::RoundSealed { round, audit_seed, commitments: lines.collect() });
             }
             ValidatorFact::ManifestListed { round, hotkey, lines, .. } => {
                 let Some(plan) = self.plans.get(&round) else { return Ok(()) };
