@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chain::{BlockNumber, Call, Included, SubmitError, Subnet};
 use primitives::{Digest, Hotkey, MechId, NetUid};
-use store::Commit;
+use serde::de::DeserializeOwned;
+use store::{Commit, EventNumber, Store, each_event};
 use thiserror::Error;
 
 use crate::{
@@ -156,4 +157,22 @@ pub enum StartError {
     /// The log could not be read.
     #[error(transparent)]
     Store(#[from] store::StoreError),
+}
+
+/// Gives every fact of a log to `apply`, in order.
+pub(crate) fn replay<F: DeserializeOwned>(
+    store: &dyn Store,
+    log: &str,
+    mut apply: impl FnMut(&F),
+) -> Result<(), StartError> {
+    each_event(store, log, EventNumber::START, |event| {
+        let fact = event.body.read().map_err(|error| StartError::Event {
+            log: log.to_owned(),
+            number: event.number.0,
+            reason: error.to_string(),
+        })?;
+        apply(&fact);
+        Ok(())
+    })
+    .map(|_| ())
 }

@@ -104,6 +104,25 @@ pub enum StoreError {
     Driver(#[from] std::io::Error),
 }
 
+/// Gives each event of `log` above `after` to `each`, page by page, and returns the number of the last one.
+///
+/// # Errors
+/// What `each` says, which ends it, and [`StoreError`] where the store cannot be read.
+pub fn each_event<E: From<StoreError>>(
+    store: &dyn Store,
+    log: &str,
+    after: EventNumber,
+    mut each: impl FnMut(&Event) -> Result<(), E>,
+) -> Result<EventNumber, E> {
+    let mut read = after;
+    loop {
+        let page = store.read(log, read, MAX_PAGE)?;
+        let Some(last) = page.last() else { return Ok(read) };
+        read = last.number;
+        page.iter().try_for_each(&mut each)?;
+    }
+}
+
 /// Durable state, seen by a synchronous caller. [`Memory`] and [`Durable`] implement it; [`Sqlite`] has the same
 /// methods as async ones.
 ///

@@ -13,7 +13,7 @@ use clap::Args;
 use miette::Diagnostic;
 use primitives::{Digest, Hotkey, Uid};
 use serde_json::{Value, json};
-use store::{EventNumber, MAX_PAGE, StoreError};
+use store::{EventNumber, StoreError, each_event};
 use thiserror::Error;
 use web::{
     House,
@@ -104,13 +104,11 @@ fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
 fn house(folder: &HouseFolder) -> Result<House, ControlError> {
     let store = folder.store("house")?;
     let mut house = House::default();
-    let mut after = EventNumber::START;
-    loop {
-        let page = store.read(record::LOG, after, MAX_PAGE)?;
-        let Some(last) = page.last() else { return Ok(house) };
-        after = last.number;
-        page.iter().for_each(|event| house.apply(event));
-    }
+    each_event(&*store, record::LOG, EventNumber::START, |event| {
+        house.apply(event);
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(house)
 }
 
 /// Says what the subnet is and whether it is being run.

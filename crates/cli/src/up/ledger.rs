@@ -13,7 +13,7 @@ use corpus::Extent;
 use mechanisms::{CaseResult, ErasedMechanism, MechanismError, dataset};
 use neuron::{Identity, PartLine, Purpose, SubmissionOutcome, Validator, ValidatorFact, rounds::Plan};
 use primitives::{Digest, Hotkey, Seed, Timestamp, Uid};
-use store::{Commit, EventNumber, MAX_PAGE, Store, StoreError};
+use store::{Commit, EventNumber, Store, StoreError, each_event};
 use thiserror::Error;
 use web::record::{self, NeuronLine, Record, Role, TaskLine};
 use worker::{Examination, Receipt};
@@ -100,27 +100,24 @@ impl Ledger {
 
     /// Reads who is there and which epochs have closed.
     fn remember(&mut self) -> Result<(), LedgerError> {
-        let mut after = EventNumber::START;
-        loop {
-            let page = self.house.read(record::LOG, after, MAX_PAGE)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last.number;
-            for event in &page {
-                match event.kind.as_str() {
-                    "Registered" | "Deregistered" | "EpochClosed" => match event.body.read::<Record>()? {
-                        Record::Registered { uid, hotkey, block, .. } => {
-                            self.present.insert(uid, (hotkey, block));
-                        }
-                        Record::Deregistered { uid, hotkey, .. } => {
-                            self.present.retain(|at, (known, _)| (*at, *known) != (uid, hotkey));
-                        }
-                        Record::EpochClosed { epoch, .. } => self.closed = self.closed.max(Some(epoch)),
-                        _ => {}
-                    },
-                    _ => {}
-                }
+        let house = Arc::clone(&self.house);
+        each_event(&*house, record::LOG, EventNumber::START, |event| {
+            if !matches!(event.kind.as_str(), "Registered" | "Deregistered" | "EpochClosed") {
+                return Ok(());
             }
-        }
+            match event.body.read::<Record>()? {
+                Record::Registered { uid, hotkey, block, .. } => {
+                    self.present.insert(uid, (hotkey, block));
+                }
+                Record::Deregistered { uid, hotkey, .. } => {
+                    self.present.retain(|at, (known, _)| (*at, *known) != (uid, hotkey));
+                }
+                Record::EpochClosed { epoch, .. } => self.closed = self.closed.max(Some(epoch)),
+                _ => {}
+            }
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(())
     }
 
     /// How often the house has been opened.
@@ -194,17 +191,11 @@ impl Ledger {
     }
 
     fn facts(&mut self, at: usize, records: &mut Vec<Record>) -> Result<(), LedgerError> {
-        loop {
-            let followed = &self.validators[at];
-            let log = Validator::log(&followed.identity);
-            let page = followed.store.read(&log, followed.read, MAX_PAGE)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            self.validators[at].read = last.number;
-            for event in &page {
-                let fact: ValidatorFact = event.body.read()?;
-                self.fact(at, fact, records)?;
-            }
-        }
+        let Followed { identity, store, read, .. } = &self.validators[at];
+        let (log, store, after) = (Validator::log(identity), Arc::clone(store), *read);
+        let read = each_event(&*store, &log, after, |event| self.fact(at, event.body.read()?, records))?;
+        self.validators[at].read = read;
+        Ok(())
     }
 
     fn fact(&mut self, at: usize, fact: ValidatorFact, records: &mut Vec<Record>) -> Result<(), LedgerError> {
@@ -307,16 +298,15 @@ impl Ledger {
 fn newest_round(store: &dyn Store, identity: &Identity) -> Result<EventNumber, StoreError> {
     let log = Validator::log(identity);
     let mut opened: BTreeSet<EventNumber> = BTreeSet::new();
-    let mut after = EventNumber::START;
-    loop {
-        let page = store.read(&log, after, MAX_PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = last.number;
-        opened.extend(page.iter().filter(|event| event.kind == "RoundOpened").map(|event| event.number));
-        while opened.len() > 2 {
+    each_event(store, &log, EventNumber::START, |event| {
+        if event.kind == "RoundOpened" {
+            opened.insert(event.number);
+        }
+        if opened.len() > 2 {
             opened.pop_first();
         }
-    }
+        Ok::<_, StoreError>(())
+    })?;
     Ok(opened.first().map_or(EventNumber::START, |first| EventNumber(first.0.saturating_sub(1))))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mechanisms::Judgement;
 use primitives::{AlphaRao, Digest, Hotkey, Uid};
 use sim::{EpochReport, MinerLine, MinerSummary, Summary, ValidatorSummary, share, value, verified_tokens};
-use store::{EventNumber, MAX_PAGE, Store};
+use store::{EventNumber, Store, each_event};
 use web::record::{self, Cast, NeuronLine, Record, Role};
 
 use super::ledger::LedgerError;
@@ -36,14 +36,12 @@ pub(crate) struct Tally {
 impl Tally {
     /// Reads what has been written since.
     pub(crate) fn catch_up(&mut self, house: &dyn Store) -> Result<(), LedgerError> {
-        loop {
-            let page = house.read(record::LOG, self.read, MAX_PAGE)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            self.read = last.number;
-            for event in &page {
-                self.apply(event.body.read()?);
-            }
-        }
+        let after = self.read;
+        self.read = each_event(house, record::LOG, after, |event| {
+            self.apply(event.body.read()?);
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(())
     }
 
     fn apply(&mut self, one: Record) {

@@ -10,12 +10,12 @@ use std::{
 use chain::{BlockNumber, Call, Subnet};
 use mechanisms::{ErasedMechanism, MechanismError, Strategy};
 use primitives::{Digest, Hotkey, Timestamp};
-use store::{Commit, EventNumber, Json, MAX_PAGE, NewEvent, Store};
+use store::{Commit, Json, NewEvent, Store};
 
 pub use facts::MinerFact;
 
 use crate::{
-    machine::{AskId, Effect, Event, Identity, RequestId, StartError},
+    machine::{self, AskId, Effect, Event, Identity, RequestId, StartError},
     outbox::{Intent, Outbox, Outcome as Sent, Purpose},
     rounds::{Plan, Times},
     wire::{Answer, Ask, AskFailure, LeasedTask, PARTS_MAX, PartLine, Peer, RoundCommitment, manifest_root},
@@ -108,21 +108,8 @@ impl Miner {
             questions: BTreeMap::new(),
             trouble: None,
         };
-        let log = Self::log(&identity);
-        let mut after = EventNumber::START;
-        loop {
-            let page = store.read(&log, after, MAX_PAGE)?;
-            let Some(last) = page.last() else { return Ok(miner) };
-            after = last.number;
-            for event in page {
-                let fact = event.body.read().map_err(|error| StartError::Event {
-                    log: log.clone(),
-                    number: event.number.0,
-                    reason: error.to_string(),
-                })?;
-                miner.apply(&fact);
-            }
-        }
+        machine::replay(store, &Self::log(&identity), |fact| miner.apply(fact))?;
+        Ok(miner)
     }
 
     /// The miner's identity.

@@ -16,12 +16,12 @@ use std::{
 use chain::{BlockNumber, Subnet};
 use mechanisms::{ErasedMechanism, Lane, MechanismError};
 use primitives::{Digest, Seed, Timestamp};
-use store::{Commit, EventNumber, Json, MAX_PAGE, NewEvent, NewJob, Store};
+use store::{Commit, Json, NewEvent, NewJob, Store};
 
 pub use facts::ValidatorFact;
 
 use crate::{
-    machine::{AskId, Effect, Event, Identity, StartError},
+    machine::{self, AskId, Effect, Event, Identity, StartError},
     outbox::{Outbox, Purpose},
     rounds::{Plan, Times},
 };
@@ -101,21 +101,8 @@ impl Validator {
             views_wanted: BTreeSet::new(),
             trouble: None,
         };
-        let log = Self::log(&identity);
-        let mut after = EventNumber::START;
-        loop {
-            let page = store.read(&log, after, MAX_PAGE)?;
-            let Some(last) = page.last() else { return Ok(validator) };
-            after = last.number;
-            for event in page {
-                let fact = event.body.read().map_err(|error| StartError::Event {
-                    log: log.clone(),
-                    number: event.number.0,
-                    reason: error.to_string(),
-                })?;
-                validator.apply(&fact);
-            }
-        }
+        machine::replay(store, &Self::log(&identity), |fact| validator.apply(fact))?;
+        Ok(validator)
     }
 
     /// The validator's identity.
