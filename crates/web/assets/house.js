@@ -185,7 +185,7 @@ async function go(address, push) {
   }
   if (push) history.pushState(null, "", address);
   const focused = document.activeElement?.id;
-  const field = focused && document.getElementById(focused);
+  const field = focused ? document.getElementById(focused) : null;
   const typed = field?.matches("input[type=search]") ? [field.value, field.selectionStart] : null;
   const scrolled = main().querySelector(".scroll")?.scrollLeft ?? 0;
   main().replaceChildren(...document.importNode(page.getElementById("main"), true).childNodes);
@@ -193,10 +193,10 @@ async function go(address, push) {
   document.body.dataset.event = page.body.dataset.event;
   const region = main().querySelector(".scroll");
   if (region) region.scrollLeft = scrolled;
-  const again = focused && document.getElementById(focused);
+  const again = focused ? document.getElementById(focused) : null;
   if (!again) return;
   again.focus({ preventScroll: true });
-  if (typed && push !== false) {
+  if (typed && push) {
     [again.value] = typed;
     again.setSelectionRange(typed[1], typed[1]);
   }
@@ -234,5 +234,14 @@ addEventListener("input", (event) => {
 });
 
 addEventListener("popstate", () => go(location.href, false));
+
+// A page that was left may be kept for the way back. Its stream would hold one of the few connections that a browser
+// opens to one house.
+addEventListener("pagehide", () => stream?.close());
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  listen();
+  news();
+});
 
 listen();

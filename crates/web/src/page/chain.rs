@@ -16,7 +16,7 @@ use crate::{
 const VALIDATORS_SHOWN: usize = 32;
 
 /// Weights that a row of a table names.
-const WEIGHTS_SHOWN: usize = 6;
+const WEIGHTS_SHOWN: usize = 3;
 
 pub(crate) fn validators(house: &House) -> Page {
     let validators: Vec<&Neuron> =
@@ -26,7 +26,7 @@ pub(crate) fn validators(house: &House) -> Page {
             h1 { "Validators" }
             p class="say" { "Each one weighs for itself. Equal facts give equal scores, so honest validators agree without talking; what a validator gives beyond the consensus is clipped." }
         }
-        div data-live="validators" {
+        div class="stack" data-live="validators" {
             @if validators.is_empty() { p class="dim" { "There are none yet." } } @else {
                 (scrolling("Validators", &table(house, &validators)))
                 (agreement(house, &validators))
@@ -192,7 +192,7 @@ pub(crate) fn epoch(house: &House, number: u64, epoch: &Epoch) -> Page {
                 }
             }
         }
-        div data-live="epoch" {
+        div class="stack" data-live="epoch" {
             @if !epoch.neurons.is_empty() { (scrolling("Neurons of the epoch", &neurons(house, epoch))) }
             @else if epoch.weights.is_empty() { p class="dim" { "No weights yet." } }
             (movements(house, epoch))
@@ -202,8 +202,9 @@ pub(crate) fn epoch(house: &House, number: u64, epoch: &Epoch) -> Page {
 }
 
 fn neurons(house: &House, epoch: &Epoch) -> Markup {
-    let validators: Vec<(&Hotkey, &BTreeMap<Uid, u16>)> =
+    let mut validators: Vec<(&Hotkey, &BTreeMap<Uid, u16>)> =
         epoch.weights.iter().map(|(hotkey, (_, weights))| (hotkey, weights)).take(VALIDATORS_SHOWN).collect();
+    validators.sort_by_key(|(hotkey, _)| house.neuron(hotkey).map(|neuron| neuron.uid));
     html! {
         table {
             thead { tr {

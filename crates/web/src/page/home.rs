@@ -21,21 +21,21 @@ pub(crate) fn home(house: &House, live: &Live, steps: &[Step]) -> Page {
     let body = html! {
         (lead(house))
         div class="halves" {
-            section aria-labelledby="top" {
-                header class="title" { h2 id="top" { "Top ten" } a href="/leaderboard" { "All miners" } }
-                @if top.is_empty() {
-                    p class="dim" data-live="none" { "Nobody has been weighed yet. The first scores come when the first round has been judged." }
+            div class="stack" {
+                section aria-labelledby="top" {
+                    header class="title" { h2 id="top" { "Top ten" } a href="/leaderboard" { "All miners" } }
+                    @if top.is_empty() {
+                        p class="dim" data-live="none" { "Nobody has been weighed yet. The first scores come when the first round has been judged." }
+                    }
+                    (scrolling("Top ten miners", &leaderboard::table(&top, None, leaderboard::Columns::Few)))
                 }
-                (scrolling("Top ten miners", &leaderboard::table(&top, None, leaderboard::Columns::Few)))
+                (growth(house))
             }
             div class="stack" {
                 (split(house))
                 (attackers(house))
+                (milestones(house))
             }
-        }
-        div class="halves even" {
-            (growth(house))
-            (milestones(house))
         }
         (mine(house, live, steps))
     };

@@ -105,13 +105,13 @@ pub(super) fn table(rows: &[Row], query: Option<&Query>, columns: Columns) -> Ma
                 tr {
                     (heading(query, Sort::Rank, "Rank", "num"))
                     (heading(query, Sort::Name, "Miner", ""))
-                    @if all { (heading(query, Sort::Uid, "Uid", "num")) }
-                    (heading(query, Sort::Strategy, "Strategy", ""))
                     (heading(query, Sort::Score, "Score", "num"))
                     (heading(query, Sort::Tokens, "Tokens", "num"))
                     @if all { (heading(query, Sort::Incentive, "Incentive", "num")) }
                     (heading(query, Sort::Earned, "Earned", "num"))
-                    @if all { th scope="col" class="num" { "Share" } th scope="col" { "Last epochs" } th scope="col" { "Why" } }
+                    @if all { th scope="col" class="num" { "Share" } th scope="col" { "Last epochs" } }
+                    (heading(query, Sort::Strategy, "Strategy", ""))
+                    @if all { (heading(query, Sort::Uid, "Uid", "num")) th scope="col" { "Why" } }
                 }
             }
             tbody data-rows="board" {
@@ -149,17 +149,13 @@ fn line(row: &Row, all: bool) -> Markup {
                 }
                 @if row.immune { " " span class="tag" { "immune" } }
             }
-            @if all { td class="num" { (row.uid) } }
-            td { @if let Some(strategy) = &row.strategy { span class=[(row.honest == Some(false)).then_some("attack")] { (isolated(strategy)) } } }
             td class="num strong" { (score(row.score)) }
             td class="num" { @if let Some(tokens) = row.verified_tokens { (number(tokens)) } }
             @if all { td class="num" { (percent_of(row.incentive)) } }
             td class="num" { (alpha(row.earned)) }
-            @if all {
-                td class="num" { (percent(row.share)) }
-                td { (spark(&row.history)) }
-                td class="why" { (isolated(&row.reason)) }
-            }
+            @if all { td class="num" { (percent(row.share)) } td { (spark(&row.history)) } }
+            td { @if let Some(strategy) = &row.strategy { span class=[(row.honest == Some(false)).then_some("attack")] { (isolated(strategy)) } } }
+            @if all { td class="num" { (row.uid) } td class="why" { (isolated(&row.reason)) } }
         }
     }
 }

@@ -11,8 +11,8 @@ use super::{
     percent_of, score, scrolling, submission_link,
 };
 use crate::{
-    api::role_name,
-    house::{House, Neuron, Round, part},
+    api::{outcome_name, role_name},
+    house::{Examination, House, Neuron, Round, part},
     quoted::isolated,
     record::Role,
 };
@@ -32,7 +32,7 @@ pub(crate) fn miner(house: &House, neuron: &Neuron) -> Page {
     let body = html! {
         (head(house, neuron, judged.map(|(.., judgement)| judgement)))
         @if let Some((number, round, _, judgement)) = judged {
-            div data-live="score" {
+            div class="stack" data-live="score" {
                 (waterfall(number, judgement))
                 @if let Some(proof) = &judgement.certificate {
                     section class="fault" aria-labelledby="fault" { h2 id="fault" { "The proof of a fault" } (certificate(proof)) }
@@ -80,39 +80,64 @@ fn head(house: &House, neuron: &Neuron, judgement: Option<&Judgement>) -> Markup
 struct Level {
     title: &'static str,
     class: &'static str,
-    /// What the step adds, or takes away.
-    change: Option<f64>,
-    from: f64,
-    to: f64,
+    /// What the row says: an amount, or what the step adds or takes away.
+    says: String,
+    is_change: bool,
+    /// Where its bar begins and ends, and what would fill the row.
+    bar: (f64, f64, f64),
+}
+
+/// The dataset mechanism's way from delivered tokens to the score.
+fn levels(judgement: &Judgement) -> Option<Vec<Level>> {
+    let get = |name| part(judgement, name);
+    let (delivered, verified) = (get("delivered_tokens")?, get("verified_tokens")?);
+    let (worth, round_worth) = (get("worth_tokens")?, get("round_worth_tokens")?);
+    let widest = delivered.max(verified).max(worth);
+    let amount = |title, class, to, whole| Level {
+        title,
+        class,
+        says: number(to),
+        is_change: false,
+        bar: (0.0, to, whole),
+    };
+    let change = |title, class, from, to| Level {
+        title,
+        class,
+        says: signed(to - from),
+        is_change: true,
+        bar: (from, to, widest),
+    };
+    Some(vec![
+        amount("Delivered tokens", "c-miner", delivered, widest),
+        change("Committed first by others", "c-attack", delivered, verified),
+        amount("Verified unique tokens", "c-honest", verified, widest),
+        change("By their worth in training", "c-validator", verified, worth),
+        amount("Worth", "c-honest", worth, widest),
+        // The bar is the miner's part of it: the score as a picture.
+        Level {
+            says: number(round_worth),
+            ..amount("All worth of the round", "c-honest", worth, round_worth)
+        },
+    ])
 }
 
 /// The dataset mechanism's parts as steps that lead to the score; those of another as a plain list.
 fn waterfall(number_of_round: u64, judgement: &Judgement) -> Markup {
-    let get = |name| part(judgement, name);
-    let parts =
-        (get("delivered_tokens"), get("verified_tokens"), get("worth_tokens"), get("round_worth_tokens"));
+    let made = part(judgement, "worth_tokens").zip(part(judgement, "round_worth_tokens"));
+    let made = made.map_or(0.0, |(worth, whole)| if whole > 0.0 { worth / whole } else { 0.0 });
     html! {
         section aria-labelledby="parts" {
             header class="title" { h2 id="parts" { "The score, part by part" } span class="dim" { "round " (number_of_round) } }
-            @if let (Some(delivered), Some(verified), Some(worth), Some(round_worth)) = parts {
-                @let levels = [
-                    Level { title: "Delivered tokens", class: "c-miner", change: None, from: 0.0, to: delivered },
-                    Level { title: "Committed first by others", class: "c-attack", change: Some(verified - delivered), from: verified, to: delivered },
-                    Level { title: "Verified unique tokens", class: "c-honest", change: None, from: 0.0, to: verified },
-                    Level { title: "By their worth in training", class: "c-validator", change: Some(worth - verified), from: verified, to: worth },
-                    Level { title: "Worth", class: "c-honest", change: None, from: 0.0, to: worth },
-                    Level { title: "All worth of the round", class: "c-owner", change: None, from: 0.0, to: round_worth },
-                ];
-                @let widest = levels.iter().fold(0.0, |widest: f64, level| widest.max(level.to).max(level.from));
+            @if let Some(levels) = levels(judgement) {
                 (scrolling("From delivered tokens to the score", &html! {
                     table class="fall" {
                         thead { tr { th scope="col" { "Part" } th scope="col" class="num" { "Tokens" } th scope="col" { span class="unseen" { "As a bar" } } } }
                         tbody {
                             @for level in &levels {
-                                tr class=[level.change.map(|_| "change")] {
+                                tr class=[level.is_change.then_some("change")] {
                                     th scope="row" { (level.title) }
-                                    td class="num" { @match level.change { Some(change) => (signed(change)), None => (number(level.to)) } }
-                                    td { (bar(level.class, level.from, level.to, widest)) }
+                                    td class="num" { (level.says) }
+                                    td { (bar(level.class, level.bar.0, level.bar.1, level.bar.2)) }
                                 }
                             }
                         }
@@ -120,12 +145,11 @@ fn waterfall(number_of_round: u64, judgement: &Judgement) -> Markup {
                             tr {
                                 th scope="row" { "Score = worth ÷ all worth" }
                                 td class="num strong" { @match judgement.score { Some(score) => (format!("{:.6}", score.get())), None => "none" } }
-                                td { (bar("c-honest", 0.0, judgement.score.map_or(0.0, |score| score.get()), 1.0)) }
+                                td {}
                             }
                         }
                     }
                 }))
-                @let made = if round_worth > 0.0 { worth / round_worth } else { 0.0 };
                 p class="dim" {
                     @if judgement.certificate.is_some() { "A proven fault makes the score zero, whatever else was delivered." }
                     @else if judgement.score.is_none() { "There is no score where the fault was the validator's: the miner is left as it was." }
@@ -144,14 +168,22 @@ fn waterfall(number_of_round: u64, judgement: &Judgement) -> Markup {
 }
 
 fn signed(change: f64) -> String {
-    if change < 0.0 { format!("−{}", number(-change)) } else { format!("+{}", number(change)) }
+    match change {
+        change if change < 0.0 => format!("−{}", number(-change)),
+        change if change > 0.0 => format!("+{}", number(change)),
+        _ => "0".to_owned(),
+    }
 }
 
 /// What each validator made of it.
 fn opinions(house: &House, number: u64, round: &Round, hotkey: &Hotkey) -> Markup {
-    let opinions: BTreeMap<&Hotkey, &Judgement> =
+    let mut opinions: Vec<(&Hotkey, &Judgement)> =
         round.judged.iter().filter_map(|(validator, all)| Some((validator, all.get(hotkey)?))).collect();
-    let mut scores = opinions.values().map(|judgement| judgement.score.map(|score| score.get().to_bits()));
+    opinions.sort_by_key(|(validator, _)| house.neuron(validator).map(|neuron| neuron.uid));
+    let mut scores = opinions
+        .iter()
+        .map(|(_, judgement)| judgement)
+        .map(|judgement| judgement.score.map(|score| score.get().to_bits()));
     let first = scores.next();
     let agree = scores.all(|score| Some(score) == first);
     html! {
@@ -230,41 +262,51 @@ fn history(house: &House, hotkey: &Hotkey) -> Markup {
     }
 }
 
+/// Its work of the kept rounds, newest first: a row per submission for a miner, per look for a validator.
 fn submissions(house: &House, neuron: &Neuron) -> Markup {
-    let of = |round: &Round, hotkey: &Hotkey| -> Vec<_> {
-        let mine = round.examinations.iter().filter(|one| one.miner == *hotkey || one.validator == *hotkey);
-        mine.cloned().collect()
-    };
-    let mut shown: Vec<(u64, _)> = Vec::new();
+    let is_validator = neuron.role == Role::Validator;
+    let mut shown: Vec<(u64, &Examination, Vec<&Hotkey>)> = Vec::new();
     for (number, round) in house.rounds.iter().rev() {
-        shown.extend(of(round, &neuron.hotkey).into_iter().map(|one| (*number, one)));
         if shown.len() >= EXAMINATIONS_SHOWN {
             break;
         }
+        let mut rows: BTreeMap<_, (&Examination, Vec<&Hotkey>)> = BTreeMap::new();
+        for one in &round.examinations {
+            let (is_mine, other) = if is_validator {
+                (one.validator == neuron.hotkey, &one.miner)
+            } else {
+                (one.miner == neuron.hotkey, &one.validator)
+            };
+            if is_mine {
+                let miner = is_validator.then_some(one.miner);
+                let key = (one.task, one.submission, miner, outcome_name(&one.outcome));
+                rows.entry(key).or_insert((one, Vec::new())).1.push(other);
+            }
+        }
+        shown.extend(rows.into_values().map(|(one, others)| (*number, one, others)));
     }
     shown.truncate(EXAMINATIONS_SHOWN);
-    let is_validator = neuron.role == Role::Validator;
     html! {
         section aria-labelledby="submissions" {
             h2 id="submissions" { @if is_validator { "What it examined" } @else { "Submissions" } }
             @if shown.is_empty() { p class="dim" { "None in the rounds that are kept." } } @else {
-                (scrolling("Examinations", &html! {
+                (scrolling("Table of what was examined", &html! {
                     table {
                         thead { tr {
                             th scope="col" class="num" { "Round" } th scope="col" class="num" { "Task" } th scope="col" { "Submission" }
-                            th scope="col" { @if is_validator { "Miner" } @else { "Validator" } }
                             th scope="col" { "Outcome" } th scope="col" class="num" { "Documents" } th scope="col" class="num" { "Tokens" } th scope="col" class="num" { "Size" }
+                            th scope="col" { @if is_validator { "Miner" } @else { "Examined by" } }
                         } }
-                        tbody { @for (number, one) in &shown {
+                        tbody { @for (number, one, others) in &shown {
                             tr {
                                 td class="num" { (number) }
                                 td class="num" { (one.task) }
                                 th scope="row" { (submission_link(&one.submission)) }
-                                td { (neuron_link(house, if is_validator { &one.miner } else { &one.validator })) }
                                 td { (outcome(&one.outcome)) @if let Outcome::Invalid(proof) = &one.outcome { " " span class="dim" { (isolated(&proof.rule)) } } }
                                 td class="num" { @if let Some(found) = &one.found { (grouped(found.documents)) } }
                                 td class="num" { @if let Some(found) = &one.found { (grouped(found.tokens)) } }
                                 td class="num" { (bytes(one.bytes)) }
+                                td { @for (at, other) in others.iter().enumerate() { @if at > 0 { ", " } (neuron_link(house, other)) } }
                             }
                         } }
                     }

@@ -35,7 +35,7 @@ pub(crate) fn submission(house: &House, submission: &Digest, cases: &[(u64, &Rou
             @if let Some((.., case)) = cases.first() { p class="say" { (bytes(case.bytes)) ", named by the BLAKE3 digest of its bytes." } }
             @if by_case.len() > 1 { p { "The same bytes were handed in " (by_case.len()) " times." } }
         }
-        div data-live="cases" { @for ((number, miner, task), looks) in by_case.iter().rev() { (case(house, *number, miner, *task, looks)) } }
+        div class="stack" data-live="cases" { @for ((number, miner, task), looks) in by_case.iter().rev() { (case(house, *number, miner, *task, looks)) } }
     };
     Page { title: format!("Submission {}", submission.short()), body }
 }

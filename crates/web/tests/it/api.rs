@@ -56,7 +56,7 @@ fn complaints(document: &Value, schema: &Value, value: &Value, place: &str, foun
         "object" => value.is_object(),
         other => panic!("unknown type {other}"),
     };
-    if !kinds.iter().any(|kind| is_of(kind)) {
+    if !kinds.iter().any(is_of) {
         found.push(format!("{place}: {value} is not {kinds:?}"));
     }
     for (at, item) in value.as_array().into_iter().flatten().enumerate() {

@@ -3,7 +3,10 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "tests read their switches, say why they skip, and may panic"
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "tests read their switches, say why they skip, make up small numbers, and may panic"
 )]
 
 mod api;
