@@ -30,11 +30,11 @@ pub(crate) fn home(house: &House, live: &Live, steps: &[Step]) -> Page {
                     (scrolling("Top ten miners", &leaderboard::table(&top, None, leaderboard::Columns::Few)))
                 }
                 (growth(house))
+                (milestones(house))
             }
             div class="stack" {
                 (split(house))
                 (attackers(house))
-                (milestones(house))
             }
         }
         (mine(house, live, steps))
