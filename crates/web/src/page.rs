@@ -158,10 +158,12 @@ fn scrolling(label: &str, table: &Markup) -> Markup {
     html! { div class="scroll" role="region" aria-label=(label) tabindex="0" { (table) } }
 }
 
-/// A link to a neuron, by its name or key.
+/// A link to a neuron by its name; its key where it is not known any more.
 fn neuron_link(house: &House, hotkey: &Hotkey) -> Markup {
-    let title = house.neuron(hotkey).map_or_else(|| short(hotkey), Neuron::title);
-    html! { a href={ "/miners/" (hotkey) } { (isolated(&title)) } }
+    match house.neuron(hotkey) {
+        Some(neuron) => html! { a href={ "/miners/" (hotkey) } { (isolated(&neuron.title())) } },
+        None => key(hotkey),
+    }
 }
 
 /// A key's beginning and end; the whole key under it.

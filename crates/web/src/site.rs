@@ -217,12 +217,11 @@ async fn leaderboard_csv(State(site): Site, asked: HeaderMap, RawQuery(raw): Raw
 }
 
 fn csv(site: &Shared, asked: &HeaderMap, raw: Option<&str>) -> Response {
-    let found = Query::read(raw.unwrap_or_default())
-        .map(|query| Query {
-            limit: if raw.is_some_and(|raw| raw.contains("limit=")) { query.limit } else { ROWS_MAX },
-            ..query
-        })
-        .and_then(|query| site.show(|house, _| Ok((standing::find(house, &query)?, query))));
+    let found = Query::read(raw.unwrap_or_default()).and_then(|query| {
+        // Whoever takes a file wants all of it.
+        let query = Query { limit: query.limit.or(Some(ROWS_MAX)), ..query };
+        site.show(|house, _| Ok((standing::find(house, &query)?, query)))
+    });
     match found {
         Ok((found, query)) => {
             let mut response = answer::whole(asked, Kind::Csv, api::leaderboard_csv(&found.rows));

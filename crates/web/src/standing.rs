@@ -129,8 +129,8 @@ pub struct Query {
     pub role: Option<Role>,
     /// Only those set up as honest, or only the attackers.
     pub honest: Option<bool>,
-    /// Most rows.
-    pub limit: usize,
+    /// Most rows; a whole subnet's where nothing is said.
+    pub limit: Option<usize>,
     /// The last row of the page before.
     pub cursor: Option<Hotkey>,
 }
@@ -143,7 +143,7 @@ impl Default for Query {
             text: String::new(),
             role: Some(Role::Miner),
             honest: None,
-            limit: ROWS_DEFAULT,
+            limit: None,
             cursor: None,
         }
     }
@@ -197,8 +197,8 @@ impl Query {
                 "honest" => query.honest = one_of("honest", value, &HONEST)?,
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=ROWS_MAX).contains(limit));
-                    query.limit =
-                        limit.ok_or_else(|| bad("limit", value, format!("a number from 1 to {ROWS_MAX}")))?;
+                    let expected = || format!("a number from 1 to {ROWS_MAX}");
+                    query.limit = Some(limit.ok_or_else(|| bad("limit", value, expected()))?);
                 }
                 "cursor" => {
                     let cursor = value.parse().ok();
@@ -234,8 +234,8 @@ impl Query {
         if self.honest.is_some() {
             out.append_pair("honest", named(self.honest, &HONEST));
         }
-        if self.limit != usual.limit {
-            out.append_pair("limit", &self.limit.to_string());
+        if let Some(limit) = self.limit {
+            out.append_pair("limit", &limit.to_string());
         }
         if let Some(cursor) = self.cursor {
             out.append_pair("cursor", &cursor.to_string());
@@ -294,7 +294,7 @@ pub fn find(house: &House, query: &Query) -> Result<Found, QueryError> {
             at.ok_or(QueryError::Gone)? + 1
         }
     };
-    let rows: Vec<Row> = rows.into_iter().skip(from).take(query.limit).collect();
+    let rows: Vec<Row> = rows.into_iter().skip(from).take(query.limit.unwrap_or(ROWS_DEFAULT)).collect();
     let next = rows.last().map(|row| row.hotkey).filter(|_| from + rows.len() < total);
     Ok(Found { rows, total, next })
 }

@@ -1,7 +1,7 @@
 //! The overview.
 
 use maud::{Markup, html};
-use primitives::{AlphaRao, Unit};
+use primitives::{AlphaRao, Digest, Unit};
 
 use super::{Page, alpha, bytes, columns, grouped, leaderboard, number, percent, scrolling, submission_link};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 const TOP_ROWS: usize = 10;
 
 pub(crate) fn home(house: &House, live: &Live, steps: &[Step]) -> Page {
-    let query = Query { limit: TOP_ROWS, ..Query::default() };
+    let query = Query { limit: Some(TOP_ROWS), ..Query::default() };
     let top = standing::find(house, &query).map(|found| found.rows).unwrap_or_default();
     let body = html! {
         (lead(house))
@@ -30,11 +30,11 @@ pub(crate) fn home(house: &House, live: &Live, steps: &[Step]) -> Page {
                     (scrolling("Top ten miners", &leaderboard::table(&top, None, leaderboard::Columns::Few)))
                 }
                 (growth(house))
+                (milestones(house))
             }
             div class="stack" {
                 (split(house))
                 (attackers(house))
-                (milestones(house))
             }
         }
         (mine(house, live, steps))
@@ -177,16 +177,27 @@ fn growth(house: &House) -> Markup {
 
 fn milestones(house: &House) -> Markup {
     let marks = &house.milestones;
+    // What lies before the oldest kept round or epoch has no page to link to.
+    let submission = |place: &Option<(u64, Digest)>| {
+        place.as_ref().map(|(round, digest)| {
+            html! { "round " (round) @if house.submissions.contains_key(digest) { ", " (submission_link(digest)) } }
+        })
+    };
+    let epoch = |number: Option<u64>| {
+        number.map(|number| {
+            html! { @if house.epochs.contains_key(&number) { a href={ "/epochs/" (number) } { "epoch " (number) } } @else { "epoch " (number) } }
+        })
+    };
     html! {
         section data-live="milestones" aria-labelledby="milestones" {
             h2 id="milestones" { "Milestones" }
             ol class="marks" {
                 (mark("Opened its doors", house.sign.as_ref().map(|sign| html! { (sign.tempo) " blocks to an epoch" })))
-                (mark("First submission verified", marks.verified.as_ref().map(|(round, digest)| html! { "round " (round) ", " (submission_link(digest)) })))
-                (mark("First fault proven", marks.fault.as_ref().map(|(round, digest)| html! { "round " (round) ", " (submission_link(digest)) })))
-                (mark("Two validators with the same receipt", marks.agreed.as_ref().map(|(round, digest)| html! { "round " (round) ", " (submission_link(digest)) })))
-                (mark("First weights on the chain", marks.weights.map(|epoch| html! { a href={ "/epochs/" (epoch) } { "epoch " (epoch) } })))
-                (mark("First miner paid", marks.paid.map(|epoch| html! { a href={ "/epochs/" (epoch) } { "epoch " (epoch) } })))
+                (mark("First submission verified", submission(&marks.verified)))
+                (mark("First fault proven", submission(&marks.fault)))
+                (mark("Two validators with the same receipt", submission(&marks.agreed)))
+                (mark("First weights on the chain", epoch(marks.weights)))
+                (mark("First miner paid", epoch(marks.paid)))
             }
         }
     }

@@ -319,6 +319,12 @@ fn submissions(house: &House, neuron: &Neuron) -> Markup {
 fn chain(house: &House, neuron: &Neuron) -> Markup {
     let Some((number, epoch)) = house.last_epoch() else { return html! {} };
     let Some(line) = house.line(&neuron.hotkey) else { return html! {} };
+    let mut weights: Vec<(&Hotkey, u16)> = epoch
+        .weights
+        .iter()
+        .map(|(validator, (_, weights))| (validator, weights.get(&neuron.uid).copied().unwrap_or(0)))
+        .collect();
+    weights.sort_by_key(|(validator, _)| house.neuron(validator).map(|neuron| neuron.uid));
     html! {
         section aria-labelledby="chain" {
             header class="title" { h2 id="chain" { "On the chain" } a href={ "/epochs/" (number) } { "Epoch " (number) } }
@@ -333,8 +339,8 @@ fn chain(house: &House, neuron: &Neuron) -> Markup {
                 (scrolling("Weights by validator", &html! {
                     table {
                         thead { tr { th scope="col" { "Weight by" } th scope="col" class="num" { "Of 65,535" } } }
-                        tbody { @for (validator, (_, weights)) in &epoch.weights {
-                            tr { th scope="row" { (neuron_link(house, validator)) } td class="num" { (grouped(u64::from(weights.get(&neuron.uid).copied().unwrap_or(0)))) } }
+                        tbody { @for (validator, weight) in weights {
+                            tr { th scope="row" { (neuron_link(house, validator)) } td class="num" { (grouped(u64::from(weight))) } }
                         } }
                     }
                 }))

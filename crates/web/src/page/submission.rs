@@ -7,7 +7,7 @@ use mechanisms::Outcome;
 use primitives::{Digest, Hotkey};
 
 use super::{
-    Page, bytes, certificate, digest as short_digest, grouped, key, neuron_link, outcome, scrolling,
+    Page, bytes, certificate, digest as short_digest, grouped, neuron_link, outcome, scrolling,
     submission_link,
 };
 use crate::{
@@ -168,8 +168,7 @@ fn bringers(house: &House, all: &BTreeMap<Hotkey, &Examination>) -> Markup {
     html! {
         @for (at, (miner, examination)) in all.iter().take(MINERS_SHOWN).enumerate() {
             @if at > 0 { ", " }
-            @if house.neuron(miner).is_some() { (neuron_link(house, miner)) } @else { (key(miner)) }
-            " " (submission_link(&examination.submission)) " " (outcome(&examination.outcome))
+            (neuron_link(house, miner)) " " (submission_link(&examination.submission)) " " (outcome(&examination.outcome))
         }
         @if more > 0 { span class="dim" { " and " (more) " more" } }
     }

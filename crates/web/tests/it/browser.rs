@@ -22,8 +22,9 @@ const LOOKS: [(&str, u32, u32, &str); 3] =
 
 const KEYS_OF_ROWS: &str = "[...document.querySelectorAll('[data-rows] tr')].map((row) => row.id).join()";
 
-/// Which rules were broken and where, and how many were kept.
-const AXE: &str = "axe.run(document, { resultTypes: ['violations'] }).then((report) => ({ passed: report.passes.length, \
+/// Which rules were broken and where, and how many were kept. Of a scheme only the colours differ.
+const AXE: &str = "axe.run(document, { resultTypes: ['violations'], \
+    ...(matchMedia('(prefers-color-scheme: dark)').matches ? { runOnly: ['color-contrast'] } : {}) }).then((report) => ({ passed: report.passes.length, \
     broken: report.violations.map((rule) => ({ id: rule.id, nodes: rule.nodes.slice(0, 4).map((node) => \
     node.html.slice(0, 200) + ' ' + node.failureSummary) })) }))";
 
@@ -255,7 +256,7 @@ async fn everything_can_be_read_without_scripts() {
 
 #[tokio::test]
 async fn no_page_scrolls_sideways_or_breaks_a_rule_of_accessibility() {
-    let Some(mut visit) = Visit::new(40, 6).await else { return };
+    let Some(mut visit) = Visit::new(24, 4).await else { return };
     let axe = env::var_os("WEIGH_AXE").filter(|named| !named.is_empty());
     let axe = axe.map(|path| fs::read_to_string(path).expect("WEIGH_AXE names a file"));
     if axe.is_none() {
@@ -283,7 +284,7 @@ async fn no_page_scrolls_sideways_or_breaks_a_rule_of_accessibility() {
                 continue;
             }
             let report = tab.eval(AXE).await;
-            assert!(report["passed"].as_u64() > Some(10), "{address}: the rules were not tried: {report}");
+            assert!(report["passed"].as_u64() > Some(0), "{address}: the rules were not tried: {report}");
             let broken: Vec<Value> = report["broken"].as_array().unwrap().clone();
             found.extend(broken.into_iter().map(|rule| format!("{look} {address}: {rule:#}")));
         }
