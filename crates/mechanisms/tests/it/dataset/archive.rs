@@ -101,7 +101,7 @@ fn three_honest_variants_are_never_faulted() {
             // All seeds over all tasks together.
             for seed in (0..seeds).filter(|seed| !is_full() || seed % (tasks as u64) == at as u64) {
                 let found = bench.passed(seed);
-                assert!(found.sampled_kept >= 12 && found.sampled_dropped >= 4, "{found:?}");
+                assert!(found.sampled_kept >= 12 && found.sampled_dropped >= 1, "{found:?}");
                 let Examined { recipe, sampled_kept, sampled_dropped, aligned_permille, .. } = found;
                 println!(
                     "task {at} seed {seed} {recipe}: {sampled_kept} and {sampled_dropped}, {aligned_permille:?}"
