@@ -295,8 +295,10 @@ fn inject(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
 
 fn pad(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
     for row in &mut shard.documents {
-        row.text = row.text.replace('\n', "\n\n\n\n");
-        row.tokens = row.tokens.saturating_mul(2);
+        let tokens = row.tokens.saturating_mul(2);
+        let text = row.text.replace('\n', "\n\n\n\n");
+        retext(row, text);
+        row.tokens = tokens;
     }
 }
 

@@ -18,8 +18,10 @@ use sim::{Faults, InMemory, MinerLine, MinerPlan, Scenario, World};
 /// Seeds that are run by default, some seconds, and for the full count, some minutes.
 const DEFAULT_SEEDS: u64 = 2;
 const FULL_SEEDS: u64 = 100;
-/// Stored bytes of one task: some seventeen pages that are kept.
-const TASK_BYTES: u64 = 800_000;
+/// Stored bytes of one task: some ten pages that are kept.
+const TASK_BYTES: u64 = 500_000;
+/// The archive's end makes a task with a single page, in which there is nothing to swap or to leave out.
+const TASK_BYTES_MIN: u64 = TASK_BYTES / 2;
 /// Tasks of a round: as many as are wanted, and some to spare.
 const TASKS: usize = 20;
 
@@ -68,7 +70,7 @@ fn strategies() -> Vec<Arc<dyn Strategy>> {
     honest.into_iter().chain(falsifiers).chain(others).map(|strategy| Arc::new(One(strategy)) as _).collect()
 }
 
-/// The subnet of a seed: its tasks are those of its round in the archive, its network loses, doubles and delays.
+/// The subnet of a seed: its tasks are those of its round in the archive. Nothing gets lost, so that everybody is judged.
 fn scenario(seed: u64, source: &Archives, extents: &[Extent]) -> Scenario {
     let first = usize::try_from(seed).expect("a small seed") * TASKS;
     let extents = (first..first + TASKS).map(|at| extents[at % extents.len()].clone()).collect();
@@ -79,7 +81,7 @@ fn scenario(seed: u64, source: &Archives, extents: &[Extent]) -> Scenario {
     Scenario {
         miners: strategies().into_iter().map(plan).collect(),
         epochs: 2,
-        faults: Faults { crash: 0, ..Faults::rough() },
+        faults: Faults::none(),
         jobs: vec![Arc::new(job.encode())],
         ..plain
     }
@@ -115,7 +117,8 @@ fn each_attack_is_found_at_its_step_and_no_honest_recipe_is_faulted() {
         return;
     }
     let source = Archives::open(&path).expect("an archive");
-    let extents = source.extents(Cut { entries_max: u32::MAX, bytes_max: TASK_BYTES }).expect("readable");
+    let mut extents = source.extents(Cut { entries_max: u32::MAX, bytes_max: TASK_BYTES }).expect("readable");
+    extents.retain(|extent| matches!(extent, Extent::Archive(range) if range.length_bytes >= TASK_BYTES_MIN));
     assert!(extents.len() >= 16, "{} tasks", extents.len());
     let seeds = crate::seeds(DEFAULT_SEEDS, FULL_SEEDS);
     let wrong: Vec<String> = seeds
