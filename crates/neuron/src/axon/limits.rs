@@ -11,9 +11,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one IP (IPv6: one /64), so that no single one can take all places.
     pub connections_per_ip: usize,
-    /// Bytes of a request's line and headers. Source: `security.md`.
+    /// Bytes of a request's line and headers.
     pub header_bytes: usize,
-    /// Headers of a request. Source: `security.md`.
+    /// Headers of a request.
     pub headers: usize,
     /// How long a client may take to send its headers, and how long an idle connection is kept.
     pub header_time: Duration,

@@ -12,7 +12,7 @@ use crate::{Problem, Replay, ReplayError, Scheme, Signature, UnixNanos, Window, 
 
 /// The longest uuid that is read, in bytes; the reference's have 36.
 const UUID_BYTES_MAX: usize = 64;
-/// How deep lists and objects of a body may lie in each other. Source: `security.md`.
+/// How deep lists and objects of a body may lie in each other.
 const BODY_DEPTH_MAX: usize = 64;
 /// Hex digits of a body hash.
 const BODY_HASH_BYTES: usize = 64;
