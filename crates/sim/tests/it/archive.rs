@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use corpus::{Archives, Cut, Extent, Source as _};
+use corpus::{Archives, Cut, Extent, Shard, Source as _};
 use mechanisms::{
     Strategy, Work,
     dataset::{
@@ -18,10 +18,10 @@ use sim::{Faults, InMemory, MinerLine, MinerPlan, Scenario, World};
 /// Seeds that are run by default, some seconds, and for the full count, some minutes.
 const DEFAULT_SEEDS: u64 = 2;
 const FULL_SEEDS: u64 = 100;
-/// Stored bytes of one task: some ten pages that are kept.
-const TASK_BYTES: u64 = 500_000;
-/// The archive's end makes a task with a single page, in which there is nothing to swap or to leave out.
-const TASK_BYTES_MIN: u64 = TASK_BYTES / 2;
+/// Stored bytes of one task: some fifteen pages that are kept.
+const TASK_BYTES: u64 = 800_000;
+/// Pages that the pinned recipe keeps of a task, at least: of fewer there may be nothing to swap or to leave out.
+const KEPT_MIN: usize = 4;
 /// Tasks of a round: as many as are wanted, and some to spare.
 const TASKS: usize = 20;
 
@@ -68,6 +68,13 @@ fn strategies() -> Vec<Arc<dyn Strategy>> {
     let falsifiers = FALSIFIERS.iter().map(|attack| Arc::new(own(attack)) as Arc<dyn Strategy>);
     let others: [Arc<dyn Strategy>; 3] = [Arc::new(Copycat), Arc::new(Relay), Arc::new(Silent)];
     honest.into_iter().chain(falsifiers).chain(others).map(|strategy| Arc::new(One(strategy)) as _).collect()
+}
+
+/// How many pages the pinned recipe keeps of a task.
+fn kept(extent: &Extent, source: &Archives) -> usize {
+    let rules = Terms::plain().rules(None).expect("nothing is excluded");
+    let shard = Shard::build(extent, source, Hotkey::from_bytes([0; 32]), &rules);
+    shard.expect("a readable task").documents.len()
 }
 
 /// The subnet of a seed: its tasks are those of its round in the archive. Nothing gets lost, so that everybody is judged.
@@ -117,9 +124,10 @@ fn each_attack_is_found_at_its_step_and_no_honest_recipe_is_faulted() {
         return;
     }
     let source = Archives::open(&path).expect("an archive");
-    let mut extents = source.extents(Cut { entries_max: u32::MAX, bytes_max: TASK_BYTES }).expect("readable");
-    extents.retain(|extent| matches!(extent, Extent::Archive(range) if range.length_bytes >= TASK_BYTES_MIN));
-    assert!(extents.len() >= 16, "{} tasks", extents.len());
+    let extents = source.extents(Cut { entries_max: u32::MAX, bytes_max: TASK_BYTES }).expect("readable");
+    let extents: Vec<Extent> =
+        extents.into_par_iter().filter(|extent| kept(extent, &source) >= KEPT_MIN).collect();
+    assert!(extents.len() >= 2 * TASKS, "{} tasks", extents.len());
     let seeds = crate::seeds(DEFAULT_SEEDS, FULL_SEEDS);
     let wrong: Vec<String> = seeds
         .clone()
