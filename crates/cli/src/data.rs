@@ -5,7 +5,7 @@
 //! the source can check it, and a case, so that `weigh score dataset` can examine it.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,8 +13,8 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Archives, Cut, DocumentRow, Extent, Folder, FolderLimits, Language, Ledger, Limits, Page, Reason,
-    Recipes, RowError, Rules, Shard, Source, SourceError,
+    Cut, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
+    Source, SourceError,
     archive::{self, Content},
     document, extract,
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
@@ -29,7 +29,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
-use crate::score::{CASE_FILE, CaseFile};
+use crate::{
+    score::{CASE_FILE, CaseFile},
+    show::is_shown,
+    source::{AnySource, Named, SourceOpenError},
+};
 
 /// Stored bytes of a task by default: some thousand pages of a crawl.
 const BYTES_PER_TASK: u64 = 32 << 20;
@@ -59,8 +63,8 @@ pub(crate) enum DataCommand {
 
 #[derive(Args)]
 pub(crate) struct BuildArguments {
-    /// A folder of HTML, Markdown and text, or an archive, or a folder of archives.
-    source: PathBuf,
+    /// A folder of HTML, Markdown and text, or an archive or its address, or a folder of archives.
+    source: Named,
     /// The folder for the shards: new or empty.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -95,8 +99,8 @@ pub(crate) struct VerifyArguments {
     /// A shard's folder, or a folder of such.
     path: PathBuf,
     /// What the shards were made of.
-    #[arg(long)]
-    source: PathBuf,
+    #[arg(long, value_name = "PATH|URL")]
+    source: Named,
     /// Check so many records of each shard, drawn by its root, instead of all.
     #[arg(long, value_name = "N")]
     sample: Option<usize>,
@@ -117,17 +121,21 @@ pub(crate) struct ExtractArguments {
 /// A command on data failed.
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum DataError {
+    /// The source can't be opened.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Open(#[from] SourceOpenError),
     /// The source can't be read.
-    #[error("source {path} can't be used")]
+    #[error("source {named} can't be read")]
     #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
     Source {
-        path: PathBuf,
+        named: String,
         #[source]
         error: Box<SourceError>,
     },
     /// There is no such task.
-    #[error("source {path} has {found} tasks of this size, none with number {asked}")]
-    Task { path: PathBuf, found: usize, asked: usize },
+    #[error("source {named} has {found} tasks of this size, none with number {asked}")]
+    Task { named: String, found: usize, asked: usize },
     /// The folder to write to is in use.
     #[error("folder {path} is not empty")]
     #[diagnostic(help("name a new one: `weigh data build SOURCE --out DIR`"))]
@@ -170,6 +178,7 @@ impl DataError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             DataError::NotEmpty { .. } | DataError::Task { .. } => 2,
+            DataError::Open(error) => error.exit_code(),
             DataError::Source { .. } | DataError::NoShard { .. } => 3,
             _ => 1,
         }
@@ -201,68 +210,17 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
     }
 }
 
-/// A folder or archives, by what lies there.
-pub(crate) enum AnySource {
-    Folder(Folder),
-    Archives(Archives),
-}
-
-impl AnySource {
-    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let failed = |error| DataError::Source { path: path.to_owned(), error: Box::new(error) };
-        let archives = Archives::open(path).map_err(failed)?;
-        if !path.is_dir() || archives.paths().next().is_some() {
-            return Ok(Self::Archives(archives));
-        }
-        Folder::open(path, FolderLimits::default()).map(Self::Folder).map_err(failed)
-    }
-
-    fn get(&self) -> &dyn Source {
-        match self {
-            Self::Folder(folder) => folder,
-            Self::Archives(archives) => archives,
-        }
-    }
-
-    /// What there is, and lines about what no task covers.
-    fn extents(&self, cut: Cut) -> Result<(Vec<Extent>, Vec<String>), SourceError> {
-        let Self::Archives(archives) = self else { return Ok((self.get().extents(cut)?, Vec::new())) };
-        let survey = archives.survey(cut)?;
-        let tails = survey.tails.iter().map(|tail| {
-            format!(
-                "{} has {} bytes from {} that are left out: {}",
-                tail.path, tail.length_bytes, tail.first_byte, tail.error
-            )
-        });
-        Ok((survey.extents, tails.collect()))
-    }
-}
-
-impl Source for AnySource {
-    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
-        self.get().extents(cut)
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        self.get().read(path)
-    }
-
-    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
-        self.get().read_range(path, first_byte, length_bytes)
-    }
-}
-
 fn build(arguments: &BuildArguments) -> Result<(), DataError> {
     let used = |error| DataError::File { path: arguments.out.clone(), error };
     std::fs::create_dir_all(&arguments.out).map_err(used)?;
     if std::fs::read_dir(&arguments.out).map_err(used)?.next().is_some() {
         return Err(DataError::NotEmpty { path: arguments.out.clone() });
     }
-    let path = &arguments.source;
-    let failed = |error| DataError::Source { path: path.clone(), error: Box::new(error) };
-    let source = AnySource::open(path)?;
+    let named = &arguments.source;
+    let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
+    let source = AnySource::open(named, is_shown(arguments.json))?;
     let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
-    let (extents, warnings) = source.extents(cut).map_err(failed)?;
+    let (extents, warnings) = source.survey(cut).map_err(failed)?;
     for warning in warnings {
         tell(&warning);
     }
@@ -271,7 +229,7 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
     if let Some(asked) = arguments.task {
         numbered.retain(|(number, _)| *number == asked);
         if numbered.is_empty() {
-            return Err(DataError::Task { path: path.clone(), found, asked });
+            return Err(DataError::Task { named: named.to_string(), found, asked });
         }
     }
     let bar = progress(numbered.iter().map(|(_, extent)| extent.length_bytes()).sum(), arguments.json);
@@ -280,7 +238,7 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
         .into_par_iter()
         .map(|(number, extent)| {
             let task = Task { extent, miner, languages: arguments.languages.clone() };
-            let shard = Shard::build(&task.extent, source.get(), miner, &task.rules()).map_err(failed)?;
+            let shard = Shard::build(&task.extent, &source, miner, &task.rules()).map_err(failed)?;
             let folder = arguments.out.join(format!("{number:05}"));
             let manifest = shard.write_folder(&folder).map_err(failed)?;
             let terms = Terms { languages: task.languages.clone(), ..Terms::plain() };
@@ -385,12 +343,12 @@ fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64>
 
 fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
     let folders = shard_folders(&arguments.path)?;
-    let source = AnySource::open(&arguments.source)?;
+    let source = AnySource::open(&arguments.source, is_shown(arguments.json))?;
     let bar = progress(folders.len() as u64, arguments.json);
     let verdicts: Vec<Result<Verdict, DataError>> = folders
         .par_iter()
         .map(|folder| {
-            let verdict = check_one(folder, source.get(), arguments);
+            let verdict = check_one(folder, &source, arguments);
             bar.inc(1);
             verdict
         })
@@ -439,7 +397,7 @@ fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) ->
         }
     };
     drawn.sort_unstable();
-    let failed = |error| DataError::Source { path: arguments.source.clone(), error: Box::new(error) };
+    let failed = |error| DataError::Source { named: arguments.source.to_string(), error: Box::new(error) };
     for (checked, at) in drawn.iter().enumerate() {
         let row = &rows[*at];
         let bytes = match &task.extent {
@@ -524,7 +482,7 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
 }
 
 fn progress(length: u64, is_json: bool) -> ProgressBar {
-    if is_json || !io::stderr().is_terminal() {
+    if !is_shown(is_json) {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a well-formed template");
@@ -560,7 +518,7 @@ mod tests {
         }
         let out = root.path().join("out");
         let built = build(&BuildArguments {
-            source: source.clone(),
+            source: Named::Path(source.clone()),
             out: out.clone(),
             bytes_per_task: BYTES_PER_TASK,
             task: None,
@@ -569,7 +527,8 @@ mod tests {
             json: false,
         });
         built.unwrap();
-        let arguments = VerifyArguments { path: out.clone(), source, sample: None, json: false };
+        let arguments =
+            VerifyArguments { path: out.clone(), source: Named::Path(source), sample: None, json: false };
         assert_eq!(check(&arguments).unwrap(), ExitCode::SUCCESS);
         let folder = out.join("00000");
         let (whole, _) = Shard::open_folder(&folder, &Limits::default()).unwrap();

@@ -76,6 +76,8 @@ enum ChainCommand {
         /// A file with `cases` of `epochs`, or a bare list of `{"input": …}`.
         file: PathBuf,
     },
+    /// Carry out all blocks of the local subnet's chain again, check every digest and the books, and show who has what.
+    Replay(up::HouseArguments),
 }
 
 #[derive(Subcommand)]
@@ -99,7 +101,7 @@ enum RunCommand {
 enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Up(#[from] up::UpError),
+    Up(#[from] up::AtHouse<up::UpError>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] data::DataError),
@@ -110,7 +112,7 @@ enum Failure {
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Control(#[from] up::ControlError),
+    Control(#[from] up::AtHouse<up::ControlError>),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Rehearsal(#[from] rehearsal::RehearsalError),
@@ -127,8 +129,8 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Up(error) => error.exit_code(),
-            Failure::Control(error) => error.exit_code(),
+            Failure::Up(failed) => failed.error().exit_code(),
+            Failure::Control(failed) => failed.error().exit_code(),
             Failure::Rehearsal(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
@@ -142,12 +144,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
         Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
-        Command::Down(arguments) => up::down(&arguments).map_err(Failure::from),
-        Command::Status(arguments) => up::status(&arguments).map_err(Failure::from),
-        Command::Reset(arguments) => up::reset(&arguments).map_err(Failure::from),
-        Command::Leaderboard(arguments) => up::leaderboard(&arguments).map_err(Failure::from),
-        Command::Explain(arguments) => up::explain(&arguments).map_err(Failure::from),
+        Command::Down(arguments) => arguments.run(up::down).map_err(Failure::from),
+        Command::Status(arguments) => arguments.run(up::status).map_err(Failure::from),
+        Command::Reset(arguments) => arguments.run(up::reset).map_err(Failure::from),
+        Command::Leaderboard(arguments) => arguments.run(up::leaderboard).map_err(Failure::from),
+        Command::Explain(arguments) => {
+            arguments.house.run(|_| up::explain(&arguments)).map_err(Failure::from)
+        }
         Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Command::Chain(ChainCommand::Replay(arguments)) => arguments.run(up::replay).map_err(Failure::from),
         Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
             storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }

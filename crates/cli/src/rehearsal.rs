@@ -22,8 +22,8 @@ use store::{Durable, artifacts};
 use thiserror::Error;
 
 use crate::{
-    show::Show,
-    source::{self, OpenSource, SourceOpenError, TASKS_PER_ROUND},
+    show::{Show, is_shown},
+    source::{self, Named, OpenSource, SourceOpenError, TASKS_PER_ROUND},
 };
 
 #[derive(Args)]
@@ -31,9 +31,10 @@ pub(crate) struct RehearsalArguments {
     /// How many epochs.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: u64,
-    /// A folder of HTML, Markdown and text, or a web archive; without it, the crate registry under CARGO_HOME.
-    #[arg(long, value_name = "PATH")]
-    source: Option<PathBuf>,
+    /// A folder of HTML, Markdown and text, or a web archive or its address; without it, the crate registry under
+    /// CARGO_HOME.
+    #[arg(long, value_name = "PATH|URL")]
+    source: Option<Named>,
     /// Everything random follows from it; the same seed over the same source gives the same bits.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -75,6 +76,7 @@ impl RehearsalError {
     /// 2 where other arguments would help, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            RehearsalError::Source(error) => error.exit_code(),
             RehearsalError::Run(_) | RehearsalError::Output(_) => 1,
             _ => 2,
         }
@@ -84,7 +86,7 @@ impl RehearsalError {
 /// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
 pub(crate) fn run(arguments: &RehearsalArguments) -> Result<ExitCode, RehearsalError> {
     let mut show = Show::new(arguments.json);
-    let opened = source::open(arguments.source.as_deref())?;
+    let opened = source::open(arguments.source.as_ref(), is_shown(arguments.json))?;
     show.source(&opened)?;
     let OpenSource { source, extents, .. } = opened;
     let mut scenario = Scenario::dataset(Seed::from_number(arguments.seed), source, extents, TASKS_PER_ROUND);

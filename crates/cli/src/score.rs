@@ -29,8 +29,8 @@ use thiserror::Error;
 use worker::{Class, Evaluation, Evaluator, Examination, Receipt, RunRecord, Shelves};
 
 use crate::{
-    data::{AnySource, DataError},
-    show::plain,
+    show::{is_shown, plain},
+    source::{AnySource, Named, SourceOpenError},
 };
 
 /// The case that `weigh data build` leaves beside a shard.
@@ -69,9 +69,10 @@ pub(crate) enum ScoreCommand {
 pub(crate) struct DatasetArguments {
     /// The encoded shard, or a folder that `weigh data build` wrote.
     shard: PathBuf,
-    /// What the shard was made of: a folder of HTML, Markdown and text, or an archive, or a folder of archives.
-    #[arg(long)]
-    source: PathBuf,
+    /// What the shard was made of: a folder of HTML, Markdown and text, or an archive or its address, or a folder of
+    /// archives.
+    #[arg(long, value_name = "PATH|URL")]
+    source: Named,
     /// What was asked of whom, and what draws the samples.
     #[arg(long, value_name = "CASE.json")]
     case: PathBuf,
@@ -120,7 +121,7 @@ pub(crate) enum ScoreError {
     /// The source can't be opened.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Source(#[from] DataError),
+    Source(#[from] SourceOpenError),
     /// There is nothing to examine with.
     #[error("examinations can't be run here: {reason}")]
     Worker { reason: String },
@@ -201,7 +202,7 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
     let submission = Arc::new(submission(&arguments.shard)?);
     let supplies = arguments.supplies.iter().map(|path| read(path, SUPPLY_MAX_BYTES));
     let supplies = supplies.collect::<Result<Vec<_>, _>>()?;
-    let source = Supplied::new(AnySource::open(&arguments.source)?, supplies);
+    let source = Supplied::new(AnySource::open(&arguments.source, is_shown(arguments.json))?, supplies);
     let job = case.job(&submission);
     let threads = NonZeroUsize::new(arguments.threads.into()).unwrap_or(NonZeroUsize::MIN);
     let shelves = Shelves { source: &source, artifacts: &InMemory::new() };
@@ -366,6 +367,6 @@ mod tests {
         check(ScoreError::TooLong { path: path.clone(), found: 2, max: 1 }, 2);
         check(ScoreError::Mechanism { path: path.clone(), found: "sums".to_owned() }, 2);
         check(ScoreError::Worker { reason: String::new() }, 3);
-        check(ScoreError::Source(DataError::NoShard { path }), 3);
+        check(ScoreError::Source(SourceOpenError::NoCache), 2);
     }
 }

@@ -46,8 +46,12 @@ impl Show {
         self.say(
             &json!({"event": "source", "tasks": tasks, "bytes": bytes, "bytes_per_task": opened.bytes_per_task,
                 "tasks_per_round": TASKS_PER_ROUND}),
-            &format!("source      {tasks} tasks, {size}, below {}", opened.path.display()),
-        )
+            &format!("source      {tasks} tasks, {size}, of {}", opened.named),
+        )?;
+        for line in &opened.left_out {
+            self.say(&json!({"event": "left_out", "reason": line}), &format!("            {line}"))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn cast<'a>(
@@ -64,7 +68,7 @@ impl Show {
     }
 
     pub(crate) fn progress(&self, tempo: u64) -> ProgressBar {
-        if self.json || !io::stderr().is_terminal() {
+        if !is_shown(self.json) {
             return ProgressBar::hidden();
         }
         let style =
@@ -120,6 +124,11 @@ impl Show {
         })?;
         self.line(&format!("state digest {}", summary.state_digest))
     }
+}
+
+/// Whether somebody looks who wants to see a bar.
+pub(crate) fn is_shown(json: bool) -> bool {
+    !json && io::stderr().is_terminal()
 }
 
 pub(crate) fn table(headings: &[&str]) -> Table {

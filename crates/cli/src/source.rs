@@ -1,11 +1,20 @@
-//! The text that a subnet works on: the crate registry, a folder or web archives, cut into tasks.
+//! The text to work on: a folder, web archives on disk or from an address, or the crate registry; and its cut into tasks.
 
 use std::{
+    cell::OnceCell,
+    convert::Infallible,
+    fmt::{self, Display, Formatter},
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
+    time::Duration,
 };
 
-use corpus::{Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError};
+use corpus::{
+    Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError,
+    source::remote::{Fetch, FetchError, fetch},
+};
+use indicatif::{ProgressBar, ProgressStyle};
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -17,6 +26,37 @@ const ROUNDS_PER_PASS: u64 = 4;
 const ENTRIES_PER_TASK: u32 = 256;
 /// Fewer tasks than this make no round in which each honest miner has its share.
 const TASKS_MIN: usize = 24;
+/// The longest archive that is fetched: several times the longest that Common Crawl has.
+const FETCH_MAX_BYTES: u64 = 16 << 30;
+/// Attempts in a row that may bring nothing new: with their pauses, half a minute.
+const FETCH_ATTEMPTS: u32 = 6;
+
+/// A source as a command names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// What lies on this machine.
+    Path(PathBuf),
+    /// A web archive elsewhere.
+    Url(String),
+}
+
+impl FromStr for Named {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let is_url = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+        Ok(if is_url { Self::Url(text.to_owned()) } else { Self::Path(text.into()) })
+    }
+}
+
+impl Display for Named {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => Display::fmt(&path.display(), out),
+            Self::Url(url) => out.write_str(url),
+        }
+    }
+}
 
 /// There is nothing to work on.
 #[derive(Debug, Error, Diagnostic)]
@@ -24,26 +64,119 @@ pub(crate) enum SourceOpenError {
     /// Nobody says where the crate registry is.
     #[error("there is no crate registry: neither CARGO_HOME nor HOME is set")]
     #[diagnostic(help("name a folder or an archive: `--source PATH`"))]
-    NoHome,
+    NoRegistry,
+    /// Nobody says where fetched archives are kept.
+    #[error("there is no place for what is fetched: neither XDG_CACHE_HOME nor HOME is set")]
+    #[diagnostic(help("fetch it yourself and name the file: `--source PATH`"))]
+    NoCache,
+    /// The source can't be fetched.
+    #[error(transparent)]
+    #[diagnostic(help(
+        "the address must be that of a WARC, WET or ARC file; what has arrived is kept, and the same command goes on with it"
+    ))]
+    Fetch(#[from] FetchError),
     /// The source can't be read.
-    #[error("source {path} can't be opened")]
-    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC file: `--source PATH`"))]
+    #[error("source {named} can't be opened")]
+    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
     Unreadable {
-        path: PathBuf,
+        named: String,
         #[source]
         error: Box<SourceError>,
     },
     /// The source is too small.
-    #[error("source {path} makes {found} tasks, at least {TASKS_MIN} are needed")]
+    #[error("source {named} makes {found} tasks, at least {TASKS_MIN} are needed")]
     #[diagnostic(help("name a larger folder or archive: `--source PATH`"))]
-    TooSmall { path: PathBuf, found: usize },
+    TooSmall { named: String, found: usize },
+}
+
+impl SourceOpenError {
+    /// 5 where a server can't be reached, 3 where nothing is there, 2 where other arguments would help.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            SourceOpenError::Fetch(FetchError::Broken { .. }) => 5,
+            SourceOpenError::Fetch(FetchError::Refused { .. }) | SourceOpenError::Unreadable { .. } => 3,
+            SourceOpenError::Fetch(FetchError::Io { .. }) => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// A folder or archives, by what lies there.
+pub(crate) enum AnySource {
+    Folder(Folder),
+    Archives(Archives),
+}
+
+impl AnySource {
+    /// Opens what was named; what lies elsewhere is fetched first, with a bar where `is_shown`.
+    pub(crate) fn open(named: &Named, is_shown: bool) -> Result<Self, SourceOpenError> {
+        let path = match named {
+            Named::Path(path) => path,
+            Named::Url(url) => &fetched(url, is_shown)?,
+        };
+        Self::at(path).map_err(|error| unreadable(named, error))
+    }
+
+    /// The registry of the user's cargo.
+    fn registry() -> Result<(Self, Named), SourceOpenError> {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+        let home = home.ok_or(SourceOpenError::NoRegistry)?;
+        let named = Named::Path(home.join("registry"));
+        let folder = Folder::cargo_registry(&home, FolderLimits::default());
+        Ok((Self::Folder(folder.map_err(|error| unreadable(&named, error))?), named))
+    }
+
+    fn at(path: &Path) -> Result<Self, SourceError> {
+        let archives = Archives::open(path)?;
+        if !path.is_dir() || archives.paths().next().is_some() {
+            return Ok(Self::Archives(archives));
+        }
+        Folder::open(path, FolderLimits::default()).map(Self::Folder)
+    }
+
+    fn get(&self) -> &(dyn Source + Send + Sync) {
+        match self {
+            Self::Folder(folder) => folder,
+            Self::Archives(archives) => archives,
+        }
+    }
+
+    /// What there is, and lines about what no task covers.
+    pub(crate) fn survey(&self, cut: Cut) -> Result<(Vec<Extent>, Vec<String>), SourceError> {
+        let Self::Archives(archives) = self else { return Ok((self.extents(cut)?, Vec::new())) };
+        let survey = archives.survey(cut)?;
+        let tails = survey.tails.iter().map(|tail| {
+            format!(
+                "{} has {} bytes from {} that are left out: {}",
+                tail.path, tail.length_bytes, tail.first_byte, tail.error
+            )
+        });
+        Ok((survey.extents, tails.collect()))
+    }
+}
+
+impl Source for AnySource {
+    fn extents(&self, cut: Cut) -> Result<Vec<Extent>, SourceError> {
+        self.get().extents(cut)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.get().read(path)
+    }
+
+    fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
+        self.get().read_range(path, first_byte, length_bytes)
+    }
 }
 
 /// A source with its tasks.
 pub(crate) struct OpenSource {
-    pub(crate) path: PathBuf,
+    pub(crate) named: Named,
     pub(crate) source: Arc<dyn Source + Send + Sync>,
     pub(crate) extents: Vec<Extent>,
+    /// Lines about what no task covers.
+    pub(crate) left_out: Vec<String>,
     /// Bytes of all tasks together.
     pub(crate) bytes: u64,
     /// Bytes that a task was cut to.
@@ -51,46 +184,54 @@ pub(crate) struct OpenSource {
 }
 
 /// Opens the source that was named, or the crate registry, and cuts it so that a few rounds go through all of it.
-pub(crate) fn open(named: Option<&Path>) -> Result<OpenSource, SourceOpenError> {
-    let limits = FolderLimits::default();
-    let (path, registry) = match named {
-        Some(path) => (path.to_owned(), None),
-        None => {
-            let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-            let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-            let home = home.ok_or(SourceOpenError::NoHome)?;
-            (home.join("registry"), Some(home))
-        }
+pub(crate) fn open(named: Option<&Named>, is_shown: bool) -> Result<OpenSource, SourceOpenError> {
+    let (source, named) = match named {
+        Some(named) => (AnySource::open(named, is_shown)?, named.clone()),
+        None => AnySource::registry()?,
     };
-    let unreadable = |error| SourceOpenError::Unreadable { path: path.clone(), error: Box::new(error) };
-    let open = || -> Result<Arc<dyn Source + Send + Sync>, SourceError> {
-        if let Some(home) = registry {
-            return Ok(Arc::new(Folder::cargo_registry(&home, limits)?));
-        }
-        let archives = Archives::open(&path);
-        match archives {
-            Ok(archives) if !path.is_dir() || archives.paths().next().is_some() => Ok(Arc::new(archives)),
-            Err(error) if !path.is_dir() => Err(error),
-            _ => Ok(Arc::new(Folder::open(&path, limits)?)),
-        }
+    let survey = |bytes_max| {
+        let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max };
+        source.survey(cut).map_err(|error| unreadable(&named, error))
     };
-    let source = open().map_err(unreadable)?;
-    let whole =
-        source.extents(Cut { entries_max: ENTRIES_PER_TASK, bytes_max: u64::MAX }).map_err(unreadable)?;
-    let bytes: u64 = whole.iter().map(length).sum();
+    let bytes: u64 = survey(u64::MAX)?.0.iter().map(Extent::length_bytes).sum();
     let bytes_per_task = (bytes / (u64::from(TASKS_PER_ROUND) * ROUNDS_PER_PASS)).max(1);
-    let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: bytes_per_task };
-    let extents = source.extents(cut).map_err(unreadable)?;
+    let (extents, left_out) = survey(bytes_per_task)?;
     if extents.len() < TASKS_MIN {
-        return Err(SourceOpenError::TooSmall { path, found: extents.len() });
+        return Err(SourceOpenError::TooSmall { named: named.to_string(), found: extents.len() });
     }
-    Ok(OpenSource { path, source, extents, bytes, bytes_per_task })
+    Ok(OpenSource { named, source: Arc::new(source), extents, left_out, bytes, bytes_per_task })
 }
 
-/// Stored bytes that a task spans.
-pub(crate) fn length(extent: &Extent) -> u64 {
-    match extent {
-        Extent::Files(slice) => slice.entries().iter().map(|entry| entry.length_bytes).sum(),
-        Extent::Archive(range) => range.length_bytes,
+fn unreadable(named: &Named, error: SourceError) -> SourceOpenError {
+    SourceOpenError::Unreadable { named: named.to_string(), error: Box::new(error) }
+}
+
+/// Where the archive from this address lies, fetched unless it lies there already.
+fn fetched(url: &str, is_shown: bool) -> Result<PathBuf, SourceOpenError> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let folder = cache.ok_or(SourceOpenError::NoCache)?.join("weighhouse").join("sources");
+    let shown: OnceCell<ProgressBar> = OnceCell::new();
+    let progress = |there: u64, total: Option<u64>| {
+        let bar = shown.get_or_init(|| if is_shown { bar_of(url, total) } else { ProgressBar::hidden() });
+        bar.set_position(there);
+    };
+    let how = Fetch {
+        bytes_max: FETCH_MAX_BYTES,
+        attempts: FETCH_ATTEMPTS,
+        wait: &|pause: Duration| std::thread::sleep(pause),
+        progress: &progress,
+    };
+    let done = fetch(url, &folder, &how);
+    if let Some(bar) = shown.get() {
+        bar.finish_and_clear();
     }
+    Ok(done?)
+}
+
+fn bar_of(url: &str, total: Option<u64>) -> ProgressBar {
+    let form = "{msg} {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(form).expect("a well-formed template");
+    let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+    ProgressBar::new(total.unwrap_or(0)).with_style(style).with_message(name)
 }

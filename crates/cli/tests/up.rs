@@ -118,19 +118,64 @@ fn validators(state: &Path) -> Vec<(String, String)> {
     found.collect()
 }
 
+/// Spearman's rank correlation; equal values share the mean of their ranks.
+fn rank_correlation(pairs: &[(f64, f64)]) -> f64 {
+    let ranks = |values: Vec<f64>| -> Vec<f64> {
+        let below = |one: f64| values.iter().filter(|other| **other < one).count() as f64;
+        let equal = |one: f64| values.iter().filter(|other| **other == one).count() as f64;
+        values.iter().map(|one| below(*one) + (equal(*one) + 1.0) / 2.0).collect()
+    };
+    let (a, b) = pairs.iter().copied().unzip();
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (pairs.len() as f64 + 1.0) / 2.0;
+    let product =
+        |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum() };
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+}
+
 #[test]
-fn a_counted_run_pays_honest_work_and_names_why_attackers_get_nothing() {
+fn the_rank_correlation_of_known_pairs_is_right() {
+    let of = |b: &[f64]| {
+        rank_correlation(&b.iter().enumerate().map(|(at, b)| (at as f64, *b)).collect::<Vec<_>>())
+    };
+    assert_eq!((of(&[1.0, 5.0, 7.0, 9.0]), of(&[9.0, 7.0, 5.0, 1.0])), (1.0, -1.0));
+    // One neighbouring pair of five exchanged: 1 - 6 * 2 / (5 * 24).
+    assert!((of(&[1.0, 2.0, 4.0, 3.0, 5.0]) - 0.9).abs() < 1e-12);
+}
+
+/// `WEIGH_FULL=1` runs twenty seeds instead of one, over the crate registry instead of made-up texts.
+#[test]
+fn a_counted_run_pays_honest_work_by_its_amount_and_names_why_attackers_get_nothing() {
+    let is_full = std::env::var("WEIGH_FULL").is_ok_and(|value| value == "1");
     let folder = tempfile::tempdir().unwrap();
     lay_texts(folder.path(), 600);
-    let source = folder.path().to_str().unwrap();
-    let output = weigh(&["up", "--epochs", "4", "--json", "--port", "0", "--source", source]);
+    for seed in 0..if is_full { 20 } else { 1 } {
+        check_counted_run(seed, (!is_full).then_some(folder.path()));
+    }
+}
+
+fn check_counted_run(seed: u64, source: Option<&Path>) {
+    let seed = seed.to_string();
+    let epochs = if source.is_some() { "4" } else { "5" };
+    let mut arguments = vec!["up", "--epochs", epochs, "--json", "--port", "0", "--seed", &seed];
+    arguments.extend(source.iter().flat_map(|source| ["--source", source.to_str().unwrap()]));
+    let output = weigh(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let summary = events.last().unwrap();
-    assert_eq!((&summary["event"], &summary["epochs"]), (&"summary".into(), &4.into()));
+    assert_eq!(summary["event"], "summary");
+    assert_eq!(summary["epochs"].as_u64().unwrap().to_string(), epochs);
     assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95, "{summary}");
-    for miner in summary["miners"].as_array().unwrap() {
+    let miners = summary["miners"].as_array().unwrap();
+    let honest = miners.iter().filter(|miner| miner["honest"] == true);
+    let pairs: Vec<(f64, f64)> = honest
+        .map(|miner| (miner["verified_tokens"].as_f64().unwrap(), miner["emission_share"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(pairs.len(), 5);
+    assert!(rank_correlation(&pairs) >= 0.9, "seed {seed}: {pairs:?}");
+    println!("seed {seed}: tokens and shares {pairs:?}, rank correlation {}", rank_correlation(&pairs));
+    for miner in miners {
         let reason = miner["reasons"].as_array().unwrap().last().unwrap().as_str().unwrap();
         let paid = miner["emission_share"].as_f64().unwrap();
         let (is_right, expect) = match miner["strategy"].as_str().unwrap() {
@@ -190,6 +235,22 @@ fn a_running_subnet_is_seen_from_outside_and_is_run_once() {
     assert_eq!(weigh(&["status", "--state", at]).status.code(), Some(3));
 }
 
+/// Every block carried out again leads to the state and the balances that the run ended with.
+fn check_replay(state: &Path, summary: &Value) {
+    let replay = weigh(&["chain", "replay", "--json", "--state", state.to_str().unwrap()]);
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    let replay: Value = serde_json::from_slice(&replay.stdout).unwrap();
+    assert_eq!(replay["blocks"], summary["block"]);
+    assert_eq!(replay["state_digest"], summary["state_digest"]);
+    let accounts = replay["accounts"].as_array().unwrap();
+    let miners = summary["miners"].as_array().unwrap();
+    for miner in miners {
+        let account = accounts.iter().find(|account| account["hotkey"] == miner["hotkey"]).unwrap();
+        assert_eq!(account["stake_rao"], miner["earned"], "{account} {miner}");
+    }
+    assert!(miners.iter().any(|miner| miner["earned"].as_u64() > Some(0)));
+}
+
 /// `WEIGH_FULL=1` kills twenty times instead of five.
 #[test]
 fn after_any_kill_the_same_chain_goes_on_and_nothing_is_lost_or_doubled() {
@@ -216,6 +277,7 @@ fn after_any_kill_the_same_chain_goes_on_and_nothing_is_lost_or_doubled() {
             assert!(down.status.success());
             let summary = running.await_event("summary");
             assert!(summary["honest_emission_share"].as_f64().unwrap() >= 0.95, "{summary}");
+            check_replay(state.path(), &summary);
             break;
         }
         // A moment between the first block and the second epoch, by what the site says.

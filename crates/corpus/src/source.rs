@@ -3,7 +3,7 @@
 //! A [`Source`] cuts what it has into tasks and hands out bytes. [`Folder`] is a directory tree, or the crate registry
 //! of a cargo home (real prose that every machine that builds Rust has), with a manifest: a file that changed since is
 //! reported, never passed on. [`Archives`] are web archives on disk. [`Memory`] and [`MemoryArchive`] are the same in
-//! memory, for tests and the simulator.
+//! memory, for tests and the simulator. [`remote`] brings archives from elsewhere onto the disk.
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod archives;
+pub mod remote;
 
 pub use archives::{Archives, MemoryArchive, Survey, Tail, is_archive};
 

@@ -31,8 +31,14 @@ impl Durable {
     /// As there, and [`StoreError::Driver`] where the runtime does not start.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let sqlite = block_on(&runtime, Sqlite::open(path))?;
-        Ok(Self { inner: Arc::new(Inner { sqlite, runtime: Some(runtime) }) })
+        match block_on(&runtime, Sqlite::open(path)) {
+            Ok(sqlite) => Ok(Self { inner: Arc::new(Inner { sqlite, runtime: Some(runtime) }) }),
+            Err(error) => {
+                // A plain drop of a runtime panics inside of another one.
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
     }
 
     /// As [`Sqlite::schema_version`].
@@ -57,7 +63,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             block_on(&runtime, self.sqlite.close());
-            // A plain drop of a runtime panics inside of another one.
+            // As in `open`.
             runtime.shutdown_background();
         }
     }

@@ -92,12 +92,12 @@ pub enum StoreError {
         detail: String,
     },
     /// The database failed; a commit whose answer is lost this way may have happened and is safe to repeat.
-    #[error("could not {doing}: {source}")]
+    #[error("could not {doing}: {error}")]
     Database {
         /// What was tried.
         doing: &'static str,
-        /// What the database said.
-        source: sqlx::Error,
+        /// What the database said; its text is part of this error's.
+        error: sqlx::Error,
     },
     /// The thread or runtime that drives the database could not be started.
     #[error("could not start the driver of the store: {0}")]

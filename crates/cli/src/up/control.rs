@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::Args;
+use devchain::{AuditError, log::LogError};
 use miette::Diagnostic;
 use primitives::{Digest, Hotkey, Uid};
 use serde_json::{Value, json};
@@ -21,7 +22,11 @@ use web::{
     record, standing,
 };
 
-use super::folder::{FolderError, HouseFolder};
+use super::{
+    folder::{FolderError, HouseFolder},
+    found::FoundError,
+    mend::AtHouse,
+};
 use crate::show::{self, Show};
 
 /// How long a subnet has to end once it is told to.
@@ -40,13 +45,30 @@ pub(crate) struct HouseArguments {
     json: bool,
 }
 
+impl HouseArguments {
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Runs a command about this subnet.
+    pub(crate) fn run(
+        &self,
+        command: impl FnOnce(&Self) -> Result<ExitCode, ControlError>,
+    ) -> Result<ExitCode, AtHouse<ControlError>> {
+        command(self).map_err(|error| {
+            let folder = HouseFolder::of(self.state.as_deref()).ok();
+            AtHouse::new(error, self.state.as_deref(), folder.as_ref().map(HouseFolder::path))
+        })
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct ExplainArguments {
     /// A miner's uid or hotkey, or a submission's digest.
     #[arg(value_name = "UID|HOTKEY|SUBMISSION")]
     subject: String,
     #[command(flatten)]
-    house: HouseArguments,
+    pub(crate) house: HouseArguments,
 }
 
 /// Nothing could be told.
@@ -59,6 +81,17 @@ pub(crate) enum ControlError {
     #[error(transparent)]
     #[diagnostic(help("begin anew with `weigh reset`"))]
     Store(#[from] StoreError),
+    /// The chain's log does not lead to what it says.
+    #[error("the chain's log can't be replayed")]
+    #[diagnostic(help("begin anew with `weigh reset`"))]
+    Log(#[from] LogError),
+    /// The chain's books don't balance.
+    #[error("the chain's books don't balance")]
+    Books(#[from] AuditError),
+    /// The chain has no subnet.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Found(#[from] FoundError),
     /// It did not end.
     #[error("process {process} has not ended within {} s", END_TIME.as_secs())]
     #[diagnostic(help("end it by force: `kill -9 {process}`; nothing is lost"))]
@@ -92,12 +125,10 @@ impl ControlError {
 }
 
 /// The subnet's folder, which must hold one.
-fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
+pub(super) fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
     let folder = HouseFolder::of(arguments.state.as_deref())?;
-    match folder.founding()? {
-        Some(_) => Ok(folder),
-        None => Err(FolderError::Nothing { path: folder.path().to_owned() }.into()),
-    }
+    folder.known()?;
+    Ok(folder)
 }
 
 /// The fold of the subnet's record.

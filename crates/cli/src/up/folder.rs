@@ -201,6 +201,11 @@ impl HouseFolder {
         Ok(Some(founding))
     }
 
+    /// What the house was founded with, where it was.
+    pub(crate) fn known(&self) -> Result<Founding, FolderError> {
+        self.founding()?.ok_or_else(|| FolderError::Nothing { path: self.0.clone() })
+    }
+
     /// Notes that the house is founded: its chain lies in its place.
     pub(crate) fn found(&self, founding: &Founding) -> Result<(), FolderError> {
         let path = self.0.join(FOUNDING);

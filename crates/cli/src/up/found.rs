@@ -9,7 +9,7 @@ use std::{
 };
 
 use chain::{AccountId, Call, Chain, Hyperparameter, NetUid, Rao, ReadError, SubmitError, Subnet};
-use devchain::{Config, Event, Genesis, Handle, NodeError, Pace};
+use devchain::{Config, Event, Genesis, Handle, NodeError, Pace, State};
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -61,7 +61,7 @@ impl Parties {
     }
 
     /// Follows from the keys alone, so that a log is known by it.
-    fn genesis(&self) -> Genesis {
+    pub(crate) fn genesis(&self) -> Genesis {
         let mut genesis = Genesis::development(&self.coldkeys());
         genesis.settings.min_lock_cost = SUBNET_LOCK;
         genesis.settings.serve_on_loopback = true;
@@ -81,8 +81,7 @@ pub(crate) fn open(parties: &Parties, folder: &Path) -> Result<Handle, NodeError
 }
 
 /// The house's subnet: the one that its owner has.
-pub(crate) fn subnet_of(chain: &Handle, parties: &Parties) -> Result<Arc<Subnet>, FoundError> {
-    let state = chain.state();
+pub(crate) fn subnet_of(state: &State, parties: &Parties) -> Result<Arc<Subnet>, FoundError> {
     let owned = (1..=NetUid(16).0).filter_map(|number| state.subnet(NetUid(number)).ok());
     let mut owned = owned.filter(|subnet| subnet.owner_hotkey == parties.owner.hotkey());
     owned.next().ok_or(FoundError::NoSubnet)
@@ -92,7 +91,7 @@ pub(crate) fn subnet_of(chain: &Handle, parties: &Parties) -> Result<Arc<Subnet>
 pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), FoundError> {
     let owner = &parties.owner;
     call(chain, owner, vec![Call::RegisterNetwork { hotkey: owner.hotkey() }]).await?;
-    let netuid = subnet_of(chain, parties)?.netuid;
+    let netuid = subnet_of(&chain.state(), parties)?.netuid;
     let validators = u16::try_from(parties.validators.len()).unwrap_or(u16::MAX);
     let settings = [
         // The owner's cut is staked with its hotkey, which then competes for a permit.

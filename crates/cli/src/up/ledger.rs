@@ -18,8 +18,6 @@ use thiserror::Error;
 use web::record::{self, NeuronLine, Record, Role, TaskLine};
 use worker::{Examination, Receipt};
 
-use crate::source;
-
 /// Most records in one commit.
 const RECORDS_PER_COMMIT: usize = 2_000;
 /// Rounds whose plans are kept: the present one, the one before, and one more for stragglers.
@@ -328,7 +326,7 @@ fn task_line(id: Digest, bytes: &[u8]) -> TaskLine {
             (format!("{}, bytes {} to {}", range.path, range.first_byte, range.end_byte()), None)
         }
     };
-    TaskLine { id, about, entries, bytes: source::length(&extent) }
+    TaskLine { id, about, entries, bytes: extent.length_bytes() }
 }
 
 fn neuron_line(neuron: &chain::Neuron, subnet: &Subnet) -> NeuronLine {

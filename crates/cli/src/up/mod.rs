@@ -9,6 +9,8 @@ mod control;
 mod folder;
 mod found;
 mod ledger;
+mod mend;
+mod replay;
 mod stage;
 mod tally;
 
@@ -42,8 +44,8 @@ use tokio::{
 use web::record::{Live, Record};
 
 use crate::{
-    show::Show,
-    source::{self, OpenSource, SourceOpenError, TASKS_PER_ROUND},
+    show::{Show, is_shown},
+    source::{self, Named, OpenSource, SourceOpenError, TASKS_PER_ROUND},
 };
 use cast::UnknownStrategy;
 use folder::{FolderError, Founding, HouseFolder, Lock};
@@ -55,6 +57,8 @@ use tally::Tally;
 pub(crate) use control::{
     ControlError, ExplainArguments, HouseArguments, down, explain, leaderboard, reset, status,
 };
+pub(crate) use mend::AtHouse;
+pub(crate) use replay::replay;
 
 /// The least time between two blocks where somebody watches: an epoch is then ten seconds and can be read.
 const BLOCK_TIME: DurationMs = DurationMs(500);
@@ -82,9 +86,10 @@ pub(crate) struct UpArguments {
     /// without it, go on until Ctrl-C.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
-    /// A folder of HTML, Markdown and text, or a web archive; without it, the crate registry under CARGO_HOME.
-    #[arg(long, value_name = "PATH")]
-    source: Option<PathBuf>,
+    /// A folder of HTML, Markdown and text, or a web archive or its address; without it, the crate registry under
+    /// CARGO_HOME.
+    #[arg(long, value_name = "PATH|URL")]
+    source: Option<Named>,
     /// Keys and tasks follow from it.
     #[arg(long)]
     seed: Option<u64>,
@@ -144,15 +149,26 @@ pub(crate) enum UpError {
     #[diagnostic(transparent)]
     Found(#[from] FoundError),
     #[error(transparent)]
+    #[diagnostic(help(
+        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
+    ))]
     Stage(#[from] StageError),
     #[error("the public record can't be written")]
+    #[diagnostic(help(
+        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
+    ))]
     Ledger(#[from] LedgerError),
     /// The chain ended.
     #[error(transparent)]
-    #[diagnostic(help("look whether the disk is full; begin anew with `weigh reset`"))]
+    #[diagnostic(help(
+        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
+    ))]
     Node(#[from] NodeError),
     /// A neuron ended and can't come back.
     #[error(transparent)]
+    #[diagnostic(help(
+        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
+    ))]
     Drive(#[from] DriveError),
     /// The website does not come up.
     #[error("the website can't listen on port {port}: {error}")]
@@ -170,7 +186,8 @@ impl UpError {
     /// 2 where other arguments would help, 10 where it runs already, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            UpError::Source(_) | UpError::Strategy(_) | UpError::Website { .. } => 2,
+            UpError::Strategy(_) | UpError::Website { .. } => 2,
+            UpError::Source(error) => error.exit_code(),
             UpError::Folder(error) => error.exit_code(),
             _ => 1,
         }
@@ -178,26 +195,28 @@ impl UpError {
 }
 
 /// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
-pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, UpError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(UpError::Runtime)?;
-    let done = runtime.block_on(run_in(arguments));
-    // What still computes is left alone: all that counts is durable.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    done
-}
-
-async fn run_in(arguments: &UpArguments) -> Result<ExitCode, UpError> {
-    let mut show = Show::new(arguments.json);
-    let interrupted = interrupts()?;
+pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, AtHouse<UpError>> {
+    let nowhere = |error: UpError| AtHouse::new(error, arguments.state.as_deref(), None);
     // A counted run has a place of its own, which goes with it.
     let passing = match (&arguments.state, arguments.epochs) {
-        (None, Some(_)) => Some(tempfile::tempdir()?),
+        (None, Some(_)) => Some(tempfile::tempdir().map_err(|error| nowhere(error.into()))?),
         _ => None,
     };
     let named = passing.as_ref().map(tempfile::TempDir::path).or(arguments.state.as_deref());
-    let folder = HouseFolder::of(named)?;
+    let folder = HouseFolder::of(named).map_err(|error| nowhere(error.into()))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| nowhere(UpError::Runtime(error)))?;
+    let done = runtime.block_on(run_in(arguments, folder.clone()));
+    // What still computes is left alone: all that counts is durable.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done.map_err(|error| AtHouse::new(error, arguments.state.as_deref(), Some(folder.path())))
+}
+
+async fn run_in(arguments: &UpArguments, folder: HouseFolder) -> Result<ExitCode, UpError> {
+    let mut show = Show::new(arguments.json);
+    let interrupted = interrupts()?;
     let lock = folder.lock()?;
-    let opened = source::open(arguments.source.as_deref())?;
+    let opened =
+        tokio::task::block_in_place(|| source::open(arguments.source.as_ref(), is_shown(arguments.json)))?;
     show.source(&opened)?;
     let mut house = House::open(arguments, folder, lock, opened, &mut show).await?;
     let done = house.run(arguments.epochs, &interrupted, &mut show).await;
@@ -257,7 +276,7 @@ impl House {
             folder.found(&founding)?;
         }
         let node = found::open(&parties, &folder.chain())?;
-        let netuid = found::subnet_of(&node, &parties)?.netuid;
+        let netuid = found::subnet_of(&node.state(), &parties)?.netuid;
         let mechanism: &'static dyn ErasedMechanism = &Dataset;
         let job = dataset::Job {
             extents: opened.extents.clone(),
@@ -304,7 +323,7 @@ impl House {
                 mechanism: mechanism.id().to_owned(),
                 tempo: found::TEMPO,
                 block_time,
-                source: opened.path.display().to_string(),
+                source: opened.named.to_string(),
                 source_bytes: opened.bytes,
                 task_api: None,
             },
@@ -325,7 +344,14 @@ impl House {
                 folder.path().display()
             ),
         )?;
-        show.say(&json!({"event": "website", "url": site.url}), &format!("website     {}", site.url))?;
+        let taken = match site.taken {
+            Some(port) => format!(", since port {port} is taken"),
+            None => String::new(),
+        };
+        show.say(
+            &json!({"event": "website", "url": site.url, "port_taken": site.taken}),
+            &format!("website     {}{taken}", site.url),
+        )?;
         let first_epoch = subnet.schedule.epoch_index;
         let mut house = Self {
             node,
@@ -417,7 +443,7 @@ impl House {
     async fn block(&mut self) -> Result<bool, UpError> {
         let node = self.node.clone();
         let made = tokio::task::spawn_blocking(move || node.step(None)).await.map_err(io::Error::other)??;
-        let subnet = found::subnet_of(&self.node, &self.parties)?;
+        let subnet = found::subnet_of(&self.node.state(), &self.parties)?;
         let closed = tokio::task::block_in_place(|| {
             self.stage.at_block(&subnet, now())?;
             self.ledger.catch_up(&subnet, now()).map_err(UpError::from)
@@ -459,6 +485,8 @@ impl House {
 /// The website.
 struct Site {
     url: String,
+    /// The port asked for, where somebody else listens there.
+    taken: Option<u16>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -483,7 +511,9 @@ impl Site {
         let listener = tried.next().unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into()));
         let failed = |error| UpError::Website { port, error };
         let listener = listener.map_err(failed)?;
-        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let address = listener.local_addr().map_err(failed)?;
+        let taken = (port != 0 && address.port() != port).then_some(port);
+        let url = format!("http://{address}");
         let config = web::Config {
             written: Arc::clone(written),
             ..web::Config::new(Arc::clone(record), live.subscribe())
@@ -493,7 +523,7 @@ impl Site {
             // A sender that is gone means the same.
             let _gone = stopped.wait_for(|is_so| *is_so).await;
         }));
-        Ok(Self { url, stop, task })
+        Ok(Self { url, taken, stop, task })
     }
 
     async fn close(self) {

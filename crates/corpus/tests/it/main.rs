@@ -7,6 +7,7 @@
     reason = "tests print what they measure, read shared files and may panic"
 )]
 
+mod remote;
 mod shared;
 
 use std::{collections::BTreeMap, path::PathBuf};

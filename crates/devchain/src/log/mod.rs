@@ -175,7 +175,7 @@ impl Log {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io_error("read", &path))?;
-        let header = [&MAGIC[..], &start.head().hash.0].concat();
+        let header = header(&start);
         if bytes.len() < header.len() && header.starts_with(&bytes) {
             // New, or cut off before the first block.
             file.set_len(0).map_err(io_error("cut", &path))?;
@@ -184,13 +184,8 @@ impl Log {
             file.sync_all().map_err(io_error("sync", &path))?;
             sync_folder(folder)?;
             bytes = header;
-        } else if !bytes.starts_with(MAGIC) {
-            return Err(LogError::NotALog { path });
-        } else if !bytes.starts_with(&header) {
-            let hash: Option<&[u8; 32]> = bytes.get(MAGIC.len()..).and_then(<[u8]>::first_chunk);
-            let found = hash.copied().map(Digest).unwrap_or_default();
-            return Err(LogError::OtherGenesis { path, found, expect: start.head().hash });
         }
+        check_header(&bytes, &start, &path)?;
         let (records, torn) = read_records(&bytes)?;
         if let Some(torn) = torn {
             file.set_len(torn.offset).map_err(io_error("cut", &path))?;
@@ -201,6 +196,22 @@ impl Log {
         let state = replay(folder, start, &records, &mut report)?;
         let log = Log { file, folder: folder.to_owned(), last: state.head().number, failed: false };
         Ok(Opened { log, state, report })
+    }
+
+    /// The state that the log in `folder` leads to, every block of it carried out from the genesis: snapshots are left
+    /// aside. Nothing is written, and the log may be open elsewhere.
+    ///
+    /// # Errors
+    /// [`LogError`]. A record cut off at the end is no fault: a block may be under way.
+    pub fn replay(folder: &Path, genesis: &Genesis) -> Result<(State, Report), LogError> {
+        let mut state = State::genesis(genesis)?;
+        let path = folder.join(LOG_FILE);
+        let bytes = std::fs::read(&path).map_err(io_error("read", &path))?;
+        check_header(&bytes, &state, &path)?;
+        let (records, torn) = read_records(&bytes)?;
+        let mut report = Report { torn, ..Report::default() };
+        carry_out(&mut state, &records, &mut report)?;
+        Ok((state, report))
     }
 
     /// Writes a block and waits until it is on disk.
@@ -244,6 +255,23 @@ impl Log {
     }
 }
 
+/// What the log of a chain with this first state begins with.
+fn header(start: &State) -> Vec<u8> {
+    [&MAGIC[..], &start.head().hash.0].concat()
+}
+
+fn check_header(bytes: &[u8], start: &State, path: &Path) -> Result<(), LogError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(LogError::NotALog { path: path.to_owned() });
+    }
+    if !bytes.starts_with(&header(start)) {
+        let hash: Option<&[u8; 32]> = bytes.get(MAGIC.len()..).and_then(<[u8]>::first_chunk);
+        let found = hash.copied().map(Digest).unwrap_or_default();
+        return Err(LogError::OtherGenesis { path: path.to_owned(), found, expect: start.head().hash });
+    }
+    Ok(())
+}
+
 /// A record and where it starts.
 type Placed = (u64, Record);
 
@@ -285,6 +313,12 @@ fn replay(folder: &Path, genesis: State, records: &[Placed], report: &mut Report
             None => report.skipped.push(path),
         }
     }
+    carry_out(&mut state, records, report)?;
+    Ok(state)
+}
+
+/// Carries out the blocks that `state` has not seen, and checks each one's digest.
+fn carry_out(state: &mut State, records: &[Placed], report: &mut Report) -> Result<(), LogError> {
     let done = usize::try_from(state.head().number).unwrap_or(usize::MAX);
     for (offset, record) in records.iter().skip(done) {
         let Record { number, time, extrinsics, state_digest } = record;
@@ -295,7 +329,7 @@ fn replay(folder: &Path, genesis: State, records: &[Placed], report: &mut Report
         }
         report.replayed += 1;
     }
-    Ok(state)
+    Ok(())
 }
 
 /// The time of the block after `last`: the clock's, but never before the last block's.

@@ -88,6 +88,25 @@ fn a_snapshot_and_the_rest_of_the_log_lead_to_the_same_state() {
 }
 
 #[test]
+fn a_replay_passes_over_snapshots_and_needs_no_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let digests = write(folder.path(), 30, &[10, 20]);
+    let in_use = open(folder.path()).unwrap();
+    let (state, report) = Log::replay(folder.path(), &genesis()).unwrap();
+    assert_eq!((state.digest(), report.replayed, report.snapshot), (digests[30], 30, None));
+    assert_eq!(state.digest(), in_use.state.digest());
+    drop(in_use);
+    // A record that is being written is left out, and nothing is cut off.
+    let path = folder.path().join("blocks.log");
+    let length = std::fs::metadata(&path).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+    let (state, report) = Log::replay(folder.path(), &genesis()).unwrap();
+    assert_eq!((state.digest(), report.torn.map(|torn| torn.block)), (digests[29], Some(30)));
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), length - 1);
+    assert!(matches!(Log::replay(&folder.path().join("nowhere"), &genesis()), Err(LogError::Io { .. })));
+}
+
+#[test]
 fn a_log_cut_anywhere_in_its_last_record_loses_that_block_alone() {
     let folder = tempfile::tempdir().unwrap();
     let digests = write(folder.path(), 7, &[]);

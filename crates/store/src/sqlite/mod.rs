@@ -381,7 +381,7 @@ async fn applied_version(of: &mut SqliteConnection) -> Result<i64, sqlx::Error> 
 }
 
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Database { doing, source }
+    move |error| StoreError::Database { doing, error }
 }
 
 fn page(limit: usize) -> i64 {

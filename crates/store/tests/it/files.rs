@@ -60,6 +60,10 @@ fn a_file_that_is_no_store_is_refused() {
     assert!(matches!(Durable::open(&path), Err(StoreError::Database { .. })));
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("buy milk"));
     assert!(matches!(Durable::open(folder.path()), Err(StoreError::Database { .. })));
+    // Inside of a runtime, too, where a second one must not be waited for.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let refused = runtime.block_on(async { Durable::open(&path).map(|_| ()) });
+    assert!(matches!(refused, Err(StoreError::Database { .. })));
 }
 
 #[test]
