@@ -49,6 +49,16 @@ impl FromStr for Named {
     }
 }
 
+impl Named {
+    /// The same place, also from another folder.
+    pub(crate) fn absolute(&self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            Self::Url(url) => Self::Url(url.clone()),
+        }
+    }
+}
+
 impl Display for Named {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,6 +93,10 @@ pub(crate) enum SourceOpenError {
         #[source]
         error: Box<SourceError>,
     },
+    /// Nothing is left of what the tasks were cut of.
+    #[error("source {named} no longer has any of the {tasks} tasks that were cut of it")]
+    #[diagnostic(help("bring it back, or begin anew with `weigh reset`"))]
+    Gone { named: String, tasks: usize },
     /// The source is too small.
     #[error("source {named} makes {found} tasks, at least {TASKS_MIN} are needed")]
     #[diagnostic(help("name a larger folder or archive: `--source PATH`"))]
@@ -94,7 +108,9 @@ impl SourceOpenError {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             SourceOpenError::Fetch(FetchError::Broken { .. }) => 5,
-            SourceOpenError::Fetch(FetchError::Refused { .. }) | SourceOpenError::Unreadable { .. } => 3,
+            SourceOpenError::Fetch(FetchError::Refused { .. })
+            | SourceOpenError::Unreadable { .. }
+            | SourceOpenError::Gone { .. } => 3,
             SourceOpenError::Fetch(FetchError::Io { .. }) => 1,
             _ => 2,
         }
@@ -117,17 +133,10 @@ impl AnySource {
         Self::at(path).map_err(|error| unreadable(named, error))
     }
 
-    /// The registry of the user's cargo.
-    fn registry() -> Result<(Self, Named), SourceOpenError> {
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-        let home = home.ok_or(SourceOpenError::NoRegistry)?;
-        let named = Named::Path(home.join("registry"));
-        let folder = Folder::cargo_registry(&home, FolderLimits::default());
-        Ok((Self::Folder(folder.map_err(|error| unreadable(&named, error))?), named))
-    }
-
     fn at(path: &Path) -> Result<Self, SourceError> {
+        if let Some(home) = home_of_registry(path) {
+            return Folder::cargo_registry(home, FolderLimits::default()).map(Self::Folder);
+        }
         let archives = Archives::open(path)?;
         if !path.is_dir() || archives.paths().next().is_some() {
             return Ok(Self::Archives(archives));
@@ -140,6 +149,21 @@ impl AnySource {
             Self::Folder(folder) => folder,
             Self::Archives(archives) => archives,
         }
+    }
+
+    /// How many tasks have something in them that is gone or has changed since they were cut.
+    fn changed(&self, extents: &[Extent]) -> usize {
+        let is_there = |extent: &&Extent| match (extent, self) {
+            (Extent::Files(slice), Self::Folder(folder)) => {
+                slice.entries().iter().all(|entry| folder.manifest().find(&entry.path) == Some(entry))
+            }
+            (Extent::Archive(range), Self::Archives(archives)) => range
+                .end_byte()
+                .checked_sub(1)
+                .is_some_and(|last| archives.read_range(&range.path, last, 1).is_ok()),
+            _ => false,
+        };
+        extents.len() - extents.iter().filter(is_there).count()
     }
 
     /// What there is, and lines about what no task covers.
@@ -185,10 +209,8 @@ pub(crate) struct OpenSource {
 
 /// Opens the source that was named, or the crate registry, and cuts it so that a few rounds go through all of it.
 pub(crate) fn open(named: Option<&Named>, is_shown: bool) -> Result<OpenSource, SourceOpenError> {
-    let (source, named) = match named {
-        Some(named) => (AnySource::open(named, is_shown)?, named.clone()),
-        None => AnySource::registry()?,
-    };
+    let named = named.cloned().map_or_else(registry, Ok)?;
+    let source = AnySource::open(&named, is_shown)?;
     let survey = |bytes_max| {
         let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max };
         source.survey(cut).map_err(|error| unreadable(&named, error))
@@ -200,6 +222,46 @@ pub(crate) fn open(named: Option<&Named>, is_shown: bool) -> Result<OpenSource, 
         return Err(SourceOpenError::TooSmall { named: named.to_string(), found: extents.len() });
     }
     Ok(OpenSource { named, source: Arc::new(source), extents, left_out, bytes, bytes_per_task })
+}
+
+/// Opens a source of which these tasks were cut before, whatever else it has by now.
+pub(crate) fn reopen(
+    named: Named,
+    extents: Vec<Extent>,
+    is_shown: bool,
+) -> Result<OpenSource, SourceOpenError> {
+    let source = AnySource::open(&named, is_shown)?;
+    let (tasks, changed) = (extents.len(), source.changed(&extents));
+    if changed == tasks {
+        return Err(SourceOpenError::Gone { named: named.to_string(), tasks });
+    }
+    let lengths = extents.iter().map(Extent::length_bytes);
+    let (bytes, bytes_per_task) = (lengths.clone().sum(), lengths.max().unwrap_or(0));
+    let left_out = match changed {
+        0 => Vec::new(),
+        _ => vec![format!(
+            "{changed} of {tasks} tasks have lost files since they were cut: they bring nothing"
+        )],
+    };
+    Ok(OpenSource { named, source: Arc::new(source), extents, left_out, bytes, bytes_per_task })
+}
+
+/// The registry of the user's cargo.
+fn registry() -> Result<Named, SourceOpenError> {
+    let home = std::env::var_os("CARGO_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    Ok(Named::Path(home.ok_or(SourceOpenError::NoRegistry)?.join("registry")))
+}
+
+/// The cargo home whose crate registry this folder is: one with `src/INDEX-HASH` in it.
+fn home_of_registry(path: &Path) -> Option<&Path> {
+    let is_index = |name: &str| {
+        name.rsplit_once('-')
+            .is_some_and(|(_, hash)| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let home = path.parent().filter(|_| path.ends_with("registry"))?;
+    let mut indices = std::fs::read_dir(path.join("src")).ok()?.flatten();
+    indices.any(|index| index.file_name().to_str().is_some_and(is_index)).then_some(home)
 }
 
 fn unreadable(named: &Named, error: SourceError) -> SourceOpenError {

@@ -39,11 +39,14 @@ struct Running {
 
 impl Running {
     fn start(source: &Path, state: &Path) -> Self {
+        let [source, state] = [source, state].map(|path| path.to_str().expect("a plain path"));
+        let named = ["--source", source, "--state", state];
+        Self::run(&[&["up", "--json", "--block-time", "20", "--port", "0"], &named[..]].concat())
+    }
+
+    fn run(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_weigh"))
-            .args(["up", "--json", "--block-time", "20", "--port", "0", "--source"])
-            .arg(source)
-            .arg("--state")
-            .arg(state)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -233,6 +236,36 @@ fn a_running_subnet_is_seen_from_outside_and_is_run_once() {
     let reset = weigh(&["reset", "--state", at]);
     assert!(reset.status.success());
     assert_eq!(weigh(&["status", "--state", at]).status.code(), Some(3));
+}
+
+#[test]
+fn a_subnet_goes_on_with_the_tasks_that_it_was_founded_with() {
+    let (source, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    lay_texts(source.path(), 400);
+    let mut first = Running::start(source.path(), state.path());
+    first.await_event("epoch");
+    first.kill();
+    // The source has grown and lost a file, as a crate registry does; it need not be named again.
+    std::fs::write(source.path().join("0-new.md"), "A page that was not there before.\n".repeat(50)).unwrap();
+    let texts = sim::texts(&Seed::from_number(7), 400);
+    std::fs::remove_file(source.path().join(&texts.manifest().entries()[0].path)).unwrap();
+    let at = state.path().to_str().unwrap();
+    let mut again = Running::run(&["up", "--json", "--block-time", "20", "--port", "0", "--state", at]);
+    let left_out = again.await_event("left_out");
+    assert!(left_out["reason"].as_str().unwrap().starts_with("1 of "), "{left_out}");
+    assert_eq!(again.await_event("started")["resumed"], true);
+    again.await_event("epoch");
+    let epoch = again.await_event("epoch");
+    let lines = epoch["miners"].as_array().unwrap();
+    let honest = lines.iter().filter(|line| line["honest"] == true);
+    // Nobody is at fault for what the source has lost.
+    assert!(honest.clone().count() == 5 && honest.clone().all(|line| line["earned"] != 0), "{epoch}");
+    drop(again);
+    let other = tempfile::tempdir().unwrap();
+    lay_texts(other.path(), 400);
+    let refused = weigh(&["up", "--state", at, "--source", other.path().to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && told.contains("was founded with source"), "{told}");
 }
 
 /// Every block carried out again leads to the state and the balances that the run ended with.

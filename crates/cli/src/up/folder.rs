@@ -8,7 +8,7 @@ use std::{
 };
 
 use miette::Diagnostic;
-use primitives::{Hotkey, Seed};
+use primitives::{Digest, Hotkey, Seed};
 use serde::{Deserialize, Serialize};
 use store::{Durable, Store, artifacts};
 use thiserror::Error;
@@ -18,9 +18,11 @@ use wallet::{
 };
 
 /// The version of a house's folder.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const LOCK: &str = "house.lock";
 const FOUNDING: &str = "house.json";
+/// The job that the subnet's owner gave when the house was founded.
+const JOB: &str = "job.json";
 /// The longest lock file, in bytes: a process and an address.
 const LOCK_MAX_BYTES: u64 = 4096;
 
@@ -108,12 +110,22 @@ pub(crate) struct Founding {
     pub(crate) validators: usize,
     /// Strategies of the miners, by name: the honest, then the attackers.
     pub(crate) miners: Vec<String>,
+    /// What the tasks are cut of: a path or an address.
+    pub(crate) source: String,
+    /// The digest of the job, whose tasks are those of this chain whatever the source has by now.
+    pub(crate) job: Digest,
 }
 
 impl Founding {
-    pub(crate) fn new(seed: u64, validators: usize, miners: Vec<String>) -> Self {
-        Self { version: VERSION, seed, validators, miners }
+    pub(crate) fn new(seed: u64, validators: usize, miners: Vec<String>, source: String, job: &[u8]) -> Self {
+        Self { version: VERSION, seed, validators, miners, source, job: Digest::of(job) }
     }
+}
+
+/// The one field that every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// A house's folder.
@@ -193,12 +205,25 @@ impl HouseFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Self::failed(&path)(error)),
         };
-        let founding: Founding = serde_json::from_str(&text)
-            .map_err(|error| FolderError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        if founding.version != VERSION {
-            return Err(FolderError::Version { path: self.0.clone(), found: founding.version });
+        let damaged =
+            |error: serde_json::Error| FolderError::Damaged { path: path.clone(), reason: error.to_string() };
+        let Versioned { version } = serde_json::from_str(&text).map_err(damaged)?;
+        if version != VERSION {
+            return Err(FolderError::Version { path: self.0.clone(), found: version });
         }
-        Ok(Some(founding))
+        serde_json::from_str(&text).map(Some).map_err(damaged)
+    }
+
+    /// The job that the house was founded with.
+    pub(crate) fn job(&self, founding: &Founding) -> Result<Vec<u8>, FolderError> {
+        let path = self.0.join(JOB);
+        let job = fs::read(&path).map_err(Self::failed(&path))?;
+        let found = Digest::of(&job);
+        if found != founding.job {
+            let reason = format!("it has digest {found}, expected {}", founding.job);
+            return Err(FolderError::Damaged { path, reason });
+        }
+        Ok(job)
     }
 
     /// What the house was founded with, where it was.
@@ -207,13 +232,18 @@ impl HouseFolder {
     }
 
     /// Notes that the house is founded: its chain lies in its place.
-    pub(crate) fn found(&self, founding: &Founding) -> Result<(), FolderError> {
-        let path = self.0.join(FOUNDING);
-        let text = serde_json::to_string_pretty(founding).expect("plain data");
+    pub(crate) fn found(&self, founding: &Founding, job: &[u8]) -> Result<(), FolderError> {
+        self.write(JOB, job)?;
+        self.write(FOUNDING, serde_json::to_string_pretty(founding).expect("plain data").as_bytes())
+    }
+
+    /// Writes a file that is there whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.0.join(name);
         let whole = path.with_extension("new");
         let write = || {
             let mut file = File::create(&whole)?;
-            file.write_all(text.as_bytes())?;
+            file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&whole, &path)?;
             File::open(&self.0)?.sync_all()

@@ -215,10 +215,9 @@ async fn run_in(arguments: &UpArguments, folder: HouseFolder) -> Result<ExitCode
     let mut show = Show::new(arguments.json);
     let interrupted = interrupts()?;
     let lock = folder.lock()?;
-    let opened =
-        tokio::task::block_in_place(|| source::open(arguments.source.as_ref(), is_shown(arguments.json)))?;
+    let (grounds, opened) = tokio::task::block_in_place(|| grounds(arguments, &folder))?;
     show.source(&opened)?;
-    let mut house = House::open(arguments, folder, lock, opened, &mut show).await?;
+    let mut house = House::open(arguments, folder, lock, grounds, opened, &mut show).await?;
     let done = house.run(arguments.epochs, &interrupted, &mut show).await;
     house.close().await;
     let was_interrupted = done?;
@@ -261,10 +260,11 @@ impl House {
         arguments: &UpArguments,
         folder: HouseFolder,
         mut lock: Lock,
+        grounds: Grounds,
         opened: OpenSource,
         show: &mut Show,
     ) -> Result<Self, UpError> {
-        let (founding, is_founded) = founding(arguments, &folder)?;
+        let Grounds { founding, job, is_founded } = grounds;
         let seed = Seed::from_number(founding.seed);
         let parties = parties(&founding, seed);
         if !is_founded {
@@ -273,17 +273,12 @@ impl House {
             found::found(&node, &parties).await?;
             drop(node);
             folder.finish_chain()?;
-            folder.found(&founding)?;
+            folder.found(&founding, &job)?;
         }
         let node = found::open(&parties, &folder.chain())?;
         let netuid = found::subnet_of(&node.state(), &parties)?.netuid;
         let mechanism: &'static dyn ErasedMechanism = &Dataset;
-        let job = dataset::Job {
-            extents: opened.extents.clone(),
-            tasks_per_round: TASKS_PER_ROUND,
-            terms: dataset::Terms::plain(),
-        };
-        let jobs = vec![Arc::new(job.encode())];
+        let jobs = vec![Arc::new(job)];
         let accepted_until = if is_founded { accepted_until(&node) } else { UnixNanos(0) };
         let strategies = founding.miners.iter().map(|name| cast::strategy(name));
         let strategies = strategies.collect::<Result<Vec<_>, _>>()?;
@@ -533,33 +528,77 @@ impl Site {
     }
 }
 
-/// What the house is founded with: as it was, or as the arguments say.
-fn founding(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Founding, bool), UpError> {
-    let attacks = match arguments.attacks.as_slice() {
+/// What the house stands on: as it was founded, or as the arguments say.
+struct Grounds {
+    founding: Founding,
+    /// The owner's job, encoded.
+    job: Vec<u8>,
+    /// Whether it stands already.
+    is_founded: bool,
+}
+
+/// Opens what the house works on: the tasks that it was founded with, or ones that are cut now.
+fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, OpenSource), UpError> {
+    let is_shown = is_shown(arguments.json);
+    if let Some(founding) = folder.founding()? {
+        check_arguments(arguments, &founding, folder)?;
+        let job = folder.job(&founding)?;
+        let dataset::Job { extents, .. } = serde_json::from_slice(&job).map_err(|error| {
+            FolderError::Damaged { path: folder.path().to_owned(), reason: error.to_string() }
+        })?;
+        let Ok(named) = founding.source.parse::<Named>();
+        let opened = source::reopen(named, extents, is_shown)?;
+        return Ok((Grounds { founding, job, is_founded: true }, opened));
+    }
+    let miners = cast::names(miners_wanted(arguments), attacks_wanted(arguments).as_deref())?;
+    let opened = source::open(arguments.source.as_ref(), is_shown)?;
+    let job = dataset::Job {
+        extents: opened.extents.clone(),
+        tasks_per_round: TASKS_PER_ROUND,
+        terms: dataset::Terms::plain(),
+    };
+    let job = job.encode();
+    let founding = Founding::new(
+        arguments.seed.unwrap_or(0),
+        arguments.validators.unwrap_or(3).into(),
+        miners,
+        opened.named.absolute().to_string(),
+        &job,
+    );
+    Ok((Grounds { founding, job, is_founded: false }, opened))
+}
+
+fn miners_wanted(arguments: &UpArguments) -> usize {
+    arguments.miners.unwrap_or(5).into()
+}
+
+/// The attackers that were named; none where nobody named any.
+fn attacks_wanted(arguments: &UpArguments) -> Option<Vec<String>> {
+    match arguments.attacks.as_slice() {
         [] => None,
         [none] if none == "none" => Some(Vec::new()),
         named => Some(named.to_vec()),
+    }
+}
+
+/// Arguments that were given must say what the house was founded with.
+fn check_arguments(arguments: &UpArguments, known: &Founding, folder: &HouseFolder) -> Result<(), UpError> {
+    let same = |what, found: String, wanted: Option<String>| match wanted {
+        Some(wanted) if wanted != found => {
+            Err(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
+        }
+        _ => Ok(()),
     };
-    let wanted = Founding::new(
-        arguments.seed.unwrap_or(0),
-        arguments.validators.unwrap_or(3).into(),
-        cast::names(arguments.miners.unwrap_or(5).into(), attacks.as_deref())?,
-    );
-    let Some(known) = folder.founding()? else { return Ok((wanted, false)) };
-    let other = |what, found: String, wanted: String| {
-        UpError::from(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
-    };
-    if arguments.seed.is_some() && known.seed != wanted.seed {
-        return Err(other("seed", known.seed.to_string(), wanted.seed.to_string()));
+    same("seed", known.seed.to_string(), arguments.seed.map(|seed| seed.to_string()))?;
+    let validators = arguments.validators.map(|count| count.to_string());
+    same("validators", known.validators.to_string(), validators)?;
+    let source = arguments.source.as_ref().map(|named| named.absolute().to_string());
+    same("source", known.source.clone(), source)?;
+    if arguments.miners.is_some() || !arguments.attacks.is_empty() {
+        let names = cast::names(miners_wanted(arguments), attacks_wanted(arguments).as_deref())?;
+        same("miners", known.miners.join(", "), Some(names.join(", ")))?;
     }
-    if arguments.validators.is_some() && known.validators != wanted.validators {
-        return Err(other("validators", known.validators.to_string(), wanted.validators.to_string()));
-    }
-    let names_cast = arguments.miners.is_some() || !arguments.attacks.is_empty();
-    if names_cast && known.miners != wanted.miners {
-        return Err(other("miners", known.miners.join(", "), wanted.miners.join(", ")));
-    }
-    Ok((known, true))
+    Ok(())
 }
 
 /// Until when an earlier run may have accepted requests: it made a block now and then.

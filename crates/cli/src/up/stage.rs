@@ -1,6 +1,12 @@
 //! The neurons of a local subnet, each with its own store, key and axon, and the owner's task desk.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chain::Subnet;
 use corpus::Source;
@@ -8,7 +14,7 @@ use devchain::Handle as Node;
 use mechanisms::{EmptyLane, ErasedMechanism, Lane, Strategy, Work};
 use neuron::{
     Identity, Validator, axon, dendrite, desk,
-    driver::{self, Config, DriveError, MinerPart, Pulse, ValidatorPart},
+    driver::{self, Config, DriveError, Metagraph, MinerPart, Pulse, ValidatorPart},
     rounds::{Plan, Times},
 };
 use primitives::{DurationMs, Hotkey, MechId, NetUid, Seed, Timestamp};
@@ -24,9 +30,12 @@ use super::{
     found::Parties,
     ledger::Part,
 };
+use crate::source::TASKS_PER_ROUND;
 
 /// How long a miner may work on a leased task: longer than a round, in which it comes to nothing anyway.
 const TASK_TTL: DurationMs = DurationMs(600_000);
+/// One miner's part of a round's tasks, at most: a quarter, so that nobody can keep the others from working.
+const TASKS_PER_MINER_MAX: u32 = TASKS_PER_ROUND / 4;
 /// How long a neuron's axon lets running requests end.
 const GRACE: Duration = Duration::from_millis(300);
 /// The longest answer that a question takes: a shard at its largest, with room.
@@ -118,6 +127,8 @@ pub(crate) struct Stage {
     desk_store: Arc<dyn Store>,
     desk: Option<axon::Handle>,
     desk_at: Option<dendrite::Peer>,
+    /// What the desk knows of who is registered.
+    metagraph: Metagraph,
     opened_round: Option<u64>,
     accepted_until: UnixNanos,
     running: BTreeMap<Place, driver::Handle>,
@@ -151,6 +162,7 @@ impl Stage {
             desk_store: plot.folder.store("owner")?,
             desk: None,
             desk_at: None,
+            metagraph: Metagraph::default(),
             opened_round: None,
             accepted_until: plot.accepted_until,
             running: BTreeMap::new(),
@@ -193,10 +205,12 @@ impl Stage {
     /// Opens the desk and starts every neuron. Their axons tell the chain where they listen, so that this takes a block.
     pub(crate) async fn raise(&mut self, parties: &Parties, pulse: &Pulse) -> Result<(), StageError> {
         let owner = parties.owner.hotkey();
-        let routes = driver::desk_routes(&self.desk_store, self.mechanism.id(), TASK_TTL);
+        let routes =
+            driver::desk_routes(&self.desk_store, self.mechanism.id(), TASK_TTL, TASKS_PER_MINER_MAX);
         let desk = axon::spawn(axon::Config {
             limits: axon_limits(),
             started: self.accepted_until,
+            judge: driver::registered(Arc::clone(&self.metagraph)),
             ..axon::Config::local(owner, routes)
         })?;
         self.desk_at = Some(dendrite::Peer { hotkey: owner, address: desk.address() });
@@ -272,7 +286,8 @@ impl Stage {
     }
 
     /// Puts the tasks of the round that runs out, once; the same tasks again change nothing.
-    pub(crate) fn at_block(&mut self, subnet: &Subnet, now: Timestamp) -> Result<(), StageError> {
+    pub(crate) fn at_block(&mut self, subnet: &Arc<Subnet>, now: Timestamp) -> Result<(), StageError> {
+        *self.metagraph.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(subnet));
         let Some(times) = Times::of(&subnet.schedule).filter(|times| self.opened_round != Some(times.number))
         else {
             return Ok(());

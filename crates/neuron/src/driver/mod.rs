@@ -152,6 +152,9 @@ pub(crate) enum Reply {
 
 type Inbox = mpsc::Sender<Message>;
 
+/// The subnet as it was last seen; none before the first look.
+pub type Metagraph = Arc<RwLock<Option<Arc<Subnet>>>>;
+
 /// Either machine.
 trait Machine: Send + 'static {
     fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect>;
@@ -266,12 +269,12 @@ where
 {
     let hotkey = config.identity.hotkey;
     let (inbox, messages) = mpsc::channel();
-    let metagraph: Arc<RwLock<Option<Arc<Subnet>>>> = Arc::default();
+    let metagraph = Metagraph::default();
     let axon = axon::spawn(axon::Config {
         listen: config.listen,
         limits: config.axon_limits,
         started: config.accepted_until,
-        judge: judge(Arc::clone(&metagraph)),
+        judge: registered(Arc::clone(&metagraph)),
         ..axon::Config::local(hotkey, vec![post::ask_route(inbox.clone(), config.pulse.clone())])
     })?;
     let address = axon.address();
@@ -319,8 +322,9 @@ where
     Ok(Handle { hotkey, address, inbox, ended, thread, examiner, axon: Some(axon), tasks })
 }
 
-/// Serves whoever is registered, by stake.
-fn judge(metagraph: Arc<RwLock<Option<Arc<Subnet>>>>) -> axon::Judge {
+/// Serves whoever is registered, by stake, and nobody else.
+#[must_use]
+pub fn registered(metagraph: Metagraph) -> axon::Judge {
     Arc::new(move |hotkey, _| {
         let subnet = metagraph.read().unwrap_or_else(PoisonError::into_inner);
         match subnet.as_ref().and_then(|subnet| subnet.neuron(hotkey)) {
@@ -348,7 +352,7 @@ async fn serve<C: Chain>(config: &Config<C>, address: SocketAddr) -> Result<(), 
 }
 
 /// Brings each new block to the neuron, the newest where it has fallen behind.
-async fn follow<C: Chain>(config: Config<C>, metagraph: Arc<RwLock<Option<Arc<Subnet>>>>, inbox: Inbox) {
+async fn follow<C: Chain>(config: Config<C>, metagraph: Metagraph, inbox: Inbox) {
     let Identity { hotkey, netuid, .. } = config.identity;
     let mut seen: Option<BlockNumber> = None;
     loop {
@@ -417,7 +421,7 @@ struct Hands<C> {
     poke: Option<examiner::Poke>,
     inbox: Inbox,
     config: Config<C>,
-    metagraph: Arc<RwLock<Option<Arc<Subnet>>>>,
+    metagraph: Metagraph,
     make: Option<Make>,
     requests: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     requested: u64,

@@ -117,11 +117,16 @@ pub(super) fn ask_route(inbox: Inbox, pulse: Pulse) -> Route {
     .body_bytes_max(ASK_MAX_BYTES)
 }
 
-/// The task desk's routes: tasks of `mechanism` out of `store`, each leased for `ttl`.
+/// The task desk's routes: tasks of `mechanism` out of `store`, each leased for `ttl`, at most `tasks_max` to one miner.
 #[must_use]
-pub fn desk_routes(store: &Arc<dyn Store>, mechanism: &'static str, ttl: DurationMs) -> Vec<Route> {
+pub fn desk_routes(
+    store: &Arc<dyn Store>,
+    mechanism: &'static str,
+    ttl: DurationMs,
+    tasks_max: u32,
+) -> Vec<Route> {
     let lease = desk_route(store, DESK_LEASES_PATH, move |store, miner, LeasesWanted { round, want }| {
-        let leased = desk::lease(store, mechanism, round, miner, want, now(), ttl)?;
+        let leased = desk::lease(store, mechanism, round, miner, want.min(tasks_max), now(), ttl)?;
         Ok(if leased.is_empty() { Answer::Refused } else { Answer::Leases(leased) })
     });
     let done = desk_route(store, DESK_DONE_PATH, move |store, miner, TasksDone { round, tasks }| {
