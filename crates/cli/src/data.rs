@@ -133,6 +133,16 @@ pub(crate) enum DataError {
         #[source]
         error: Box<SourceError>,
     },
+    /// The source is not the one that the shard was made of.
+    #[error("source {source} has changed since the shard was made")]
+    #[diagnostic(help(
+        "nothing follows about the shard: name the source as it was, or build the shard again"
+    ))]
+    Changed {
+        source: String,
+        #[source]
+        error: Box<RowError>,
+    },
     /// There is no such task.
     #[error("source {named} has {found} tasks of this size, none with number {asked}")]
     Task { named: String, found: usize, asked: usize },
@@ -408,8 +418,9 @@ fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) ->
         match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, &rules) {
             Ok(()) => {}
             Err(RowError::Fault(fault)) => return Ok(Verdict { checked, fault: Some(*fault) }),
-            Err(RowError::NoEvidence { record, .. }) => {
-                return Err(failed(SourceError::Unknown { path: record }));
+            Err(error @ RowError::NoEvidence { .. }) => {
+                let source = arguments.source.to_string();
+                return Err(DataError::Changed { source, error: Box::new(error) });
             }
             Err(RowError::Unknown { row }) => unreachable!("row {row} was drawn from the ledger"),
         }

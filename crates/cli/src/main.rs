@@ -17,7 +17,7 @@ mod wallet;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use miette::{Diagnostic, Report};
+use miette::{Diagnostic, MietteHandlerOpts, Report};
 use thiserror::Error;
 
 /// The exit code of a run that was ended by Ctrl-C.
@@ -170,6 +170,10 @@ fn main() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
+            // A command that a help names can be copied from a line that the terminal wraps, not from one that we do.
+            // The hook is set here and nowhere else.
+            let _set_before =
+                miette::set_hook(Box::new(|_| Box::new(MietteHandlerOpts::new().wrap_lines(false).build())));
             let report = Report::new(failure);
             #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
             {

@@ -169,7 +169,8 @@ impl std::fmt::Display for Certificate {
         if let Some(record) = &self.record {
             write!(f, " at {record}")?;
         }
-        write!(f, " (expected {}, found {})", self.expected, self.found)
+        let shown = |text: &str| if text.is_empty() { "\"\"".to_owned() } else { text.to_owned() };
+        write!(f, " (expected {}, found {})", shown(&self.expected), shown(&self.found))
     }
 }
 
@@ -229,7 +230,12 @@ pub enum Finding {
     Done(CaseResult<String>),
     /// It wants these bytes and to be run again; see [`Fault::Needs`].
     Needs(Vec<Fetch>),
+    /// Nothing can be said, for this reason; see [`Fault::NoEvidence`]. At most [`LACKING_MAX_CHARS`] characters.
+    Lacking(String),
 }
+
+/// The longest reason of [`Finding::Lacking`]: a path and a sentence. It may quote a stranger.
+pub const LACKING_MAX_CHARS: usize = 1_024;
 
 /// A case with its finding, as judging sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

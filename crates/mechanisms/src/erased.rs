@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Limits, Mechanism,
-    Outcome, Payout, Round, Shape, Truth, Verdict,
+    Outcome, Payout, Round, Shape, Truth, Verdict, case::LACKING_MAX_CHARS,
 };
 
 /// Domain of task ids.
@@ -164,7 +164,8 @@ impl<M: Mechanism> ErasedMechanism for M {
             Ok(found) => CaseResult { outcome: Outcome::Ok, examined: Some(to_json(&found)) },
             Err(Fault::Proven(proof)) => CaseResult { outcome: Outcome::Invalid(proof), examined: None },
             Err(Fault::Needs(more)) if !inputs.is_last => return Ok(Finding::Needs(more)),
-            Err(Fault::NoEvidence { .. } | Fault::Needs(_)) => CaseResult::ours(),
+            Err(Fault::NoEvidence { reason }) => return Ok(lacking(&reason)),
+            Err(Fault::Needs(_)) => return Ok(lacking("more bytes are wanted after the last ones")),
         }))
     }
 
@@ -191,6 +192,10 @@ impl<M: Mechanism> ErasedMechanism for M {
         }
         Ok(Mechanism::judge(self, &typed, index, truth))
     }
+}
+
+fn lacking(reason: &str) -> Finding {
+    Finding::Lacking(reason.chars().take(LACKING_MAX_CHARS).collect())
 }
 
 /// Examines a case to its end: brings what is needed, runs `examine` (here, or in a child), brings what that asks for

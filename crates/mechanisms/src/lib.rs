@@ -21,7 +21,7 @@ mod weights;
 pub use aggregation::{Aggregation, Standing, Standings, Unqueried};
 pub use case::{
     Case, CaseResult, Certificate, Committed, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Judgement,
-    Outcome, Round, RoundMiner, Truth, Verdict,
+    LACKING_MAX_CHARS, Outcome, Round, RoundMiner, Truth, Verdict,
 };
 pub use erased::{ErasedCase, ErasedMechanism, ErasedTask, MechanismError, examine_with};
 pub use mechanism::{Limits, Mechanism, Shape};

@@ -61,6 +61,8 @@ pub(crate) struct Gathered {
     inputs: Inputs,
     /// Why the rest is not there.
     missing: Vec<String>,
+    /// What the examination said that it lacks.
+    lacking: String,
 }
 
 impl Gathered {
@@ -75,7 +77,7 @@ impl Gathered {
     ) -> Result<Self, Failure> {
         let needs = mechanism.needs(case).map_err(foreign)?;
         let inputs = Inputs { threads, ..Inputs::of(submission) };
-        let mut gathered = Self { inputs, missing: Vec::new() };
+        let mut gathered = Self { inputs, missing: Vec::new(), lacking: String::new() };
         gathered.bring(needs, shelves);
         Ok(gathered)
     }
@@ -111,6 +113,21 @@ impl Gathered {
         &self.inputs
     }
 
+    /// The result of an examination that has been given all that it asked for.
+    pub(crate) fn ended(&mut self, finding: Finding) -> Result<CaseResult<String>, Failure> {
+        match finding {
+            Finding::Done(result) => Ok(result),
+            Finding::Lacking(reason) => {
+                self.lacking = reason;
+                Ok(CaseResult::ours())
+            }
+            Finding::Needs(more) => {
+                let detail = format!("{} more pieces are asked for a second time", more.len());
+                Err(Failure::new(Code::Garbage, detail))
+            }
+        }
+    }
+
     /// The evaluation of an examination that came to its end.
     pub(crate) fn evaluation(&self, result: CaseResult<String>) -> Evaluation {
         let failure = match &result.outcome {
@@ -121,7 +138,7 @@ impl Gathered {
             Outcome::TooBig => Some(Failure::new(Code::TooBig, "above the mechanism's limit")),
             Outcome::ValidatorFault => Some(match self.missing.first() {
                 Some(reason) => Failure::new(Code::BytesMissing, reason.clone()),
-                None => Failure::new(Code::NoEvidence, "the mechanism found nothing to go by"),
+                None => Failure::new(Code::NoEvidence, self.lacking.clone()),
             }),
             Outcome::Ok | Outcome::NoResponse | Outcome::Refused => None,
         };
@@ -192,17 +209,7 @@ impl Inline {
             gathered.bring_more(self.mechanism, more, shelves)?;
             finding = self.mechanism.examine(&case, gathered.inputs()).map_err(foreign)?;
         }
-        Ok(gathered.evaluation(ended(finding)?))
-    }
-}
-
-/// The result of an examination that has been given all that it asked for.
-pub(crate) fn ended(finding: Finding) -> Result<CaseResult<String>, Failure> {
-    match finding {
-        Finding::Done(result) => Ok(result),
-        Finding::Needs(more) => {
-            let detail = format!("{} more pieces are asked for a second time", more.len());
-            Err(Failure::new(Code::Garbage, detail))
-        }
+        let result = gathered.ended(finding)?;
+        Ok(gathered.evaluation(result))
     }
 }

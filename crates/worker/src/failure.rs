@@ -54,7 +54,7 @@ macro_rules! codes {
 
 codes! {
     /// Proven at the first step of the verification ladder.
-    NotCommitted = 1001, "the submission can't be read or is not what was committed";
+    NotCommitted = 1001, "the submission is not what it says, or not what was committed";
     /// More bytes than the mechanism takes.
     TooBig = 1002, "the submission is larger than its mechanism allows";
     /// Proven at a later step.

@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::{
     Class, Code, Ending, Evaluation, Evaluator, Examination, Failure, RunRecord, Shelves, Walls,
     child::ChildExit,
-    examination::{Gathered, ended},
+    examination::Gathered,
     frame::{Reply, Request, output_max_bytes},
     process::{Finished, Run},
     record::Kill,
@@ -137,7 +137,7 @@ impl Supervisor {
             gathered.bring_more(mechanism, more, shelves)?;
             (walls, end) = self.confirmed(mechanism, &case, gathered.inputs(), &mut runs)?;
         }
-        Ok(match end.and_then(ended) {
+        Ok(match end.and_then(|finding| gathered.ended(finding)) {
             Ok(result) => Evaluation { runs, ..gathered.evaluation(result) },
             Err(failure) if failure.code.class() == Class::Examination => {
                 let outcome = Outcome::Invalid(certificate(failure.code, &limits, &walls));

@@ -131,8 +131,9 @@ impl Tally {
                 format!("nothing new: all {} tokens were committed first by {first}", self.delivered_tokens)
             }
             _ => {
+                let shards = if self.shards == 1 { "shard" } else { "shards" };
                 let facts =
-                    format!("{} verified unique tokens in {} shards", self.verified_tokens, self.shards);
+                    format!("{} verified unique tokens in {} {shards}", self.verified_tokens, self.shards);
                 self.values.iter().fold(facts, |text, value| text + &in_words(value))
             }
         }

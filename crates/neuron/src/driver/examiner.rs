@@ -14,14 +14,14 @@ use worker::{Evaluation, queue::Taken};
 use super::{Busy, Inbox, Message, Pulse, now};
 use crate::{
     machine::{Event, Identity},
-    worker::{Settled, settle, take},
+    worker::{Settled, release, settle, take},
 };
 
 /// Examines what was taken; where, and behind which walls, is its maker's business.
 pub type Examine = Arc<dyn Fn(&Taken) -> Evaluation + Send + Sync>;
 
 /// How long an examination is leased: the longest deadline of a mechanism's examination, with its second try, and
-/// some. A lease that is lost with its process waits that long.
+/// some. A lease that is lost with its process ends when the validator is started again.
 const LEASE: DurationMs = DurationMs(3_600_000);
 /// How often the queue is looked at unasked: what was put off comes back by time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -72,6 +72,13 @@ pub(super) fn spawn(
     let held = pulse.clone();
     let thread = std::thread::Builder::new().name("examiner".to_owned()).spawn(move || {
         let name = format!("examiner of {}", identity.hotkey);
+        // A neuron is driven by one process at a time: what is still leased under this name was lost with an earlier one.
+        while release(&*store, &identity, &name, now()).is_err() {
+            match pokes.recv_timeout(FAILED_PAUSE) {
+                Ok(None) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Ok(Some(_)) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+        }
         loop {
             let busy = match pokes.recv_timeout(LOOK_EVERY) {
                 Ok(Some(busy)) => Some(busy),

@@ -308,7 +308,7 @@ impl Brought {
             None if worth == 0 => {
                 format!("nothing new: all {delivered} tokens were committed first by somebody else")
             }
-            None => format!("{worth} verified unique tokens in 1 shards"),
+            None => format!("{worth} verified unique tokens in 1 shard"),
         };
         Judgement {
             hotkey: self.hotkey,

@@ -39,6 +39,9 @@ fn outcome(mechanism: &dyn ErasedMechanism, bytes: &[u8]) -> Outcome {
     let inputs = Inputs::of(Arc::new(bytes.to_vec()));
     match mechanism.examine(&case(mechanism, &round, &tasks[0].bytes, &answer), &inputs).expect("own task") {
         Finding::Done(result) => result.outcome,
+        Finding::Lacking(reason) => {
+            panic!("{} lacks {reason} for bytes that are no submission", mechanism.id())
+        }
         Finding::Needs(more) => panic!("{} wants {more:?} for bytes that are no submission", mechanism.id()),
     }
 }
