@@ -6,6 +6,9 @@
 
 mod data;
 mod epoch_file;
+mod manual;
+mod mechanism;
+mod nearest;
 mod rehearsal;
 mod score;
 mod show;
@@ -16,7 +19,7 @@ mod wallet;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use miette::{Diagnostic, Report};
 use thiserror::Error;
 
@@ -25,7 +28,7 @@ const INTERRUPTED: u8 = 130;
 
 /// The weigh house of machine intelligence: a whole Bittensor subnet on your machine.
 #[derive(Parser)]
-#[command(name = "weigh", version, about, disable_help_subcommand = true)]
+#[command(name = "weigh", version, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -60,6 +63,13 @@ enum Command {
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Mechanisms: what is paid for, and which attacks must not pay.
+    #[command(subcommand)]
+    Mechanism(mechanism::MechanismCommand),
+    /// Print what a shell reads to complete commands and arguments.
+    Completions(manual::CompletionsArguments),
+    /// Print the manual's first page, or write a page per command.
+    Man(manual::ManArguments),
     /// One examination, for the supervisor that started this program.
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -120,6 +130,12 @@ enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Wallet(#[from] wallet::WalletError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Mechanism(#[from] mechanism::MechanismError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Manual(#[from] manual::ManualError),
     #[error("could not write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -133,7 +149,8 @@ impl Failure {
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
-            Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
+            Failure::Mechanism(error) => error.exit_code(),
+            Failure::Manual(_) | Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
         }
     }
 }
@@ -158,11 +175,16 @@ fn main() -> ExitCode {
         Command::Score(command) => score::run(&command).map_err(Failure::from),
         #[cfg(target_os = "linux")]
         Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
+        Command::Mechanism(command) => mechanism::run(&command).map_err(Failure::from),
+        Command::Completions(arguments) => {
+            manual::completions(Arguments::command(), &arguments).map_err(Failure::from)
+        }
+        Command::Man(arguments) => manual::man(Arguments::command(), &arguments).map_err(Failure::from),
         Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
     };
     match done {
         Ok(code) => code,
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) if is_reader_gone(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
             let report = Report::new(failure);
@@ -173,6 +195,19 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Whether the failure is that whoever read standard output has seen enough, as `head` has.
+fn is_reader_gone(failure: &Failure) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(failure);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn print_epochs(file: &std::path::Path) -> Result<ExitCode, Failure> {
@@ -187,8 +222,6 @@ fn print_epochs(file: &std::path::Path) -> Result<ExitCode, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
