@@ -4,6 +4,7 @@
 //! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found or
 //! lacking evidence, 4 key or password, 10 done already, 130 ended by Ctrl-C.
 
+mod config;
 mod data;
 mod epoch_file;
 mod manual;
@@ -14,12 +15,14 @@ mod score;
 mod show;
 mod source;
 mod storm;
+mod talk;
 mod up;
 mod wallet;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use config::{Configuration, environment::Environment};
 use miette::{Diagnostic, Report};
 use thiserror::Error;
 
@@ -30,6 +33,8 @@ const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(name = "weigh", version, disable_help_subcommand = true)]
 struct Arguments {
+    #[command(flatten)]
+    everywhere: config::Everywhere,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -66,17 +71,20 @@ enum Command {
     /// Mechanisms: what is paid for, and which attacks must not pay.
     #[command(subcommand)]
     Mechanism(mechanism::MechanismCommand),
+    /// Configuration: what is set, and where.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Print what a shell reads to complete commands and arguments.
     Completions(manual::CompletionsArguments),
     /// Print the manual's first page, or write a page per command.
     Man(manual::ManArguments),
-    /// One examination, for the supervisor that started this program.
-    #[cfg(target_os = "linux")]
-    #[command(hide = true)]
-    WorkerChild {
-        /// The walls to put up.
-        walls: String,
-    },
+}
+
+impl Command {
+    /// Whether it looks at files and variables: what shells and manuals are told is the same whatever is configured.
+    fn is_configured(&self) -> bool {
+        !matches!(self, Command::Completions(_) | Command::Man(_))
+    }
 }
 
 #[derive(Subcommand)]
@@ -136,6 +144,9 @@ enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Manual(#[from] manual::ManualError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] config::ConfigError),
     #[error("could not write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -150,38 +161,31 @@ impl Failure {
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
             Failure::Mechanism(error) => error.exit_code(),
+            Failure::Config(error) => error.exit_code(),
             Failure::Manual(_) | Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
         }
     }
 }
 
+/// What the supervisor of examinations says first to the process that it starts. It is no command: nobody else has a use for
+/// it, and no shell should offer it.
+pub(crate) const CHILD: &str = "worker-child";
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
-        Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
-        Command::Down(arguments) => up::down(&arguments).map_err(Failure::from),
-        Command::Status(arguments) => up::status(&arguments).map_err(Failure::from),
-        Command::Reset(arguments) => up::reset(&arguments).map_err(Failure::from),
-        Command::Leaderboard(arguments) => up::leaderboard(&arguments).map_err(Failure::from),
-        Command::Explain(arguments) => up::explain(&arguments).map_err(Failure::from),
-        Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
-        Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
-            storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
+    #[cfg(target_os = "linux")]
+    {
+        let mut words = std::env::args_os().skip(1);
+        if words.next().is_some_and(|word| word == CHILD) {
+            let walls = words.next().unwrap_or_default();
+            return worker::child(&walls.to_string_lossy(), mechanisms::catalogue());
         }
-        Command::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => {
-            rehearsal::run(&arguments).map_err(Failure::from)
-        }
-        Command::Data(command) => data::run(&command).map_err(Failure::from),
-        Command::Score(command) => score::run(&command).map_err(Failure::from),
-        #[cfg(target_os = "linux")]
-        Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
-        Command::Mechanism(command) => mechanism::run(&command).map_err(Failure::from),
-        Command::Completions(arguments) => {
-            manual::completions(Arguments::command(), &arguments).map_err(Failure::from)
-        }
-        Command::Man(arguments) => manual::man(Arguments::command(), &arguments).map_err(Failure::from),
-        Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
-    };
+    }
+    let variables = Environment::of_process();
+    let words = std::env::args_os().filter_map(|word| word.into_string().ok());
+    let color = config::Color::before_parsing(words, &variables);
+    let matches = Arguments::command().color(color.choice()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let done = run(arguments, color, &variables);
     match done {
         Ok(code) => code,
         Err(failure) if is_reader_gone(&failure) => ExitCode::SUCCESS,
@@ -195,6 +199,60 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Runs the command that was asked for, or `weigh up`; `color` is what the command line says.
+fn run(arguments: Arguments, color: config::Color, variables: &Environment) -> Result<ExitCode, Failure> {
+    let everywhere = arguments.everywhere;
+    let command = arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default()));
+    let configuration = match command.is_configured() {
+        true => Configuration::load(&everywhere, variables),
+        false => Ok(Configuration::default()),
+    };
+    // What is wrong with the configuration is told in colours that the flags ask for.
+    let configuration = configuration.inspect_err(|_| {
+        talk::settle(talk::Talk { color, ..talk::Talk::default() });
+    })?;
+    talk::settle(talk::Talk {
+        color: configuration.color(),
+        progress: configuration.shows_progress(),
+        remarks: !everywhere.is_quiet(),
+    });
+    match command {
+        Command::Up(mut arguments) => {
+            arguments.settle(&configuration);
+            Ok(up::run(&arguments)?)
+        }
+        Command::Down(arguments) => Ok(up::down(&settled(arguments, &configuration))?),
+        Command::Status(arguments) => Ok(up::status(&settled(arguments, &configuration))?),
+        Command::Reset(arguments) => Ok(up::reset(&settled(arguments, &configuration))?),
+        Command::Leaderboard(arguments) => Ok(up::leaderboard(&settled(arguments, &configuration))?),
+        Command::Explain(mut arguments) => {
+            arguments.settle(&configuration);
+            Ok(up::explain(&arguments)?)
+        }
+        Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
+            storm::run(&arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => Ok(rehearsal::run(&arguments)?),
+        Command::Data(command) => Ok(data::run(&command)?),
+        Command::Score(command) => Ok(score::run(&command)?),
+        Command::Mechanism(command) => Ok(mechanism::run(&command)?),
+        Command::Config(command) => Ok(config::run(&command, &configuration)?),
+        Command::Wallet(command) => {
+            wallet::run(&command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions(arguments) => Ok(manual::completions(Arguments::command(), &arguments)?),
+        Command::Man(arguments) => Ok(manual::man(Arguments::command(), &arguments)?),
+    }
+}
+
+fn settled(mut arguments: up::HouseArguments, configuration: &Configuration) -> up::HouseArguments {
+    arguments.settle(configuration);
+    arguments
 }
 
 /// Whether the failure is that whoever read standard output has seen enough, as `head` has.

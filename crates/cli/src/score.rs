@@ -31,6 +31,7 @@ use worker::{Class, Evaluation, Evaluator, Examination, Receipt, RunRecord, Shel
 use crate::{
     data::{AnySource, DataError},
     show::plain,
+    talk,
 };
 
 /// The case that `weigh data build` leaves beside a shard.
@@ -205,7 +206,10 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
     let job = case.job(&submission);
     let threads = NonZeroUsize::new(arguments.threads.into()).unwrap_or(NonZeroUsize::MIN);
     let shelves = Shelves { source: &source, artifacts: &InMemory::new() };
-    let evaluation = evaluator(threads)?.examine(&job, submission, &shelves);
+    let evaluator = evaluator(threads)?;
+    let spinner = talk::spinner("examining", arguments.json);
+    let evaluation = evaluator.examine(&job, submission, &shelves);
+    spinner.finish_and_clear();
     let receipt = Receipt::of(&job, &evaluation.result, &Dataset.engine());
     let report = Report::of(&evaluation, &receipt)?;
     let mut out = io::stdout().lock();
@@ -228,7 +232,7 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
 /// What a validator examines with: a child of this very program.
 #[cfg(target_os = "linux")]
 fn evaluator(threads: NonZeroUsize) -> Result<impl Evaluator, ScoreError> {
-    let config = worker::Config { threads: threads.get(), ..worker::Config::this_program("worker-child") };
+    let config = worker::Config { threads: threads.get(), ..worker::Config::this_program(crate::CHILD) };
     let supervisor = worker::Supervisor::new(mechanisms::catalogue(), config);
     supervisor.map_err(|error| ScoreError::Worker { reason: error.to_string() })
 }

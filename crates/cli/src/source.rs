@@ -9,6 +9,10 @@ use corpus::{Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::config::environment::Environment;
+
+/// The crate registry's folder below cargo's home.
+const REGISTRY: &str = "registry";
 /// Tasks in a round: what the honest miners and the attackers ask for together, and a few to spare.
 pub(crate) const TASKS_PER_ROUND: u32 = 24;
 /// Rounds in which a source is gone through once: the more, the smaller the tasks, and the more uneven.
@@ -56,10 +60,8 @@ pub(crate) fn open(named: Option<&Path>) -> Result<OpenSource, SourceOpenError> 
     let (path, registry) = match named {
         Some(path) => (path.to_owned(), None),
         None => {
-            let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-            let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-            let home = home.ok_or(SourceOpenError::NoHome)?;
-            (home.join("registry"), Some(home))
+            let home = Environment::of_process().cargo_home().ok_or(SourceOpenError::NoHome)?;
+            (home.join(REGISTRY), Some(home))
         }
     };
     let unreadable = |error| SourceOpenError::Unreadable { path: path.clone(), error: Box::new(error) };
@@ -85,6 +87,11 @@ pub(crate) fn open(named: Option<&Path>) -> Result<OpenSource, SourceOpenError> 
         return Err(SourceOpenError::TooSmall { path, found: extents.len() });
     }
     Ok(OpenSource { path, source, extents, bytes, bytes_per_task })
+}
+
+/// Where the crate registry lies, which is the source where none is named; none where there is no home.
+pub(crate) fn registry() -> Option<PathBuf> {
+    Some(Environment::of_process().cargo_home()?.join(REGISTRY))
 }
 
 /// Stored bytes that a task spans.

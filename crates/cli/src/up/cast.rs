@@ -10,7 +10,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 /// The attackers where none are named.
-const ATTACKS: [&str; 4] = ["limit-and-run", "made-up", "copycat", "silent"];
+pub(crate) const ATTACKS: [&str; 4] = ["limit-and-run", "made-up", "copycat", "silent"];
 
 /// Nobody behaves like that.
 #[derive(Debug, Error, Diagnostic)]

@@ -22,7 +22,10 @@ use web::{
 };
 
 use super::folder::{FolderError, HouseFolder};
-use crate::show::{self, Show};
+use crate::{
+    config::{Configuration, Key},
+    show::{self, Show},
+};
 
 /// How long a subnet has to end once it is told to.
 const END_TIME: Duration = Duration::from_secs(10);
@@ -38,6 +41,20 @@ pub(crate) struct HouseArguments {
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
+}
+
+impl HouseArguments {
+    /// Takes from the configuration what no flag says.
+    pub(crate) fn settle(&mut self, configuration: &Configuration) {
+        self.state = self.state.take().or_else(|| configuration.path(Key::State));
+    }
+}
+
+impl ExplainArguments {
+    /// Takes from the configuration what no flag says.
+    pub(crate) fn settle(&mut self, configuration: &Configuration) {
+        self.house.settle(configuration);
+    }
 }
 
 #[derive(Args)]

@@ -17,6 +17,8 @@ use wallet::{
     file::{KeyName, Overwrite, Protection, Wallets},
 };
 
+use crate::config::environment::Environment;
+
 /// The version of a house's folder.
 const VERSION: u32 = 1;
 const LOCK: &str = "house.lock";
@@ -37,7 +39,7 @@ pub(crate) enum FolderError {
     Running { path: PathBuf, running: Option<Running> },
     /// It was founded with something else.
     #[error("the subnet in {path} was founded with {what} {found}, not {wanted}")]
-    #[diagnostic(help("go on without that argument, or begin anew with `weigh reset`"))]
+    #[diagnostic(help("go on without saying so, or begin anew with `weigh reset`"))]
     Other { path: PathBuf, what: &'static str, found: String, wanted: String },
     /// It was written by another version.
     #[error("the subnet in {path} has version {found} of its form, this program knows {VERSION}")]
@@ -130,8 +132,7 @@ impl HouseFolder {
         if let Some(path) = named {
             return Ok(Self(path.to_owned()));
         }
-        let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
+        let state = Environment::of_process().state_home();
         Ok(Self(state.ok_or(FolderError::NoHome)?.join("weighhouse").join("up")))
     }
 

@@ -9,6 +9,7 @@ mod control;
 mod folder;
 mod found;
 mod ledger;
+mod settled;
 mod stage;
 mod tally;
 
@@ -42,6 +43,7 @@ use tokio::{
 use web::record::{Live, Record};
 
 use crate::{
+    config::{NOBODY, Origin},
     show::Show,
     source::{self, OpenSource, SourceOpenError, TASKS_PER_ROUND},
 };
@@ -52,12 +54,15 @@ use ledger::{Ledger, LedgerError};
 use stage::{Stage, StageError};
 use tally::Tally;
 
+pub(crate) use cast::ATTACKS;
+pub(crate) use settled::{MINERS, PORT, SEED, VALIDATORS, state_folder};
+
 pub(crate) use control::{
     ControlError, ExplainArguments, HouseArguments, down, explain, leaderboard, reset, status,
 };
 
 /// The least time between two blocks where somebody watches: an epoch is then ten seconds and can be read.
-const BLOCK_TIME: DurationMs = DurationMs(500);
+pub(crate) const BLOCK_TIME: DurationMs = DurationMs(500);
 /// The same where the number of epochs is given: nobody waits longer than the work takes.
 const BLOCK_TIME_COUNTED: DurationMs = DurationMs(40);
 /// A block is made after this long, also where somebody is still at work: by then one is stuck, and the chain goes on
@@ -72,11 +77,13 @@ const PORTS_TRIED: u16 = 50;
 /// How long parties have to end.
 const STOP_TIME: Duration = Duration::from_secs(2);
 /// Most validators: of a local subnet's slots.
-const VALIDATORS_MAX: i64 = 32;
+pub(crate) const VALIDATORS_MAX: i64 = 32;
 /// Most honest miners.
-const MINERS_MAX: i64 = 128;
+pub(crate) const MINERS_MAX: i64 = 128;
+/// The longest least time between two blocks, in milliseconds.
+pub(crate) const BLOCK_TIME_MAX_MS: i64 = 600_000;
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct UpArguments {
     /// Stop after so many epochs, in a subnet that begins anew and leaves nothing behind unless --state says where;
     /// without it, go on until Ctrl-C.
@@ -98,34 +105,20 @@ pub(crate) struct UpArguments {
     #[arg(long = "attack", value_name = "NAME")]
     attacks: Vec<String>,
     /// The least time between two blocks, in milliseconds.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=BLOCK_TIME_MAX_MS))]
     block_time: Option<u32>,
-    /// The website's port; where it is taken, the next free one.
-    #[arg(long, default_value_t = 8420)]
-    port: u16,
+    /// The website's port, 8420 where none is named; where it is taken, the next free one.
+    #[arg(long)]
+    port: Option<u16>,
     /// Where the subnet's state lies.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// One JSON object per line on standard output, the summary last.
     #[arg(long)]
     json: bool,
-}
-
-impl Default for UpArguments {
-    fn default() -> Self {
-        Self {
-            epochs: None,
-            source: None,
-            seed: None,
-            validators: None,
-            miners: None,
-            attacks: Vec::new(),
-            block_time: None,
-            port: 8420,
-            state: None,
-            json: false,
-        }
-    }
+    /// Who said what of the above where no flag did.
+    #[arg(skip)]
+    origins: Vec<(&'static str, Origin)>,
 }
 
 /// The subnet did not come up, or came down.
@@ -312,7 +305,7 @@ impl House {
         )?;
         let live = watch::Sender::new(Live::default());
         let written = Arc::new(Notify::new());
-        let site = Site::open(&record, &live, &written, arguments.port)?;
+        let site = Site::open(&record, &live, &written, arguments.port.unwrap_or(PORT))?;
         lock.tell(Some(site.url.clone()))?;
         let reached = if is_founded { "goes on" } else { "begins" };
         show.say(
@@ -507,16 +500,17 @@ impl Site {
 fn founding(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Founding, bool), UpError> {
     let attacks = match arguments.attacks.as_slice() {
         [] => None,
-        [none] if none == "none" => Some(Vec::new()),
+        [none] if none == NOBODY => Some(Vec::new()),
         named => Some(named.to_vec()),
     };
     let wanted = Founding::new(
-        arguments.seed.unwrap_or(0),
-        arguments.validators.unwrap_or(3).into(),
-        cast::names(arguments.miners.unwrap_or(5).into(), attacks.as_deref())?,
+        arguments.seed.unwrap_or(SEED),
+        arguments.validators.unwrap_or(VALIDATORS).into(),
+        cast::names(arguments.miners.unwrap_or(MINERS).into(), attacks.as_deref())?,
     );
     let Some(known) = folder.founding()? else { return Ok((wanted, false)) };
     let other = |what, found: String, wanted: String| {
+        let wanted = arguments.told(what, &wanted);
         UpError::from(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
     };
     if arguments.seed.is_some() && known.seed != wanted.seed {
