@@ -53,6 +53,9 @@ enum Command {
     Leaderboard(up::HouseArguments),
     /// Say why: this score, this weight, this pay, this fault.
     Explain(up::ExplainArguments),
+    /// The local subnet's examinations: what waits, what is under way, what was given up.
+    #[command(subcommand)]
+    Queue(up::QueueCommand),
     /// The chain's rules by themselves.
     #[command(subcommand)]
     Chain(ChainCommand),
@@ -131,6 +134,9 @@ enum Failure {
     Control(#[from] up::ControlError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Queue(#[from] up::QueueError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Rehearsal(#[from] rehearsal::RehearsalError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -156,6 +162,7 @@ impl Failure {
         match self {
             Failure::Up(error) => error.exit_code(),
             Failure::Control(error) => error.exit_code(),
+            Failure::Queue(error) => error.exit_code(),
             Failure::Rehearsal(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
@@ -230,6 +237,10 @@ fn run(arguments: Arguments, color: config::Color, variables: &Environment) -> R
         Command::Explain(mut arguments) => {
             arguments.settle(&configuration);
             Ok(up::explain(&arguments)?)
+        }
+        Command::Queue(mut command) => {
+            command.settle(&configuration);
+            Ok(up::queue(&command)?)
         }
         Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
         Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {

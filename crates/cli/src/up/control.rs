@@ -48,6 +48,11 @@ impl HouseArguments {
     pub(crate) fn settle(&mut self, configuration: &Configuration) {
         self.state = self.state.take().or_else(|| configuration.path(Key::State));
     }
+
+    /// Whether the answer is for a program.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
 }
 
 impl ExplainArguments {
@@ -109,7 +114,7 @@ impl ControlError {
 }
 
 /// The subnet's folder, which must hold one.
-fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
+pub(super) fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
     let folder = HouseFolder::of(arguments.state.as_deref())?;
     match folder.founding()? {
         Some(_) => Ok(folder),
@@ -118,7 +123,7 @@ fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlError> {
 }
 
 /// The fold of the subnet's record.
-fn house(folder: &HouseFolder) -> Result<House, ControlError> {
+pub(super) fn house(folder: &HouseFolder) -> Result<House, ControlError> {
     let store = folder.store("house")?;
     let mut house = House::default();
     each_event(&*store, record::LOG, EventNumber::START, |event| {

@@ -23,6 +23,8 @@ use crate::config::environment::Environment;
 const VERSION: u32 = 1;
 const LOCK: &str = "house.lock";
 const FOUNDING: &str = "house.json";
+/// A store in its party's folder.
+const STORE: &str = "store.sqlite";
 /// The longest lock file, in bytes: a process and an address.
 const LOCK_MAX_BYTES: u64 = 4096;
 
@@ -236,11 +238,16 @@ impl HouseFolder {
         fs::rename(self.0.join("chain.new"), &path).map_err(Self::failed(&path))
     }
 
+    /// Whether a store of this name has been written.
+    pub(crate) fn has_store(&self, name: &str) -> bool {
+        self.0.join(name).join(STORE).is_file()
+    }
+
     /// A store of the house.
     pub(crate) fn store(&self, name: &str) -> Result<Arc<dyn Store>, FolderError> {
         let path = self.0.join(name);
         fs::create_dir_all(&path).map_err(Self::failed(&path))?;
-        let path = path.join("store.sqlite");
+        let path = path.join(STORE);
         let opened = Durable::open(&path);
         Ok(Arc::new(opened.map_err(|error| FolderError::Store { path, error: Box::new(error) })?))
     }

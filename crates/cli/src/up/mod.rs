@@ -9,6 +9,7 @@ mod control;
 mod folder;
 mod found;
 mod ledger;
+mod queue;
 mod settled;
 mod stage;
 mod tally;
@@ -55,6 +56,7 @@ use stage::{Stage, StageError};
 use tally::Tally;
 
 pub(crate) use cast::ATTACKS;
+pub(crate) use queue::{QueueCommand, QueueError, queue};
 pub(crate) use settled::{MINERS, PORT, SEED, VALIDATORS, state_folder};
 
 pub(crate) use control::{
