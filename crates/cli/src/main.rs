@@ -6,6 +6,7 @@
 
 mod config;
 mod data;
+mod doctor;
 mod epoch_file;
 mod manual;
 mod mechanism;
@@ -41,6 +42,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    #[command(flatten)]
+    Unconfigured(Unconfigured),
+}
+
+/// Commands that only a right configuration starts.
+#[derive(Subcommand)]
+enum Configured {
     /// Run a whole subnet on this machine: chain, validators, honest and dishonest miners, website. The default.
     Up(up::UpArguments),
     /// End the subnet that `weigh up` runs; its state is kept.
@@ -77,17 +87,17 @@ enum Command {
     /// Configuration: what is set, and where.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+}
+
+/// Commands that work whatever is configured.
+#[derive(Subcommand)]
+enum Unconfigured {
+    /// Look at everything that a local subnet needs, and say what mends what is wrong.
+    Doctor(doctor::DoctorArguments),
     /// Print what a shell reads to complete commands and arguments.
     Completions(manual::CompletionsArguments),
     /// Print the manual's first page, or write a page per command.
     Man(manual::ManArguments),
-}
-
-impl Command {
-    /// Whether it looks at files and variables: what shells and manuals are told is the same whatever is configured.
-    fn is_configured(&self) -> bool {
-        !matches!(self, Command::Completions(_) | Command::Man(_))
-    }
 }
 
 #[derive(Subcommand)]
@@ -153,6 +163,9 @@ enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Config(#[from] config::ConfigError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Doctor(#[from] doctor::DoctorError),
     #[error("could not write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -169,7 +182,11 @@ impl Failure {
             Failure::Score(error) => error.exit_code(),
             Failure::Mechanism(error) => error.exit_code(),
             Failure::Config(error) => error.exit_code(),
-            Failure::Manual(_) | Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
+            Failure::Doctor(_)
+            | Failure::Manual(_)
+            | Failure::Epoch(_)
+            | Failure::Output(_)
+            | Failure::Storm(_) => 1,
         }
     }
 }
@@ -210,54 +227,63 @@ fn main() -> ExitCode {
 
 /// Runs the command that was asked for, or `weigh up`; `color` is what the command line says.
 fn run(arguments: Arguments, color: config::Color, variables: &Environment) -> Result<ExitCode, Failure> {
-    let everywhere = arguments.everywhere;
-    let command = arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default()));
-    let configuration = match command.is_configured() {
-        true => Configuration::load(&everywhere, variables),
-        false => Ok(Configuration::default()),
-    };
-    // What is wrong with the configuration is told in colours that the flags ask for.
-    let configuration = configuration.inspect_err(|_| {
-        talk::settle(talk::Talk { color, ..talk::Talk::default() });
-    })?;
-    talk::settle(talk::Talk {
-        color: configuration.color(),
-        progress: configuration.shows_progress(),
-        remarks: !everywhere.is_quiet(),
-    });
+    let Arguments { everywhere, command } = arguments;
+    let bare = || Command::Configured(Configured::Up(up::UpArguments::default()));
+    let loaded = || Configuration::load(&everywhere, variables);
+    let talk = talk::Talk { color, progress: true, remarks: !everywhere.is_quiet() };
+    match command.unwrap_or_else(bare) {
+        Command::Configured(command) => {
+            // What is wrong with the configuration is told in colours that the flags ask for.
+            let configuration = loaded().inspect_err(|_| talk::settle(talk))?;
+            let (color, progress) = (configuration.color(), configuration.shows_progress());
+            talk::settle(talk::Talk { color, progress, ..talk });
+            run_configured(command, &configuration)
+        }
+        Command::Unconfigured(command) => {
+            talk::settle(talk);
+            match command {
+                Unconfigured::Doctor(arguments) => Ok(doctor::run(arguments, loaded(), variables)?),
+                Unconfigured::Completions(arguments) => {
+                    Ok(manual::completions(Arguments::command(), &arguments)?)
+                }
+                Unconfigured::Man(arguments) => Ok(manual::man(Arguments::command(), &arguments)?),
+            }
+        }
+    }
+}
+
+fn run_configured(command: Configured, configuration: &Configuration) -> Result<ExitCode, Failure> {
     match command {
-        Command::Up(mut arguments) => {
-            arguments.settle(&configuration);
+        Configured::Up(mut arguments) => {
+            arguments.settle(configuration);
             Ok(up::run(&arguments)?)
         }
-        Command::Down(arguments) => Ok(up::down(&settled(arguments, &configuration))?),
-        Command::Status(arguments) => Ok(up::status(&settled(arguments, &configuration))?),
-        Command::Reset(arguments) => Ok(up::reset(&settled(arguments, &configuration))?),
-        Command::Leaderboard(arguments) => Ok(up::leaderboard(&settled(arguments, &configuration))?),
-        Command::Explain(mut arguments) => {
-            arguments.settle(&configuration);
+        Configured::Down(arguments) => Ok(up::down(&settled(arguments, configuration))?),
+        Configured::Status(arguments) => Ok(up::status(&settled(arguments, configuration))?),
+        Configured::Reset(arguments) => Ok(up::reset(&settled(arguments, configuration))?),
+        Configured::Leaderboard(arguments) => Ok(up::leaderboard(&settled(arguments, configuration))?),
+        Configured::Explain(mut arguments) => {
+            arguments.settle(configuration);
             Ok(up::explain(&arguments)?)
         }
-        Command::Queue(mut command) => {
-            command.settle(&configuration);
+        Configured::Queue(mut command) => {
+            command.settle(configuration);
             Ok(up::queue(&command)?)
         }
-        Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
-        Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
+        Configured::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Configured::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
             storm::run(&arguments)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => Ok(rehearsal::run(&arguments)?),
-        Command::Data(command) => Ok(data::run(&command)?),
-        Command::Score(command) => Ok(score::run(&command)?),
-        Command::Mechanism(command) => Ok(mechanism::run(&command)?),
-        Command::Config(command) => Ok(config::run(&command, &configuration)?),
-        Command::Wallet(command) => {
+        Configured::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => Ok(rehearsal::run(&arguments)?),
+        Configured::Data(command) => Ok(data::run(&command)?),
+        Configured::Score(command) => Ok(score::run(&command)?),
+        Configured::Mechanism(command) => Ok(mechanism::run(&command)?),
+        Configured::Config(command) => Ok(config::run(&command, configuration)?),
+        Configured::Wallet(command) => {
             wallet::run(&command)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Completions(arguments) => Ok(manual::completions(Arguments::command(), &arguments)?),
-        Command::Man(arguments) => Ok(manual::man(Arguments::command(), &arguments)?),
     }
 }
 

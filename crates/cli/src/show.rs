@@ -157,6 +157,11 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// As [`plain`], with the lines that a text has.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,6 +49,11 @@ impl HouseArguments {
         self.state = self.state.take().or_else(|| configuration.path(Key::State));
     }
 
+    /// The subnet's folder, whether there is one or not.
+    pub(super) fn place(&self) -> Result<HouseFolder, FolderError> {
+        HouseFolder::of(self.state.as_deref())
+    }
+
     /// Whether the answer is for a program.
     pub(crate) fn is_json(&self) -> bool {
         self.json

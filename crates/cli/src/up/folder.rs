@@ -176,8 +176,17 @@ impl HouseFolder {
         if file.try_lock().is_ok() {
             return None;
         }
+        Self::told_in(&mut file)
+    }
+
+    /// Who ran the house last, as the lock file has it.
+    pub(crate) fn last_run(&self) -> Option<Running> {
+        Self::told_in(&mut File::open(self.0.join(LOCK)).ok()?)
+    }
+
+    fn told_in(file: &mut File) -> Option<Running> {
         let mut text = String::new();
-        io::Read::by_ref(&mut file).take(LOCK_MAX_BYTES).read_to_string(&mut text).ok()?;
+        file.take(LOCK_MAX_BYTES).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 

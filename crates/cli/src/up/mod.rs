@@ -5,6 +5,7 @@
 //! this module makes the chain go on, and has everything written down.
 
 mod cast;
+mod checkup;
 mod control;
 mod folder;
 mod found;
@@ -56,6 +57,7 @@ use stage::{Stage, StageError};
 use tally::Tally;
 
 pub(crate) use cast::ATTACKS;
+pub(crate) use checkup::{Checkup, checkup};
 pub(crate) use queue::{QueueCommand, QueueError, queue};
 pub(crate) use settled::{MINERS, PORT, SEED, VALIDATORS, state_folder};
 

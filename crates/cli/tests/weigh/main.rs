@@ -1,6 +1,7 @@
 //! The binary as a user meets it: what it prints, and with which exit code it ends.
 
 mod configured;
+mod doctors;
 mod queues;
 mod told;
 

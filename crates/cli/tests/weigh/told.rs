@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
+use primitives::{MechId, NetUid};
 use serde_json::Value;
 
-use crate::{at_home, message};
+use crate::{at_home, lay_texts, message};
 
 fn weigh(home: &Path, arguments: &[&str]) -> std::process::Output {
     at_home(home).args(arguments).output().expect("the binary runs")
@@ -90,4 +91,155 @@ fn a_mechanism_shows_its_honest_miners_and_its_attacks() {
     let unknown = weigh(home.path(), &["mechanism", "show", "datset"]);
     assert_eq!(unknown.status.code(), Some(3));
     assert!(message(&unknown).contains("did you mean \"dataset\"?"), "{}", message(&unknown));
+}
+
+/// A way to call each command that answers in JSON, over a home with texts, a house, shards and a wallet; and how it ends.
+fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
+    let listed = weigh(home, &["queue", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let store = store::Durable::open(&home.join("house/validator-0/store.sqlite")).unwrap();
+    let hotkey = listed["validators"][0]["hotkey"].as_str().unwrap().parse().unwrap();
+    let identity = neuron::Identity { hotkey, netuid: NetUid(1), mechid: MechId::MAIN };
+    let queue = neuron::Validator::queue(&identity);
+    let jobs = store::Store::jobs(&store, &queue, None, store::JobNumber(0), 1).unwrap();
+    let examination = jobs[0].key.clone();
+    drop(store);
+    let key = weigh(home, &["wallet", "show", "--json"]);
+    let key: Value = serde_json::from_slice(&key.stdout).unwrap();
+    let address = key["hotkeys"][0]["key"]["address"].as_str().unwrap().to_owned();
+    let signed = weigh(home, &["wallet", "sign", "--message", "m", "--json"]);
+    let signed: Value = serde_json::from_slice(&signed.stdout).unwrap();
+    let signature = signed["signature"].as_str().unwrap().to_owned();
+    let case = ["--source", "texts", "--case", "shards/00000/case.json"];
+    let calls: Vec<(Vec<&str>, i32)> = vec![
+        (vec!["up", "--epochs", "1"], 0),
+        (vec!["status"], 0),
+        (vec!["leaderboard"], 0),
+        (vec!["explain", "1"], 0),
+        (vec!["queue", "list"], 0),
+        (vec!["queue", "show", &examination], 0),
+        (vec!["queue", "retry", "--all", "--dry-run"], 10),
+        (vec!["sim", "run", "storm", "--seeds", "1"], 0),
+        (vec!["sim", "run", "dataset", "--epochs", "1", "--source", "texts"], 0),
+        (vec!["data", "build", "texts", "--out", "more"], 0),
+        (vec!["data", "inspect", "shards/00000"], 0),
+        (vec!["data", "verify", "shards", "--source", "texts"], 0),
+        (vec!["data", "extract", "page.md"], 0),
+        ([&["score", "dataset", "shards/00000"], &case[..]].concat(), 0),
+        (vec!["wallet", "new", "--no-password", "--dry-run", "--wallet", "w"], 0),
+        (vec!["wallet", "list"], 0),
+        (vec!["wallet", "show"], 0),
+        (vec!["wallet", "import", "--key", "hotkey", "--wallet", "x", "--address", &address], 0),
+        (vec!["wallet", "export", "--key", "hotkey"], 0),
+        (vec!["wallet", "sign", "--message", "m"], 0),
+        (vec!["wallet", "verify", "--message", "m", "--address", &address, "--signature", &signature], 0),
+        (vec!["mechanism", "list"], 0),
+        (vec!["mechanism", "show", "dataset"], 0),
+        (vec!["config", "show"], 0),
+        (vec!["doctor"], 0),
+        (vec!["man", "--dir", "pages"], 0),
+        (vec!["down"], 10),
+        (vec!["reset"], 0),
+    ];
+    let owned = calls.into_iter().map(|(words, code)| (words.into_iter().map(str::to_owned).collect(), code));
+    owned.collect()
+}
+
+#[test]
+fn every_command_that_answers_in_json_prints_json_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    lay_texts(&home.join("texts"), 240);
+    fs::write(home.join("page.md"), "# A page\n\nthe weight and the measure of that house\n").unwrap();
+    let text =
+        "[up]\nsource = 'texts'\nstate = 'house'\nport = 0\nvalidators = 1\nminers = 1\nattacks = []\n";
+    fs::write(home.join("weigh.toml"), text).unwrap();
+    for prepared in [
+        &["up", "--epochs", "2", "--state", "house"][..],
+        &["data", "build", "texts", "--out", "shards"],
+        &["wallet", "new", "--no-password"],
+    ] {
+        let done = weigh(home, prepared);
+        assert!(done.status.success(), "{prepared:?}: {}", message(&done));
+    }
+    let calls = calls(home);
+    for (call, code) in &calls {
+        let words: Vec<&str> = call.iter().map(String::as_str).chain(["--json"]).collect();
+        let answer = weigh(home, &words);
+        assert_eq!(answer.status.code(), Some(*code), "{words:?}: {}", message(&answer));
+        let text = String::from_utf8(answer.stdout).unwrap();
+        for line in text.lines() {
+            let parsed = serde_json::from_str::<Value>(line);
+            assert!(parsed.is_ok_and(|value| value.is_object()), "{words:?}: {line}");
+        }
+        let is_told_by_error = *code == 10 && call[0] == "queue";
+        assert!(is_told_by_error || !text.is_empty(), "{words:?} prints nothing");
+    }
+    // A command that has the flag and no call above would go unseen.
+    let mut all = String::new();
+    helps(home, &[], &mut all);
+    let mut command = "";
+    for line in all.lines() {
+        if let Some(name) = line.strip_prefix("$ weigh ").and_then(|line| line.strip_suffix("--help")) {
+            command = name.trim();
+        } else if line.trim_start().starts_with("--json") {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            assert!(calls.iter().any(|(call, _)| call.starts_with(&words)), "weigh {command} is not called");
+        }
+    }
+}
+
+/// What a terminal is shown as standard error.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    use std::io::Read as _;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let side = fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut command = at_home(home);
+    command.args(arguments).env("TERM", "xterm").envs(variables.iter().copied()).stderr(side);
+    command.stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The program's side is open in the child alone, so that reading ends with it.
+    drop(command);
+    let mut terminal = fs::File::from(terminal);
+    let mut shown = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(read @ 1..) = terminal.read(&mut part) {
+        shown.extend_from_slice(&part[..read]);
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bars_are_for_terminals_and_only_where_nobody_says_no() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let storm = ["sim", "run", "storm", "--seeds", "3"];
+    let shown = on_a_terminal(home, &storm, &[]);
+    assert!(shown.contains("of 3 seeds"), "{shown:?}");
+    for silent in ["--no-progress", "--quiet", "-q", "--json"] {
+        assert_eq!(on_a_terminal(home, &[&storm[..], &[silent]].concat(), &[]), "", "{silent}");
+    }
+    assert_eq!(on_a_terminal(home, &storm, &[("WEIGH_PROGRESS", "false")]), "");
+    assert!(weigh(home, &storm).stderr.is_empty(), "a pipe is no terminal");
+
+    lay_texts(&home.join("texts"), 240);
+    let built = on_a_terminal(home, &["data", "build", "texts", "--out", "shards"], &[]);
+    assert!(built.contains("iB of ") && built.contains("iB/s"), "{built:?}");
+    let verified = on_a_terminal(home, &["data", "verify", "shards", "--source", "texts"], &[]);
+    assert!(verified.contains("of 240 records"), "{verified:?}");
+    let case = ["--source", "texts", "--case", "shards/00000/case.json"];
+    let scored = on_a_terminal(home, &[&["score", "dataset", "shards/00000"], &case[..]].concat(), &[]);
+    assert!(scored.contains("examining"), "{scored:?}");
+    let rehearsed =
+        on_a_terminal(home, &["sim", "run", "dataset", "--epochs", "1", "--source", "texts"], &[]);
+    assert!(rehearsed.contains("epoch") && rehearsed.contains("of 20"), "{rehearsed:?}");
 }
