@@ -13,23 +13,23 @@ fn settings(home: &Path, variables: &[(&str, &str)], flags: &[&str]) -> Value {
         .args(["config", "show", "--json"])
         .args(flags)
         .output()
-        .unwrap();
+        .expect("as the test laid it out");
     assert!(shown.status.success(), "{}", message(&shown));
-    serde_json::from_slice(&shown.stdout).unwrap()
+    serde_json::from_slice(&shown.stdout).expect("as the test laid it out")
 }
 
 fn setting<'a>(shown: &'a Value, name: &str) -> &'a Value {
-    let mut all = shown["settings"].as_array().unwrap().iter();
+    let mut all = shown["settings"].as_array().expect("as the test laid it out").iter();
     all.find(|setting| setting["name"] == name).unwrap_or_else(|| panic!("no {name} in {shown}"))
 }
 
 /// A home with a file of the user and one of the working folder.
 fn home_with(user: &str, local: &str) -> tempfile::TempDir {
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().expect("as the test laid it out");
     let folder = home.path().join(".config/weighhouse");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("weigh.toml"), user).unwrap();
-    fs::write(home.path().join("weigh.toml"), local).unwrap();
+    fs::create_dir_all(&folder).expect("as the test laid it out");
+    fs::write(folder.join("weigh.toml"), user).expect("as the test laid it out");
+    fs::write(home.path().join("weigh.toml"), local).expect("as the test laid it out");
     home
 }
 

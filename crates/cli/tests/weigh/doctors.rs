@@ -21,25 +21,32 @@ fn doctor(home: &Path, variables: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) 
         .expect("the binary runs");
     let told: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", message(&output)));
-    (output.status.code(), told["checks"].as_array().unwrap().clone())
+    (output.status.code(), told["checks"].as_array().expect("as the test laid it out").clone())
 }
 
 /// Asserts how a check came out, and that it says this, or its mend does.
 fn check(checks: &[Value], name: &str, verdict: &str, says: &str) {
     let one = checks.iter().find(|one| one["check"] == name && one["verdict"] == verdict);
     let one = one.unwrap_or_else(|| panic!("{name} is not {verdict}: {checks:#?}"));
-    let told = format!("{} {}", one["found"].as_str().unwrap(), one["mend"].as_str().unwrap_or(""));
+    let told = format!(
+        "{} {}",
+        one["found"].as_str().expect("as the test laid it out"),
+        one["mend"].as_str().unwrap_or("")
+    );
     assert!(told.contains(says), "{told}");
 }
 
 /// A home with a source and a founded house that nobody runs.
 fn founded() -> tempfile::TempDir {
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().expect("as the test laid it out");
     lay_texts(&home.path().join("texts"), 240);
     let text =
         "[up]\nsource = 'texts'\nstate = 'house'\nport = 0\nvalidators = 1\nminers = 1\nattacks = []\n";
-    fs::write(home.path().join("weigh.toml"), text).unwrap();
-    let up = at_home(home.path()).args(["up", "--epochs", "1", "--state", "house"]).output().unwrap();
+    fs::write(home.path().join("weigh.toml"), text).expect("as the test laid it out");
+    let up = at_home(home.path())
+        .args(["up", "--epochs", "1", "--state", "house"])
+        .output()
+        .expect("as the test laid it out");
     assert!(up.status.success(), "{}", message(&up));
     home
 }

@@ -16,13 +16,13 @@ fn helps(home: &Path, command: &[String], all: &mut String) {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let help = weigh(home, &[&words[..], &["--help"]].concat());
     assert!(help.status.success(), "{command:?}: {}", message(&help));
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = String::from_utf8(help.stdout).expect("as the test laid it out");
     all.push_str(&format!("$ weigh {}\n\n{help}\n", [&words[..], &["--help"]].concat().join(" ")));
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     for line in commands.take_while(|line| !line.is_empty()) {
         // A long description goes on below its command's name, farther to the right.
         let Some(name) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else { continue };
-        let name = name.split_whitespace().next().unwrap().to_owned();
+        let name = name.split_whitespace().next().expect("as the test laid it out").to_owned();
         helps(home, &[command, &[name]].concat(), all);
     }
 }
@@ -96,20 +96,26 @@ fn a_mechanism_shows_its_honest_miners_and_its_attacks() {
 /// A way to call each command that answers in JSON, over a home with texts, a house, shards and a wallet; and how it ends.
 fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
     let listed = weigh(home, &["queue", "list", "--json"]);
-    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let store = store::Durable::open(&home.join("house/validator-0/store.sqlite")).unwrap();
-    let hotkey = listed["validators"][0]["hotkey"].as_str().unwrap().parse().unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("as the test laid it out");
+    let store =
+        store::Durable::open(&home.join("house/validator-0/store.sqlite")).expect("as the test laid it out");
+    let hotkey = listed["validators"][0]["hotkey"]
+        .as_str()
+        .expect("as the test laid it out")
+        .parse()
+        .expect("as the test laid it out");
     let identity = neuron::Identity { hotkey, netuid: NetUid(1), mechid: MechId::MAIN };
     let queue = neuron::Validator::queue(&identity);
-    let jobs = store::Store::jobs(&store, &queue, None, store::JobNumber(0), 1).unwrap();
+    let jobs =
+        store::Store::jobs(&store, &queue, None, store::JobNumber(0), 1).expect("as the test laid it out");
     let examination = jobs[0].key.clone();
     drop(store);
     let key = weigh(home, &["wallet", "show", "--json"]);
-    let key: Value = serde_json::from_slice(&key.stdout).unwrap();
-    let address = key["hotkeys"][0]["key"]["address"].as_str().unwrap().to_owned();
+    let key: Value = serde_json::from_slice(&key.stdout).expect("as the test laid it out");
+    let address = key["hotkeys"][0]["key"]["address"].as_str().expect("as the test laid it out").to_owned();
     let signed = weigh(home, &["wallet", "sign", "--message", "m", "--json"]);
-    let signed: Value = serde_json::from_slice(&signed.stdout).unwrap();
-    let signature = signed["signature"].as_str().unwrap().to_owned();
+    let signed: Value = serde_json::from_slice(&signed.stdout).expect("as the test laid it out");
+    let signature = signed["signature"].as_str().expect("as the test laid it out").to_owned();
     let case = ["--source", "texts", "--case", "shards/00000/case.json"];
     let calls: Vec<(Vec<&str>, i32)> = vec![
         (vec!["up", "--epochs", "1"], 0),
@@ -196,15 +202,18 @@ fn on_a_terminal(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) ->
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-    let side = fs::File::options().read(true).write(true).open(name).unwrap();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("as the test laid it out");
+    grantpt(&terminal).expect("as the test laid it out");
+    unlockpt(&terminal).expect("as the test laid it out");
+    let name = ptsname(&terminal, Vec::new())
+        .expect("as the test laid it out")
+        .into_string()
+        .expect("as the test laid it out");
+    let side = fs::File::options().read(true).write(true).open(name).expect("as the test laid it out");
     let mut command = at_home(home);
     command.args(arguments).env("TERM", "xterm").envs(variables.iter().copied()).stderr(side);
     command.stdout(std::process::Stdio::null());
-    let mut child = command.spawn().unwrap();
+    let mut child = command.spawn().expect("as the test laid it out");
     // The program's side is open in the child alone, so that reading ends with it.
     drop(command);
     let mut terminal = fs::File::from(terminal);
@@ -213,7 +222,7 @@ fn on_a_terminal(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) ->
     while let Ok(read @ 1..) = terminal.read(&mut part) {
         shown.extend_from_slice(&part[..read]);
     }
-    assert!(child.wait().unwrap().success());
+    assert!(child.wait().expect("as the test laid it out").success());
     String::from_utf8_lossy(&shown).into_owned()
 }
 
