@@ -10,6 +10,7 @@ mod doctor;
 mod epoch_file;
 mod manual;
 mod mechanism;
+mod mend;
 mod nearest;
 mod rehearsal;
 mod score;
@@ -20,10 +21,11 @@ mod talk;
 mod up;
 mod wallet;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use config::{Configuration, environment::Environment};
+use mend::Whereabouts;
 use miette::{Diagnostic, Report};
 use thiserror::Error;
 
@@ -191,6 +193,31 @@ impl Failure {
     }
 }
 
+/// A failure with commands that mend it for the subnet that was meant.
+#[derive(Debug)]
+struct Told {
+    failure: Failure,
+    help: Option<String>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure.source()
+    }
+}
+
+impl Diagnostic for Told {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+}
+
 /// What the supervisor of examinations says first to the process that it starts. It is no command: nobody else has a use for
 /// it, and no shell should offer it.
 pub(crate) const CHILD: &str = "worker-child";
@@ -209,13 +236,15 @@ fn main() -> ExitCode {
     let color = config::Color::before_parsing(words, &variables);
     let matches = Arguments::command().color(color.choice()).get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = run(arguments, color, &variables);
+    let place = Whereabouts::of(&matches);
+    let done = run(arguments, color, &variables, &place);
     match done {
         Ok(code) => code,
         Err(failure) if is_reader_gone(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
-            let report = Report::new(failure);
+            let help = failure.help().map(|help| place.in_commands(&help.to_string()));
+            let report = Report::new(Told { failure, help });
             #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
             {
                 eprintln!("{report:?}");
@@ -226,7 +255,12 @@ fn main() -> ExitCode {
 }
 
 /// Runs the command that was asked for, or `weigh up`; `color` is what the command line says.
-fn run(arguments: Arguments, color: config::Color, variables: &Environment) -> Result<ExitCode, Failure> {
+fn run(
+    arguments: Arguments,
+    color: config::Color,
+    variables: &Environment,
+    place: &Whereabouts,
+) -> Result<ExitCode, Failure> {
     let Arguments { everywhere, command } = arguments;
     let bare = || Command::Configured(Configured::Up(up::UpArguments::default()));
     let loaded = || Configuration::load(&everywhere, variables);
@@ -242,7 +276,7 @@ fn run(arguments: Arguments, color: config::Color, variables: &Environment) -> R
         Command::Unconfigured(command) => {
             talk::settle(talk);
             match command {
-                Unconfigured::Doctor(arguments) => Ok(doctor::run(arguments, loaded(), variables)?),
+                Unconfigured::Doctor(arguments) => Ok(doctor::run(arguments, loaded(), variables, place)?),
                 Unconfigured::Completions(arguments) => {
                     Ok(manual::completions(Arguments::command(), &arguments)?)
                 }

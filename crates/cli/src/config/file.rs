@@ -126,6 +126,8 @@ mod tests {
             "[up]\nattacks = [\n 'bribery']",
             "line 2, column 11: up.attacks is […, expected a list of names out of",
         );
+        check("[up]\nstate = '~/house'", "up.state is '~/house', expected a path, in a file without ~");
+        check("[up]\nstate = ''", "up.state is ''");
         check("[out]\n", "line 1, column 2: unknown table \"out\"");
         check("up = 3", "line 1, column 6: up is 3, expected a table");
         check("[output]\ncolor = 'green'", "output.color is 'green', expected one of auto, always, never");

@@ -84,7 +84,7 @@ pub(crate) const SETTINGS: [Setting; 10] = [
         name: "attacks",
         variable: "WEIGH_UP_ATTACKS",
         kind: Kind::Attacks,
-        about: "an attacker of each kind; in a variable separated by commas, `none` for none",
+        about: "attackers, one of each name; in a variable separated by commas, where `none` means nobody",
     },
     Setting {
         key: Key::BlockTimeMs,
@@ -153,7 +153,7 @@ impl Kind {
     /// What would be accepted.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Kind::Path => "a path".to_owned(),
+            Kind::Path => "a path, in a file without ~".to_owned(),
             Kind::Whole { min, max: u64::MAX } => format!("a whole number from {min}"),
             Kind::Whole { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Attacks => {
@@ -187,6 +187,8 @@ impl Kind {
     /// The value of an entry in a file; paths are taken from the file's folder. None for one that is not accepted.
     pub(crate) fn of_toml(&self, value: &DeValue<'_>, folder: &Path) -> Option<Value> {
         match (self, value) {
+            // A shell makes a home of `~`; here it would be a folder of that name.
+            (Kind::Path, DeValue::String(text)) if text.is_empty() || text.starts_with('~') => None,
             (Kind::Path, DeValue::String(text)) => Some(Value::Path(folder.join(&**text))),
             (Kind::Whole { min, max }, DeValue::Integer(whole)) => {
                 let whole = u64::from_str_radix(whole.as_str(), whole.radix()).ok();

@@ -14,6 +14,7 @@ use crate::{
         Configuration, Key,
         environment::{self, Environment},
     },
+    mend::quoted_path,
     source,
 };
 
@@ -59,7 +60,7 @@ pub(super) fn wallets(variables: &Environment) -> Option<Check> {
     let keys = match read() {
         Ok(keys) => keys,
         Err(error) => {
-            let list = format!("`weigh wallet list --path {}`", root.display());
+            let list = format!("`weigh wallet list --path {}`", quoted_path(&root));
             return Some(Check::warning(name, error.to_string(), format!("{list} says more")));
         }
     };
@@ -69,7 +70,7 @@ pub(super) fn wallets(variables: &Environment) -> Option<Check> {
         [first, ..] => Check::warning(
             name,
             format!("others can read {} secret key files, such as {}", open.len(), first.display()),
-            format!("close them: `chmod -R go-rwx {}`", root.display()),
+            format!("close them: `chmod -R go-rwx {}`", quoted_path(&root)),
         ),
     })
 }

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::{
     config::{ConfigError, Configuration, environment::Environment},
+    mend::Whereabouts,
     show::{self, Show},
     up::{self, HouseArguments},
 };
@@ -100,6 +101,7 @@ pub(crate) fn run(
     mut arguments: DoctorArguments,
     loaded: Result<Configuration, ConfigError>,
     variables: &Environment,
+    place: &Whereabouts,
 ) -> Result<ExitCode, DoctorError> {
     let mut checks = vec![configured(&loaded)];
     // With a configuration that can't be read, the rest is looked at as if there were none.
@@ -111,6 +113,9 @@ pub(crate) fn run(
     checks.extend(machine::wallets(variables));
     checks.push(machine::cores(validators));
     checks.push(machine::memory(validators));
+    for check in &mut checks {
+        check.mend = check.mend.as_deref().map(|mend| place.in_commands(mend));
+    }
     let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     let mut table = show::table(&["check", "", "found"]);
     for check in &checks {

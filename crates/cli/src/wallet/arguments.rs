@@ -15,7 +15,7 @@ use wallet::{
 };
 
 use super::{MESSAGE_MAX_BYTES, WalletError};
-use crate::config::environment;
+use crate::{config::environment, mend::quoted};
 
 /// `weigh wallet …`.
 #[derive(Subcommand)]
@@ -273,12 +273,6 @@ impl Place {
         };
         WalletError::File { error, help: Some(help) }
     }
-}
-
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./~".contains(letter);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Asks without showing what is typed.

@@ -104,6 +104,10 @@ fn a_broken_part_is_named_with_what_mends_it_and_is_left_as_it_is() {
 
     fs::write(home.join("house/house.json"), "{").unwrap();
     check(&doctor(home, &[]).1, "founding", "failed", "house.json");
+    let named = at_home(home).args(["doctor", "--state", "house", "--json"]).output().unwrap();
+    let named: Value = serde_json::from_slice(&named.stdout).unwrap();
+    // Alone it would remove another subnet.
+    check(named["checks"].as_array().unwrap(), "founding", "failed", "`weigh reset --state house`");
 
     fs::write(home.join("weigh.toml"), "[up]\nprot = 1").unwrap();
     let (code, checks) = doctor(home, &[]);
