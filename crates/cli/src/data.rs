@@ -20,7 +20,7 @@ use corpus::{
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
     verify,
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use mechanisms::dataset::Terms;
 use miette::Diagnostic;
 use primitives::{Hotkey, Seed};
@@ -31,8 +31,8 @@ use thiserror::Error;
 
 use crate::{
     score::{CASE_FILE, CaseFile},
-    show::is_shown,
     source::{AnySource, Named, SourceOpenError},
+    talk::{self, Unit},
 };
 
 /// Stored bytes of a task by default: some thousand pages of a crawl.
@@ -41,6 +41,8 @@ const BYTES_PER_TASK: u64 = 32 << 20;
 const ENTRIES_PER_TASK: u32 = 1 << 16;
 /// The file with the task, beside its shard.
 const TASK_FILE: &str = "task.json";
+/// The file with a shard's counts, in its folder.
+const MANIFEST_FILE: &str = "manifest.json";
 /// The longest file that `extract` takes whole.
 const FILE_MAX_BYTES: u64 = 4 << 30;
 /// Characters of a document that `inspect` shows.
@@ -152,7 +154,7 @@ pub(crate) enum DataError {
     NotEmpty { path: PathBuf },
     /// There is no shard here.
     #[error("{path} holds no shard")]
-    #[diagnostic(help("a shard's folder has {TASK_FILE} and manifest.json in it"))]
+    #[diagnostic(help("a shard's folder has {TASK_FILE} and {MANIFEST_FILE} in it"))]
     NoShard { path: PathBuf },
     /// A shard can't be read.
     #[error("shard in {path} can't be read")]
@@ -228,11 +230,11 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
     }
     let named = &arguments.source;
     let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
-    let source = AnySource::open(named, is_shown(arguments.json))?;
+    let source = AnySource::open(named, arguments.json)?;
     let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
     let (extents, warnings) = source.survey(cut).map_err(failed)?;
     for warning in warnings {
-        tell(&warning);
+        talk::warn(&warning);
     }
     let found = extents.len();
     let mut numbered: Vec<(usize, Extent)> = extents.into_iter().enumerate().collect();
@@ -242,7 +244,8 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
             return Err(DataError::Task { named: named.to_string(), found, asked });
         }
     }
-    let bar = progress(numbered.iter().map(|(_, extent)| extent.length_bytes()).sum(), arguments.json);
+    let bytes = numbered.iter().map(|(_, extent)| extent.length_bytes()).sum();
+    let bar = talk::bar(bytes, Unit::Bytes, arguments.json);
     let miner = arguments.miner.unwrap_or(Hotkey::from_bytes([0; 32]));
     let made: Vec<Result<(PathBuf, Shard, FolderManifest), DataError>> = numbered
         .into_par_iter()
@@ -288,7 +291,7 @@ fn inspect(arguments: &InspectArguments) -> Result<(), DataError> {
     let path = &arguments.path;
     let unread = |error: FolderError| DataError::Shard { path: path.clone(), error: Box::new(error) };
     let (manifest, ledger, documents) = if path.is_dir() {
-        if !path.join("manifest.json").is_file() {
+        if !path.join(MANIFEST_FILE).is_file() {
             return Err(DataError::NoShard { path: path.clone() });
         }
         let (shard, manifest) = Shard::open_folder(path, &Limits::default()).map_err(unread)?;
@@ -353,16 +356,11 @@ fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64>
 
 fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
     let folders = shard_folders(&arguments.path)?;
-    let source = AnySource::open(&arguments.source, is_shown(arguments.json))?;
-    let bar = progress(folders.len() as u64, arguments.json);
-    let verdicts: Vec<Result<Verdict, DataError>> = folders
-        .par_iter()
-        .map(|folder| {
-            let verdict = check_one(folder, &source, arguments);
-            bar.inc(1);
-            verdict
-        })
-        .collect();
+    let source = AnySource::open(&arguments.source, arguments.json)?;
+    let records = folders.iter().map(|folder| records_to_check(folder, arguments.sample)).sum();
+    let bar = talk::bar(records, Unit::Records, arguments.json);
+    let verdicts: Vec<Result<Verdict, DataError>> =
+        folders.par_iter().map(|folder| check_one(folder, &source, arguments, &bar)).collect();
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     let mut faults = 0u32;
@@ -387,7 +385,20 @@ struct Verdict {
     fault: Option<verify::Fault>,
 }
 
-fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) -> Result<Verdict, DataError> {
+/// Records of a shard that will be checked, as its manifest has it: for the bar only, the check itself believes nothing.
+fn records_to_check(folder: &Path, sample: Option<usize>) -> u64 {
+    let manifest = std::fs::read(folder.join(MANIFEST_FILE)).ok();
+    let manifest = manifest.and_then(|json| serde_json::from_slice::<FolderManifest>(&json).ok());
+    let records = manifest.map_or(0, |manifest| manifest.records);
+    sample.map_or(records, |sample| records.min(sample as u64))
+}
+
+fn check_one(
+    folder: &Path,
+    source: &dyn Source,
+    arguments: &VerifyArguments,
+    bar: &ProgressBar,
+) -> Result<Verdict, DataError> {
     let place = folder.join(TASK_FILE);
     let json = std::fs::read(&place).map_err(|error| DataError::File { path: place.clone(), error })?;
     let task: Task =
@@ -409,6 +420,7 @@ fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) ->
     drawn.sort_unstable();
     let failed = |error| DataError::Source { named: arguments.source.to_string(), error: Box::new(error) };
     for (checked, at) in drawn.iter().enumerate() {
+        bar.inc(1);
         let row = &rows[*at];
         let bytes = match &task.extent {
             Extent::Files(_) => source.read(&row.path),
@@ -430,7 +442,7 @@ fn check_one(folder: &Path, source: &dyn Source, arguments: &VerifyArguments) ->
 
 /// The folder itself, or those in it, that hold a shard.
 fn shard_folders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let holds = |path: &Path| path.join(TASK_FILE).is_file() && path.join("manifest.json").is_file();
+    let holds = |path: &Path| path.join(TASK_FILE).is_file() && path.join(MANIFEST_FILE).is_file();
     if holds(path) {
         return Ok(vec![path.to_owned()]);
     }
@@ -470,7 +482,7 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
         print(&name, Page::of_file(&name, &bytes).and_then(|page| main(&page)))?;
         return Ok(out.flush()?);
     }
-    let bar = progress(length, arguments.json);
+    let bar = talk::bar(length, Unit::Bytes, arguments.json);
     let mut at = 0;
     while at < bytes.len() {
         let step = archive::step(&bytes[at..]).map_err(|error| DataError::Unreadable {
@@ -490,19 +502,6 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
     }
     bar.finish_and_clear();
     Ok(out.flush()?)
-}
-
-fn progress(length: u64, is_json: bool) -> ProgressBar {
-    if !is_shown(is_json) {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a well-formed template");
-    ProgressBar::new(length).with_style(style)
-}
-
-#[expect(clippy::print_stderr, reason = "warnings are talk")]
-fn tell(warning: &str) {
-    eprintln!("{warning}");
 }
 
 fn plain_table(headings: &[&str]) -> Table {

@@ -4,20 +4,29 @@
 //! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found or
 //! lacking evidence, 4 key or password, 10 done already, 130 ended by Ctrl-C.
 
+mod config;
 mod data;
+mod doctor;
 mod epoch_file;
+mod manual;
+mod mechanism;
+mod mend;
+mod nearest;
 mod rehearsal;
 mod score;
 mod show;
 mod source;
 mod storm;
+mod talk;
 mod up;
 mod wallet;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
-use miette::{Diagnostic, MietteHandlerOpts, Report};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use config::{Configuration, environment::Environment};
+use mend::Whereabouts;
+use miette::{Diagnostic, Report};
 use thiserror::Error;
 
 /// The exit code of a run that was ended by Ctrl-C.
@@ -25,14 +34,25 @@ const INTERRUPTED: u8 = 130;
 
 /// The weigh house of machine intelligence: a whole Bittensor subnet on your machine.
 #[derive(Parser)]
-#[command(name = "weigh", version, about, disable_help_subcommand = true)]
+#[command(name = "weigh", version, disable_help_subcommand = true)]
 struct Arguments {
+    #[command(flatten)]
+    everywhere: config::Everywhere,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    #[command(flatten)]
+    Unconfigured(Unconfigured),
+}
+
+/// Commands that only a right configuration starts.
+#[derive(Subcommand)]
+enum Configured {
     /// Run a whole subnet on this machine: chain, validators, honest and dishonest miners, website. The default.
     Up(up::UpArguments),
     /// End the subnet that `weigh up` runs; its state is kept.
@@ -45,6 +65,9 @@ enum Command {
     Leaderboard(up::HouseArguments),
     /// Say why: this score, this weight, this pay, this fault.
     Explain(up::ExplainArguments),
+    /// The local subnet's examinations: what waits, what is under way, what was given up.
+    #[command(subcommand)]
+    Queue(up::QueueCommand),
     /// The chain's rules by themselves.
     #[command(subcommand)]
     Chain(ChainCommand),
@@ -60,13 +83,23 @@ enum Command {
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
-    /// One examination, for the supervisor that started this program.
-    #[cfg(target_os = "linux")]
-    #[command(hide = true)]
-    WorkerChild {
-        /// The walls to put up.
-        walls: String,
-    },
+    /// Mechanisms: what is paid for, and which attacks must not pay.
+    #[command(subcommand)]
+    Mechanism(mechanism::MechanismCommand),
+    /// Configuration: what is set, and where.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Commands that work whatever is configured.
+#[derive(Subcommand)]
+enum Unconfigured {
+    /// Look at everything that a local subnet needs, and say what mends what is wrong.
+    Doctor(doctor::DoctorArguments),
+    /// Print what a shell reads to complete commands and arguments.
+    Completions(manual::CompletionsArguments),
+    /// Print the manual's first page, or write a page per command.
+    Man(manual::ManArguments),
 }
 
 #[derive(Subcommand)]
@@ -101,7 +134,7 @@ enum RunCommand {
 enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Up(#[from] up::AtHouse<up::UpError>),
+    Up(#[from] up::UpError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] data::DataError),
@@ -112,7 +145,10 @@ enum Failure {
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Control(#[from] up::AtHouse<up::ControlError>),
+    Control(#[from] up::ControlError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Queue(#[from] up::QueueError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Rehearsal(#[from] rehearsal::RehearsalError),
@@ -122,6 +158,18 @@ enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Wallet(#[from] wallet::WalletError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Mechanism(#[from] mechanism::MechanismError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Manual(#[from] manual::ManualError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] config::ConfigError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Doctor(#[from] doctor::DoctorError),
     #[error("could not write to standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -129,52 +177,76 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Up(failed) => failed.error().exit_code(),
-            Failure::Control(failed) => failed.error().exit_code(),
+            Failure::Up(error) => error.exit_code(),
+            Failure::Control(error) => error.exit_code(),
+            Failure::Queue(error) => error.exit_code(),
             Failure::Rehearsal(error) => error.exit_code(),
             Failure::Wallet(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
-            Failure::Epoch(_) | Failure::Output(_) | Failure::Storm(_) => 1,
+            Failure::Mechanism(error) => error.exit_code(),
+            Failure::Config(error) => error.exit_code(),
+            Failure::Doctor(_)
+            | Failure::Manual(_)
+            | Failure::Epoch(_)
+            | Failure::Output(_)
+            | Failure::Storm(_) => 1,
         }
     }
 }
 
+/// A failure with commands that mend it for the subnet that was meant.
+#[derive(Debug)]
+struct Told {
+    failure: Failure,
+    help: Option<String>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failure.source()
+    }
+}
+
+impl Diagnostic for Told {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+}
+
+/// What the supervisor of examinations says first to the process that it starts. It is no command: nobody else has a use for
+/// it, and no shell should offer it.
+pub(crate) const CHILD: &str = "worker-child";
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match arguments.command.unwrap_or_else(|| Command::Up(up::UpArguments::default())) {
-        Command::Up(arguments) => up::run(&arguments).map_err(Failure::from),
-        Command::Down(arguments) => arguments.run(up::down).map_err(Failure::from),
-        Command::Status(arguments) => arguments.run(up::status).map_err(Failure::from),
-        Command::Reset(arguments) => arguments.run(up::reset).map_err(Failure::from),
-        Command::Leaderboard(arguments) => arguments.run(up::leaderboard).map_err(Failure::from),
-        Command::Explain(arguments) => {
-            arguments.house.run(|_| up::explain(&arguments)).map_err(Failure::from)
+    #[cfg(target_os = "linux")]
+    {
+        let mut words = std::env::args_os().skip(1);
+        if words.next().is_some_and(|word| word == CHILD) {
+            let walls = words.next().unwrap_or_default();
+            return worker::child(&walls.to_string_lossy(), mechanisms::catalogue());
         }
-        Command::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
-        Command::Chain(ChainCommand::Replay(arguments)) => arguments.run(up::replay).map_err(Failure::from),
-        Command::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
-            storm::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
-        }
-        Command::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => {
-            rehearsal::run(&arguments).map_err(Failure::from)
-        }
-        Command::Data(command) => data::run(&command).map_err(Failure::from),
-        Command::Score(command) => score::run(&command).map_err(Failure::from),
-        #[cfg(target_os = "linux")]
-        Command::WorkerChild { walls } => Ok(worker::child(&walls, mechanisms::catalogue())),
-        Command::Wallet(command) => wallet::run(&command).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
-    };
+    }
+    let variables = Environment::of_process();
+    let words = std::env::args_os().filter_map(|word| word.into_string().ok());
+    let color = config::Color::before_parsing(words, &variables);
+    let matches = Arguments::command().color(color.choice()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let place = Whereabouts::of(&matches);
+    let done = run(arguments, color, &variables, &place);
     match done {
         Ok(code) => code,
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) if is_reader_gone(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             let code = failure.exit_code();
-            // A command that a help names can be copied from a line that the terminal wraps, not from one that we do.
-            // The hook is set here and nowhere else.
-            let _set_before =
-                miette::set_hook(Box::new(|_| Box::new(MietteHandlerOpts::new().wrap_lines(false).build())));
-            let report = Report::new(failure);
+            let help = failure.help().map(|help| place.in_commands(&help.to_string()));
+            let report = Report::new(Told { failure, help });
             #[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
             {
                 eprintln!("{report:?}");
@@ -182,6 +254,94 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Runs the command that was asked for, or `weigh up`; `color` is what the command line says.
+fn run(
+    arguments: Arguments,
+    color: config::Color,
+    variables: &Environment,
+    place: &Whereabouts,
+) -> Result<ExitCode, Failure> {
+    let Arguments { everywhere, command } = arguments;
+    let bare = || Command::Configured(Configured::Up(up::UpArguments::default()));
+    let loaded = || Configuration::load(&everywhere, variables);
+    let talk = talk::Talk { color, progress: true, remarks: !everywhere.is_quiet() };
+    match command.unwrap_or_else(bare) {
+        Command::Configured(command) => {
+            // What is wrong with the configuration is told in colours that the flags ask for.
+            let configuration = loaded().inspect_err(|_| talk::settle(talk))?;
+            let (color, progress) = (configuration.color(), configuration.shows_progress());
+            talk::settle(talk::Talk { color, progress, ..talk });
+            run_configured(command, &configuration)
+        }
+        Command::Unconfigured(command) => {
+            talk::settle(talk);
+            match command {
+                Unconfigured::Doctor(arguments) => Ok(doctor::run(arguments, loaded(), variables, place)?),
+                Unconfigured::Completions(arguments) => {
+                    Ok(manual::completions(Arguments::command(), &arguments)?)
+                }
+                Unconfigured::Man(arguments) => Ok(manual::man(Arguments::command(), &arguments)?),
+            }
+        }
+    }
+}
+
+fn run_configured(command: Configured, configuration: &Configuration) -> Result<ExitCode, Failure> {
+    match command {
+        Configured::Up(mut arguments) => {
+            arguments.settle(configuration);
+            Ok(up::run(&arguments)?)
+        }
+        Configured::Down(arguments) => Ok(up::down(&settled(arguments, configuration))?),
+        Configured::Status(arguments) => Ok(up::status(&settled(arguments, configuration))?),
+        Configured::Reset(arguments) => Ok(up::reset(&settled(arguments, configuration))?),
+        Configured::Leaderboard(arguments) => Ok(up::leaderboard(&settled(arguments, configuration))?),
+        Configured::Explain(mut arguments) => {
+            arguments.settle(configuration);
+            Ok(up::explain(&arguments)?)
+        }
+        Configured::Queue(mut command) => {
+            command.settle(configuration);
+            Ok(up::queue(&command)?)
+        }
+        Configured::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Configured::Chain(ChainCommand::Replay(arguments)) => {
+            Ok(up::replay(&settled(arguments, configuration))?)
+        }
+        Configured::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
+            storm::run(&arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Configured::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => Ok(rehearsal::run(&arguments)?),
+        Configured::Data(command) => Ok(data::run(&command)?),
+        Configured::Score(command) => Ok(score::run(&command)?),
+        Configured::Mechanism(command) => Ok(mechanism::run(&command)?),
+        Configured::Config(command) => Ok(config::run(&command, configuration)?),
+        Configured::Wallet(command) => {
+            wallet::run(&command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn settled(mut arguments: up::HouseArguments, configuration: &Configuration) -> up::HouseArguments {
+    arguments.settle(configuration);
+    arguments
+}
+
+/// Whether the failure is that whoever read standard output has seen enough, as `head` has.
+fn is_reader_gone(failure: &Failure) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(failure);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn print_epochs(file: &std::path::Path) -> Result<ExitCode, Failure> {
@@ -196,8 +356,6 @@ fn print_epochs(file: &std::path::Path) -> Result<ExitCode, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

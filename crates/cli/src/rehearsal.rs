@@ -22,7 +22,7 @@ use store::{Durable, artifacts};
 use thiserror::Error;
 
 use crate::{
-    show::{Show, is_shown},
+    show::Show,
     source::{self, Named, OpenSource, SourceOpenError, TASKS_PER_ROUND},
 };
 
@@ -86,7 +86,7 @@ impl RehearsalError {
 /// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
 pub(crate) fn run(arguments: &RehearsalArguments) -> Result<ExitCode, RehearsalError> {
     let mut show = Show::new(arguments.json);
-    let opened = source::open(arguments.source.as_ref(), is_shown(arguments.json))?;
+    let opened = source::open(arguments.source.as_ref(), arguments.json)?;
     show.source(&opened)?;
     let OpenSource { source, extents, .. } = opened;
     let mut scenario = Scenario::dataset(Seed::from_number(arguments.seed), source, extents, TASKS_PER_ROUND);

@@ -29,8 +29,9 @@ use thiserror::Error;
 use worker::{Class, Evaluation, Evaluator, Examination, Receipt, RunRecord, Shelves};
 
 use crate::{
-    show::{is_shown, plain},
+    show::plain,
     source::{AnySource, Named, SourceOpenError},
+    talk,
 };
 
 /// The case that `weigh data build` leaves beside a shard.
@@ -202,11 +203,14 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
     let submission = Arc::new(submission(&arguments.shard)?);
     let supplies = arguments.supplies.iter().map(|path| read(path, SUPPLY_MAX_BYTES));
     let supplies = supplies.collect::<Result<Vec<_>, _>>()?;
-    let source = Supplied::new(AnySource::open(&arguments.source, is_shown(arguments.json))?, supplies);
+    let source = Supplied::new(AnySource::open(&arguments.source, arguments.json)?, supplies);
     let job = case.job(&submission);
     let threads = NonZeroUsize::new(arguments.threads.into()).unwrap_or(NonZeroUsize::MIN);
     let shelves = Shelves { source: &source, artifacts: &InMemory::new() };
-    let evaluation = evaluator(threads)?.examine(&job, submission, &shelves);
+    let evaluator = evaluator(threads)?;
+    let spinner = talk::spinner("examining", arguments.json);
+    let evaluation = evaluator.examine(&job, submission, &shelves);
+    spinner.finish_and_clear();
     let receipt = Receipt::of(&job, &evaluation.result, &Dataset.engine());
     let report = Report::of(&evaluation, &receipt)?;
     let mut out = io::stdout().lock();
@@ -229,7 +233,7 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
 /// What a validator examines with: a child of this very program.
 #[cfg(target_os = "linux")]
 fn evaluator(threads: NonZeroUsize) -> Result<impl Evaluator, ScoreError> {
-    let config = worker::Config { threads: threads.get(), ..worker::Config::this_program("worker-child") };
+    let config = worker::Config { threads: threads.get(), ..worker::Config::this_program(crate::CHILD) };
     let supervisor = worker::Supervisor::new(mechanisms::catalogue(), config);
     supervisor.map_err(|error| ScoreError::Worker { reason: error.to_string() })
 }

@@ -1,15 +1,18 @@
 //! What a subnet's run prints: tables for people, or JSON lines.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use comfy_table::{Cell, CellAlignment, Table};
-use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar};
 use mechanisms::Strategy;
 use primitives::AlphaRao;
 use serde_json::{Value, json};
 use sim::{EpochReport, MinerSummary, Summary};
 
-use crate::source::{OpenSource, TASKS_PER_ROUND};
+use crate::{
+    source::{OpenSource, TASKS_PER_ROUND},
+    talk::{self, Unit},
+};
 
 /// Characters of a reason that a table shows; `--json` has it whole.
 const REASON_MAX_CHARS: usize = 100;
@@ -37,7 +40,7 @@ impl Show {
 
     /// A line for people only.
     pub(crate) fn remark(&mut self, line: &str) -> io::Result<()> {
-        if self.json { Ok(()) } else { self.line(line) }
+        if self.json || !talk::has_remarks() { Ok(()) } else { self.line(line) }
     }
 
     pub(crate) fn source(&mut self, opened: &OpenSource) -> io::Result<()> {
@@ -68,12 +71,7 @@ impl Show {
     }
 
     pub(crate) fn progress(&self, tempo: u64) -> ProgressBar {
-        if !is_shown(self.json) {
-            return ProgressBar::hidden();
-        }
-        let style =
-            ProgressStyle::with_template("epoch {bar:40} block {pos}/{len}").expect("a well-formed template");
-        ProgressBar::new(tempo).with_style(style)
+        talk::bar(tempo, Unit::Blocks, self.json).with_prefix("epoch ")
     }
 
     pub(crate) fn epoch(&mut self, report: &EpochReport) -> io::Result<()> {
@@ -126,11 +124,6 @@ impl Show {
     }
 }
 
-/// Whether somebody looks who wants to see a bar.
-pub(crate) fn is_shown(json: bool) -> bool {
-    !json && io::stderr().is_terminal()
-}
-
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(headings.to_vec());
@@ -166,6 +159,11 @@ pub(crate) fn plain(text: &str) -> String {
         }
     }
     shown
+}
+
+/// As [`plain`], with the lines that a text has.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -14,10 +14,17 @@ use corpus::{
     Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError,
     source::remote::{Fetch, FetchError, fetch},
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::{
+    config::environment::Environment,
+    talk::{self, Unit},
+};
+
+/// The crate registry's folder below cargo's home.
+const REGISTRY: &str = "registry";
 /// Tasks in a round: what the honest miners and the attackers ask for together, and a few to spare.
 pub(crate) const TASKS_PER_ROUND: u32 = 24;
 /// Rounds in which a source is gone through once: the more, the smaller the tasks, and the more uneven.
@@ -49,7 +56,22 @@ impl FromStr for Named {
     }
 }
 
+impl From<PathBuf> for Named {
+    fn from(path: PathBuf) -> Self {
+        let parsed = path.to_str().map(str::parse);
+        parsed.map_or_else(
+            || Self::Path(path.clone()),
+            |parsed: Result<Self, Infallible>| parsed.unwrap_or_else(|never| match never {}),
+        )
+    }
+}
+
 impl Named {
+    /// Whether it is elsewhere.
+    pub(crate) fn is_url(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+
     /// The same place, also from another folder.
     pub(crate) fn absolute(&self) -> Self {
         match self {
@@ -124,11 +146,11 @@ pub(crate) enum AnySource {
 }
 
 impl AnySource {
-    /// Opens what was named; what lies elsewhere is fetched first, with a bar where `is_shown`.
-    pub(crate) fn open(named: &Named, is_shown: bool) -> Result<Self, SourceOpenError> {
+    /// Opens what was named; what lies elsewhere is fetched first, with a bar unless a program reads.
+    pub(crate) fn open(named: &Named, is_json: bool) -> Result<Self, SourceOpenError> {
         let path = match named {
             Named::Path(path) => path,
-            Named::Url(url) => &fetched(url, is_shown)?,
+            Named::Url(url) => &fetched(url, is_json)?,
         };
         Self::at(path).map_err(|error| unreadable(named, error))
     }
@@ -208,9 +230,9 @@ pub(crate) struct OpenSource {
 }
 
 /// Opens the source that was named, or the crate registry, and cuts it so that a few rounds go through all of it.
-pub(crate) fn open(named: Option<&Named>, is_shown: bool) -> Result<OpenSource, SourceOpenError> {
-    let named = named.cloned().map_or_else(registry, Ok)?;
-    let source = AnySource::open(&named, is_shown)?;
+pub(crate) fn open(named: Option<&Named>, is_json: bool) -> Result<OpenSource, SourceOpenError> {
+    let named = named.cloned().or_else(|| registry().map(Named::Path)).ok_or(SourceOpenError::NoRegistry)?;
+    let source = AnySource::open(&named, is_json)?;
     let survey = |bytes_max| {
         let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max };
         source.survey(cut).map_err(|error| unreadable(&named, error))
@@ -228,9 +250,9 @@ pub(crate) fn open(named: Option<&Named>, is_shown: bool) -> Result<OpenSource, 
 pub(crate) fn reopen(
     named: Named,
     extents: Vec<Extent>,
-    is_shown: bool,
+    is_json: bool,
 ) -> Result<OpenSource, SourceOpenError> {
-    let source = AnySource::open(&named, is_shown)?;
+    let source = AnySource::open(&named, is_json)?;
     let (tasks, changed) = (extents.len(), source.changed(&extents));
     if changed == tasks {
         return Err(SourceOpenError::Gone { named: named.to_string(), tasks });
@@ -246,11 +268,9 @@ pub(crate) fn reopen(
     Ok(OpenSource { named, source: Arc::new(source), extents, left_out, bytes, bytes_per_task })
 }
 
-/// The registry of the user's cargo.
-fn registry() -> Result<Named, SourceOpenError> {
-    let home = std::env::var_os("CARGO_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    Ok(Named::Path(home.ok_or(SourceOpenError::NoRegistry)?.join("registry")))
+/// Where the crate registry lies, which is the source where none is named; none where there is no home.
+pub(crate) fn registry() -> Option<PathBuf> {
+    Some(Environment::of_process().cargo_home()?.join(REGISTRY))
 }
 
 /// The cargo home whose crate registry this folder is: one with `src/INDEX-HASH` in it.
@@ -259,7 +279,7 @@ fn home_of_registry(path: &Path) -> Option<&Path> {
         name.rsplit_once('-')
             .is_some_and(|(_, hash)| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
-    let home = path.parent().filter(|_| path.ends_with("registry"))?;
+    let home = path.parent().filter(|_| path.ends_with(REGISTRY))?;
     let mut indices = std::fs::read_dir(path.join("src")).ok()?.flatten();
     indices.any(|index| index.file_name().to_str().is_some_and(is_index)).then_some(home)
 }
@@ -269,13 +289,12 @@ fn unreadable(named: &Named, error: SourceError) -> SourceOpenError {
 }
 
 /// Where the archive from this address lies, fetched unless it lies there already.
-fn fetched(url: &str, is_shown: bool) -> Result<PathBuf, SourceOpenError> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let folder = cache.ok_or(SourceOpenError::NoCache)?.join("weighhouse").join("sources");
+fn fetched(url: &str, is_json: bool) -> Result<PathBuf, SourceOpenError> {
+    let cache = Environment::of_process().cache_home().ok_or(SourceOpenError::NoCache)?;
+    let folder = cache.join("weighhouse").join("sources");
     let shown: OnceCell<ProgressBar> = OnceCell::new();
     let progress = |there: u64, total: Option<u64>| {
-        let bar = shown.get_or_init(|| if is_shown { bar_of(url, total) } else { ProgressBar::hidden() });
+        let bar = shown.get_or_init(|| talk::bar(total.unwrap_or(0), Unit::Bytes, is_json));
         bar.set_position(there);
     };
     let how = Fetch {
@@ -289,11 +308,4 @@ fn fetched(url: &str, is_shown: bool) -> Result<PathBuf, SourceOpenError> {
         bar.finish_and_clear();
     }
     Ok(done?)
-}
-
-fn bar_of(url: &str, total: Option<u64>) -> ProgressBar {
-    let form = "{msg} {bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(form).expect("a well-formed template");
-    let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-    ProgressBar::new(total.unwrap_or(0)).with_style(style).with_message(name)
 }

@@ -6,12 +6,13 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use miette::Diagnostic;
 use rayon::prelude::*;
 use serde_json::json;
 use sim::{InMemory, RunError, Scenario, World};
 use thiserror::Error;
+
+use crate::talk::{self, Unit};
 
 #[derive(Args)]
 pub(crate) struct StormArguments {
@@ -52,10 +53,7 @@ pub(crate) enum StormError {
 
 pub(crate) fn run(arguments: &StormArguments) -> Result<(), StormError> {
     let seeds = arguments.seeds;
-    let bar = ProgressBar::new(seeds).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left")
-            .expect("the template is well-formed"),
-    );
+    let bar = talk::bar(seeds, Unit::Seeds, arguments.json);
     let blocks = AtomicU64::new(0);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.map_or(0, usize::from)).build()?;

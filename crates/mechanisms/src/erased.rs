@@ -8,8 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::{
-    Aggregation, Case, CaseResult, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Limits, Mechanism,
-    Outcome, Payout, Round, Shape, Truth, Verdict, case::LACKING_MAX_CHARS,
+    Aggregation, Case, CaseResult, Chapter, ExaminedCase, Fault, Fetch, Finding, Index, Inputs, Limits,
+    Mechanism, Outcome, Payout, Round, Shape, Strategy, Truth, Verdict, case::LACKING_MAX_CHARS,
+    words::chapters,
 };
 
 /// Domain of task ids.
@@ -76,6 +77,15 @@ pub trait ErasedMechanism: Send + Sync {
     fn aggregation(&self) -> Aggregation;
     /// See [`Mechanism::payout`].
     fn payout(&self) -> Payout;
+    /// See [`Mechanism::strategies`].
+    fn strategies(&self) -> Vec<&'static dyn Strategy>;
+    /// What its room says of it, paragraph by paragraph.
+    fn chapters(&self) -> Vec<Chapter>;
+
+    /// Those of its strategies that try to be paid without the work.
+    fn attacks(&self) -> Vec<&'static dyn Strategy> {
+        self.strategies().into_iter().filter(|strategy| !strategy.is_honest()).collect()
+    }
 
     /// See [`Mechanism::plan`].
     ///
@@ -137,6 +147,14 @@ impl<M: Mechanism> ErasedMechanism for M {
 
     fn payout(&self) -> Payout {
         Mechanism::payout(self)
+    }
+
+    fn strategies(&self) -> Vec<&'static dyn Strategy> {
+        Mechanism::strategies(self)
+    }
+
+    fn chapters(&self) -> Vec<Chapter> {
+        chapters(Mechanism::source_text(self))
     }
 
     fn plan(&self, round: &Round) -> Result<Vec<ErasedTask>, MechanismError> {

@@ -17,6 +17,7 @@ mod mechanism;
 mod payout;
 mod strategy;
 mod weights;
+mod words;
 
 pub use aggregation::{Aggregation, Standing, Standings, Unqueried};
 pub use case::{
@@ -28,6 +29,7 @@ pub use mechanism::{Limits, Mechanism, Shape};
 pub use payout::Payout;
 pub use strategy::{Strategy, Work};
 pub use weights::{EmptyLane, Lane, LaneShares, mix, to_weights};
+pub use words::Chapter;
 
 /// All mechanisms, by their ids in alphabetical order. Adding one is its folder and a line here.
 #[must_use]

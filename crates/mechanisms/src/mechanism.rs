@@ -4,7 +4,8 @@ use primitives::{Digest, DurationMs};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Aggregation, Case, Certificate, ExaminedCase, Fault, Fetch, Index, Inputs, Payout, Round, Truth, Verdict,
+    Aggregation, Case, Certificate, ExaminedCase, Fault, Fetch, Index, Inputs, Payout, Round, Strategy,
+    Truth, Verdict,
 };
 
 /// Who moves first.
@@ -16,6 +17,18 @@ pub enum Shape {
     Push,
     /// The miner commits, reveals later, and is scored when the truth has arrived.
     Delayed,
+}
+
+impl Shape {
+    /// Who moves first, in one line.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Shape::Pull => "the validator: it asks and scores the answer",
+            Shape::Push => "the miner: it publishes and commits, the validator audits",
+            Shape::Delayed => "the miner: it commits and is scored when the truth has arrived",
+        }
+    }
 }
 
 /// What an answer may cost its validator.
@@ -56,6 +69,15 @@ pub trait Mechanism: Send + Sync {
     fn aggregation(&self) -> Aggregation;
     /// How scores become shares.
     fn payout(&self) -> Payout;
+    /// Who works in it: the honest, the most diligent first, then the attacks. One that stands in the catalogue has both.
+    fn strategies(&self) -> Vec<&'static dyn Strategy> {
+        Vec::new()
+    }
+    /// Rust source whose first comment says what is paid, why that can't be gamed and what is weak. One that stands in the
+    /// catalogue has such words.
+    fn source_text(&self) -> &'static str {
+        ""
+    }
 
     /// The tasks of a round, the same on every validator.
     ///

@@ -24,7 +24,7 @@ pub const TAIL_LANE: u8 = 1;
 /// From a failure in the tail lane to the next try, in milliseconds: what ails a machine rarely ends in a moment.
 pub const TAIL_PAUSE: DurationMs = DurationMs(60_000);
 /// What the key of a job in the tail lane ends with.
-const TAIL_KEY: &str = "/tail";
+pub const TAIL_KEY: &str = "/tail";
 
 /// A fresh examination as a job of the main lane.
 ///

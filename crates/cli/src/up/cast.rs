@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use mechanisms::{
-    Strategy,
-    dataset::{attacks, miner::HONEST},
+    ErasedMechanism as _, Strategy,
+    dataset::{Dataset, miner::HONEST},
 };
 use miette::Diagnostic;
 use thiserror::Error;
 
 /// The attackers where none are named.
-const ATTACKS: [&str; 4] = ["limit-and-run", "made-up", "copycat", "silent"];
+pub(crate) const ATTACKS: [&str; 4] = ["limit-and-run", "made-up", "copycat", "silent"];
 
 /// Nobody behaves like that.
 #[derive(Debug, Error, Diagnostic)]
@@ -37,14 +37,14 @@ pub(crate) fn names(honest: usize, attacks: Option<&[String]>) -> Result<Vec<Str
 
 /// The strategy of this name.
 pub(crate) fn strategy(name: &str) -> Result<Arc<dyn Strategy>, UnknownStrategy> {
-    match HONEST.iter().find(|honest| honest.id == name) {
-        Some(honest) => Ok(Arc::new(*honest)),
+    match Dataset.strategies().into_iter().find(|strategy| strategy.id() == name) {
+        Some(strategy) => Ok(Arc::new(strategy)),
         None => attack(name),
     }
 }
 
 fn attack(name: &str) -> Result<Arc<dyn Strategy>, UnknownStrategy> {
-    let known = attacks::all();
+    let known = Dataset.attacks();
     match known.iter().find(|attack| attack.id() == name) {
         Some(attack) => Ok(Arc::new(*attack)),
         None => Err(UnknownStrategy {

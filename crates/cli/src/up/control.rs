@@ -25,9 +25,11 @@ use web::{
 use super::{
     folder::{FolderError, HouseFolder},
     found::FoundError,
-    mend::AtHouse,
 };
-use crate::show::{self, Show};
+use crate::{
+    config::{Configuration, Key},
+    show::{self, Show},
+};
 
 /// How long a subnet has to end once it is told to.
 const END_TIME: Duration = Duration::from_secs(10);
@@ -46,19 +48,26 @@ pub(crate) struct HouseArguments {
 }
 
 impl HouseArguments {
+    /// Takes from the configuration what no flag says.
+    pub(crate) fn settle(&mut self, configuration: &Configuration) {
+        self.state = self.state.take().or_else(|| configuration.path(Key::State));
+    }
+
+    /// The subnet's folder, whether there is one or not.
+    pub(super) fn place(&self) -> Result<HouseFolder, FolderError> {
+        HouseFolder::of(self.state.as_deref())
+    }
+
+    /// Whether the answer is for a program.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
+}
 
-    /// Runs a command about this subnet.
-    pub(crate) fn run(
-        &self,
-        command: impl FnOnce(&Self) -> Result<ExitCode, ControlError>,
-    ) -> Result<ExitCode, AtHouse<ControlError>> {
-        command(self).map_err(|error| {
-            let folder = HouseFolder::of(self.state.as_deref()).ok();
-            AtHouse::new(error, self.state.as_deref(), folder.as_ref().map(HouseFolder::path))
-        })
+impl ExplainArguments {
+    /// Takes from the configuration what no flag says.
+    pub(crate) fn settle(&mut self, configuration: &Configuration) {
+        self.house.settle(configuration);
     }
 }
 
@@ -132,7 +141,7 @@ pub(super) fn folder(arguments: &HouseArguments) -> Result<HouseFolder, ControlE
 }
 
 /// The fold of the subnet's record.
-fn house(folder: &HouseFolder) -> Result<House, ControlError> {
+pub(super) fn house(folder: &HouseFolder) -> Result<House, ControlError> {
     let store = folder.store("house")?;
     let mut house = House::default();
     each_event(&*store, record::LOG, EventNumber::START, |event| {

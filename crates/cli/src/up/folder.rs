@@ -17,12 +17,16 @@ use wallet::{
     file::{KeyName, Overwrite, Protection, Wallets},
 };
 
+use crate::config::environment::Environment;
+
 /// The version of a house's folder.
 const VERSION: u32 = 2;
 const LOCK: &str = "house.lock";
 const FOUNDING: &str = "house.json";
 /// The job that the subnet's owner gave when the house was founded.
 const JOB: &str = "job.json";
+/// A store in its party's folder.
+const STORE: &str = "store.sqlite";
 /// The longest lock file, in bytes: a process and an address.
 const LOCK_MAX_BYTES: u64 = 4096;
 
@@ -39,7 +43,7 @@ pub(crate) enum FolderError {
     Running { path: PathBuf, running: Option<Running> },
     /// It was founded with something else.
     #[error("the subnet in {path} was founded with {what} {found}, not {wanted}")]
-    #[diagnostic(help("go on without that argument, or begin anew with `weigh reset`"))]
+    #[diagnostic(help("go on without saying so, or begin anew with `weigh reset`"))]
     Other { path: PathBuf, what: &'static str, found: String, wanted: String },
     /// It was written by another version.
     #[error("the subnet in {path} has version {found} of its form, this program knows {VERSION}")]
@@ -142,8 +146,7 @@ impl HouseFolder {
         if let Some(path) = named {
             return Ok(Self(path.to_owned()));
         }
-        let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
+        let state = Environment::of_process().state_home();
         Ok(Self(state.ok_or(FolderError::NoHome)?.join("weighhouse").join("up")))
     }
 
@@ -185,8 +188,17 @@ impl HouseFolder {
         if file.try_lock().is_ok() {
             return None;
         }
+        Self::told_in(&mut file)
+    }
+
+    /// Who ran the house last, as the lock file has it.
+    pub(crate) fn last_run(&self) -> Option<Running> {
+        Self::told_in(&mut File::open(self.0.join(LOCK)).ok()?)
+    }
+
+    fn told_in(file: &mut File) -> Option<Running> {
         let mut text = String::new();
-        io::Read::by_ref(&mut file).take(LOCK_MAX_BYTES).read_to_string(&mut text).ok()?;
+        file.take(LOCK_MAX_BYTES).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -270,11 +282,16 @@ impl HouseFolder {
         fs::rename(self.0.join("chain.new"), &path).map_err(Self::failed(&path))
     }
 
+    /// Whether a store of this name has been written.
+    pub(crate) fn has_store(&self, name: &str) -> bool {
+        self.0.join(name).join(STORE).is_file()
+    }
+
     /// A store of the house.
     pub(crate) fn store(&self, name: &str) -> Result<Arc<dyn Store>, FolderError> {
         let path = self.0.join(name);
         fs::create_dir_all(&path).map_err(Self::failed(&path))?;
-        let path = path.join("store.sqlite");
+        let path = path.join(STORE);
         let opened = Durable::open(&path);
         Ok(Arc::new(opened.map_err(|error| FolderError::Store { path, error: Box::new(error) })?))
     }

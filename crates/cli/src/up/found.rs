@@ -61,7 +61,7 @@ impl Parties {
     }
 
     /// Follows from the keys alone, so that a log is known by it.
-    pub(crate) fn genesis(&self) -> Genesis {
+    pub(super) fn genesis(&self) -> Genesis {
         let mut genesis = Genesis::development(&self.coldkeys());
         genesis.settings.min_lock_cost = SUBNET_LOCK;
         genesis.settings.serve_on_loopback = true;

@@ -5,12 +5,14 @@
 //! this module makes the chain go on, and has everything written down.
 
 mod cast;
+mod checkup;
 mod control;
 mod folder;
 mod found;
 mod ledger;
-mod mend;
+mod queue;
 mod replay;
+mod settled;
 mod stage;
 mod tally;
 
@@ -44,7 +46,8 @@ use tokio::{
 use web::record::{Live, Record};
 
 use crate::{
-    show::{Show, is_shown},
+    config::{NOBODY, Origin},
+    show::Show,
     source::{self, Named, OpenSource, SourceOpenError, TASKS_PER_ROUND},
 };
 use cast::UnknownStrategy;
@@ -54,14 +57,18 @@ use ledger::{Ledger, LedgerError};
 use stage::{Stage, StageError};
 use tally::Tally;
 
+pub(crate) use cast::ATTACKS;
+pub(crate) use checkup::{Checkup, checkup};
+pub(crate) use queue::{QueueCommand, QueueError, queue};
+pub(crate) use settled::{MINERS, PORT, SEED, VALIDATORS, state_folder};
+
 pub(crate) use control::{
     ControlError, ExplainArguments, HouseArguments, down, explain, leaderboard, reset, status,
 };
-pub(crate) use mend::AtHouse;
 pub(crate) use replay::replay;
 
 /// The least time between two blocks where somebody watches: an epoch is then ten seconds and can be read.
-const BLOCK_TIME: DurationMs = DurationMs(500);
+pub(crate) const BLOCK_TIME: DurationMs = DurationMs(500);
 /// The same where the number of epochs is given: nobody waits longer than the work takes.
 const BLOCK_TIME_COUNTED: DurationMs = DurationMs(40);
 /// A block is made after this long, also where somebody is still at work: by then one is stuck, and the chain goes on
@@ -76,11 +83,13 @@ const PORTS_TRIED: u16 = 50;
 /// How long parties have to end.
 const STOP_TIME: Duration = Duration::from_secs(2);
 /// Most validators: of a local subnet's slots.
-const VALIDATORS_MAX: i64 = 32;
+pub(crate) const VALIDATORS_MAX: i64 = 32;
 /// Most honest miners.
-const MINERS_MAX: i64 = 128;
+pub(crate) const MINERS_MAX: i64 = 128;
+/// The longest least time between two blocks, in milliseconds.
+pub(crate) const BLOCK_TIME_MAX_MS: i64 = 600_000;
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct UpArguments {
     /// Stop after so many epochs, in a subnet that begins anew and leaves nothing behind unless --state says where;
     /// without it, go on until Ctrl-C.
@@ -103,34 +112,20 @@ pub(crate) struct UpArguments {
     #[arg(long = "attack", value_name = "NAME")]
     attacks: Vec<String>,
     /// The least time between two blocks, in milliseconds.
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=BLOCK_TIME_MAX_MS))]
     block_time: Option<u32>,
-    /// The website's port; where it is taken, the next free one.
-    #[arg(long, default_value_t = 8420)]
-    port: u16,
+    /// The website's port, 8420 where none is named; where it is taken, the next free one.
+    #[arg(long)]
+    port: Option<u16>,
     /// Where the subnet's state lies.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// One JSON object per line on standard output, the summary last.
     #[arg(long)]
     json: bool,
-}
-
-impl Default for UpArguments {
-    fn default() -> Self {
-        Self {
-            epochs: None,
-            source: None,
-            seed: None,
-            validators: None,
-            miners: None,
-            attacks: Vec::new(),
-            block_time: None,
-            port: 8420,
-            state: None,
-            json: false,
-        }
-    }
+    /// Who said what of the above where no flag did.
+    #[arg(skip)]
+    origins: Vec<(&'static str, Origin)>,
 }
 
 /// The subnet did not come up, or came down.
@@ -174,6 +169,19 @@ pub(crate) enum UpError {
     #[error("the website can't listen on port {port}: {error}")]
     #[diagnostic(help("name another port: `weigh up --port 0` takes any that is free"))]
     Website { port: u16, error: io::Error },
+    /// It came down, and there is no room on its disk.
+    #[error("{error}")]
+    #[diagnostic(help(
+        "the disk of {} has {left_bytes} bytes left: free some of it and start again with `weigh up`; what was \
+         acknowledged is kept",
+        folder.display()
+    ))]
+    Full {
+        folder: PathBuf,
+        left_bytes: u64,
+        // What it says is said above; told as a cause it would stand there twice.
+        error: Box<UpError>,
+    },
     /// There is no runtime.
     #[error("could not start the runtime: {0}")]
     Runtime(io::Error),
@@ -189,26 +197,31 @@ impl UpError {
             UpError::Strategy(_) | UpError::Website { .. } => 2,
             UpError::Source(error) => error.exit_code(),
             UpError::Folder(error) => error.exit_code(),
+            UpError::Full { error, .. } => error.exit_code(),
             _ => 1,
         }
     }
 }
 
 /// Runs the subnet; the exit code is 0, or 130 after Ctrl-C.
-pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, AtHouse<UpError>> {
-    let nowhere = |error: UpError| AtHouse::new(error, arguments.state.as_deref(), None);
+pub(crate) fn run(arguments: &UpArguments) -> Result<ExitCode, UpError> {
     // A counted run has a place of its own, which goes with it.
     let passing = match (&arguments.state, arguments.epochs) {
-        (None, Some(_)) => Some(tempfile::tempdir().map_err(|error| nowhere(error.into()))?),
+        (None, Some(_)) => Some(tempfile::tempdir()?),
         _ => None,
     };
     let named = passing.as_ref().map(tempfile::TempDir::path).or(arguments.state.as_deref());
-    let folder = HouseFolder::of(named).map_err(|error| nowhere(error.into()))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| nowhere(UpError::Runtime(error)))?;
+    let folder = HouseFolder::of(named)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(UpError::Runtime)?;
     let done = runtime.block_on(run_in(arguments, folder.clone()));
     // What still computes is left alone: all that counts is durable.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    done.map_err(|error| AtHouse::new(error, arguments.state.as_deref(), Some(folder.path())))
+    done.map_err(|error| match crate::mend::room_where_full(folder.path()) {
+        Some(left_bytes) => {
+            UpError::Full { folder: folder.path().to_owned(), left_bytes, error: Box::new(error) }
+        }
+        None => error,
+    })
 }
 
 async fn run_in(arguments: &UpArguments, folder: HouseFolder) -> Result<ExitCode, UpError> {
@@ -326,7 +339,7 @@ impl House {
         )?;
         let live = watch::Sender::new(Live::default());
         let written = Arc::new(Notify::new());
-        let site = Site::open(&record, &live, &written, arguments.port)?;
+        let site = Site::open(&record, &live, &written, arguments.port.unwrap_or(PORT))?;
         lock.tell(Some(site.url.clone()))?;
         let reached = if is_founded { "goes on" } else { "begins" };
         show.say(
@@ -539,7 +552,6 @@ struct Grounds {
 
 /// Opens what the house works on: the tasks that it was founded with, or ones that are cut now.
 fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, OpenSource), UpError> {
-    let is_shown = is_shown(arguments.json);
     if let Some(founding) = folder.founding()? {
         check_arguments(arguments, &founding, folder)?;
         let job = folder.job(&founding)?;
@@ -547,11 +559,11 @@ fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, Op
             FolderError::Damaged { path: folder.path().to_owned(), reason: error.to_string() }
         })?;
         let Ok(named) = founding.source.parse::<Named>();
-        let opened = source::reopen(named, extents, is_shown)?;
+        let opened = source::reopen(named, extents, arguments.json)?;
         return Ok((Grounds { founding, job, is_founded: true }, opened));
     }
     let miners = cast::names(miners_wanted(arguments), attacks_wanted(arguments).as_deref())?;
-    let opened = source::open(arguments.source.as_ref(), is_shown)?;
+    let opened = source::open(arguments.source.as_ref(), arguments.json)?;
     let job = dataset::Job {
         extents: opened.extents.clone(),
         tasks_per_round: TASKS_PER_ROUND,
@@ -559,8 +571,8 @@ fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, Op
     };
     let job = job.encode();
     let founding = Founding::new(
-        arguments.seed.unwrap_or(0),
-        arguments.validators.unwrap_or(3).into(),
+        arguments.seed.unwrap_or(SEED),
+        arguments.validators.unwrap_or(VALIDATORS).into(),
         miners,
         opened.named.absolute().to_string(),
         &job,
@@ -569,14 +581,14 @@ fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, Op
 }
 
 fn miners_wanted(arguments: &UpArguments) -> usize {
-    arguments.miners.unwrap_or(5).into()
+    arguments.miners.unwrap_or(MINERS).into()
 }
 
 /// The attackers that were named; none where nobody named any.
 fn attacks_wanted(arguments: &UpArguments) -> Option<Vec<String>> {
     match arguments.attacks.as_slice() {
         [] => None,
-        [none] if none == "none" => Some(Vec::new()),
+        [none] if none == NOBODY => Some(Vec::new()),
         named => Some(named.to_vec()),
     }
 }
@@ -585,6 +597,7 @@ fn attacks_wanted(arguments: &UpArguments) -> Option<Vec<String>> {
 fn check_arguments(arguments: &UpArguments, known: &Founding, folder: &HouseFolder) -> Result<(), UpError> {
     let same = |what, found: String, wanted: Option<String>| match wanted {
         Some(wanted) if wanted != found => {
+            let wanted = arguments.told(what, &wanted);
             Err(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
         }
         _ => Ok(()),

@@ -137,7 +137,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// A stage with nobody on it, over folders and wallets that lie there or are made.
     pub(crate) fn new(plot: Plot<'_>, parties: &Parties) -> Result<Self, StageError> {
-        let config = worker::Config::this_program("worker-child");
+        let config = worker::Config::this_program(crate::CHILD);
         let supervisor = worker::Supervisor::new(mechanisms::catalogue(), config)
             .map_err(|error| StageError::Worker { reason: error.to_string() })?;
         let validators = (0..parties.validators.len()).map(Place::Validator);

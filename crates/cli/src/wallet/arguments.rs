@@ -15,6 +15,7 @@ use wallet::{
 };
 
 use super::{MESSAGE_MAX_BYTES, WalletError};
+use crate::{config::environment, mend::quoted};
 
 /// `weigh wallet …`.
 #[derive(Subcommand)]
@@ -39,13 +40,13 @@ pub(crate) enum WalletCommand {
 #[derive(Args)]
 pub(crate) struct Place {
     /// The folder of wallets; btcli's, ~/.bittensor/wallets, where it is not given.
-    #[arg(long, env = "WEIGH_WALLET_PATH", value_name = "FOLDER")]
+    #[arg(long, env = environment::WALLET_PATH, value_name = "FOLDER")]
     pub(super) path: Option<PathBuf>,
     /// The wallet's name.
-    #[arg(long, env = "WEIGH_WALLET", default_value = "default", value_name = "NAME")]
+    #[arg(long, env = environment::WALLET, default_value = "default", value_name = "NAME")]
     pub(super) wallet: KeyName,
     /// The hotkey's name.
-    #[arg(long, env = "WEIGH_HOTKEY", default_value = "default", value_name = "NAME")]
+    #[arg(long, env = environment::HOTKEY, default_value = "default", value_name = "NAME")]
     pub(super) hotkey: KeyName,
     /// Print one JSON document and ask nothing.
     #[arg(long)]
@@ -272,12 +273,6 @@ impl Place {
         };
         WalletError::File { error, help: Some(help) }
     }
-}
-
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./~".contains(letter);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Asks without showing what is typed.

@@ -21,9 +21,11 @@ use wallet::{
 
 use self::arguments::{
     ExportArguments, ImportArguments, KeyKind, NewArguments, Place, SecretForm, SignArguments,
-    VerifyArguments, Writing, hidden, quoted,
+    VerifyArguments, Writing, hidden,
 };
 pub(crate) use self::{arguments::WalletCommand, failure::WalletError};
+
+use crate::mend::quoted;
 
 /// The largest message that is signed or verified: it is held in memory, and nobody signs more by hand.
 const MESSAGE_MAX_BYTES: u64 = 64 << 20;

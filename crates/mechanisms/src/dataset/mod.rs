@@ -37,7 +37,7 @@ use primitives::{Digest, DurationMs};
 
 use crate::{
     Aggregation, Case, Certificate, ExaminedCase, Fault, Fetch, Index, Inputs, Limits, Mechanism, Payout,
-    Round, Shape, Truth, Verdict,
+    Round, Shape, Strategy, Truth, Verdict,
 };
 
 pub use examine::Examined;
@@ -87,6 +87,16 @@ impl Mechanism for Dataset {
 
     fn payout(&self) -> Payout {
         Payout::Proportional { exponent: 1 }
+    }
+
+    fn strategies(&self) -> Vec<&'static dyn Strategy> {
+        let honest = miner::HONEST.iter().map(|honest| honest as &dyn Strategy);
+        let own_recipes = miner::OWN_RECIPES.iter().map(|own| own as &dyn Strategy);
+        honest.chain(own_recipes).chain(attacks::all()).collect()
+    }
+
+    fn source_text(&self) -> &'static str {
+        include_str!("mod.rs")
     }
 
     fn plan(&self, round: &Round) -> Result<Vec<Task>, String> {

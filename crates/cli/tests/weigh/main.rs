@@ -1,5 +1,10 @@
 //! The binary as a user meets it: what it prints, and with which exit code it ends.
 
+mod configured;
+mod doctors;
+mod queues;
+mod told;
+
 use std::{
     fs,
     path::Path,
@@ -12,6 +17,19 @@ use serde_json::Value;
 
 fn weigh(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_weigh")).args(arguments).output().expect("the binary runs")
+}
+
+/// The binary as somebody meets it who has nothing but a home: no variables, and the home is the working folder.
+fn at_home(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weigh"));
+    command.env_clear().env("HOME", home).current_dir(home).stdin(std::process::Stdio::null());
+    command
+}
+
+/// A message without the lines and marks that a terminal's width puts into it.
+fn message(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).replace(['\n', '│'], " ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Lays a source of made-up texts out as files.
@@ -103,8 +121,7 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
     let empty = tempfile::tempdir().unwrap();
     let check = |arguments: &[&str], code: i32, says: &str| {
         let output = weigh(arguments);
-        let text = String::from_utf8_lossy(&output.stderr).replace(['\n', '│'], " ");
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = message(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(says), "{arguments:?}: {text}");
         assert!(output.stdout.is_empty() || code == 2);
@@ -112,8 +129,8 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
     let folder = empty.path().to_str().unwrap();
     check(&["up", "--source", folder, "--epochs", "1"], 2, "name a larger folder or archive");
     check(&["up", "--attack", "bribery", "--epochs", "1"], 2, "limit-and-run");
-    check(&["status", "--state", folder], 3, "found one with `weigh up`");
-    check(&["explain", "0", "--state", folder], 3, "found one with `weigh up`");
+    check(&["status", "--state", folder], 3, &format!("found one with `weigh up --state {folder}`"));
+    check(&["explain", "0", "--state", folder], 3, &format!("found one with `weigh up --state {folder}`"));
     check(&["up", "--source", "/nonexistent", "--epochs", "1"], 2, "can't be opened");
     check(&["up", "--epochs", "0"], 2, "0 is not in 1..");
     check(&["up", "--epoch", "1"], 2, "--epochs");
