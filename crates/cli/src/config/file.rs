@@ -18,12 +18,12 @@ use crate::nearest;
 /// The longest file that is read: a configuration is a page of text.
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
-/// Reads a file; none where it does not exist.
+/// Reads a file; none where it does not exist, or out of sight of this user.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<(Key, Found)>>, ConfigError> {
     let unread = |error| ConfigError::File { path: path.to_owned(), error };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || is_out_of_sight(path) => return Ok(None),
         Err(error) => return Err(unread(error)),
     };
     let mut text = String::new();
@@ -32,6 +32,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<(Key, Found)>>, ConfigError
         return Err(ConfigError::TooLong { path: path.to_owned(), max: FILE_MAX_BYTES });
     }
     parse(path, &text).map(Some)
+}
+
+/// Whether a file lies where this user may not even look: who runs as somebody else often keeps the home of whoever called,
+/// and a file there is not theirs. One that can be seen and not read is an error.
+fn is_out_of_sight(path: &Path) -> bool {
+    path.metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The settings of a text that stands in `path`.
