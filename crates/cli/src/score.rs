@@ -55,8 +55,8 @@ CASE.json is one object:
   audit_seed  what draws the samples, from the hash of the first block after the deadline
 `weigh data build` leaves such a file beside each shard, with round 0 and a seed of zeros, to rehearse with.
 
-Exit codes: 0 without a fault, 1 a fault of the submission, 2 wrong arguments, 3 evidence is lacking: nothing
-follows for the submission.";
+Exit codes: 0 no fault, 1 a fault of the submission, 2 wrong arguments, 3 lacking evidence
+(nothing follows).";
 
 /// `weigh score …`.
 #[derive(Subcommand)]

@@ -1,15 +1,11 @@
 //! What `weigh doctor` looks at in a subnet's folder: place, lock, chain, stores, and the website's port.
 //!
-//! Safe beside a house that is being run: the chain's log is copied and opened in the copy, and stores are opened as
-//! `weigh status` opens them.
+//! Safe beside a house that is being run: the chain's log is only read, and stores are opened as `weigh status` opens
+//! them.
 
-use std::{
-    fs, io,
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::{net::TcpListener, path::Path};
 
-use devchain::log::{Log, Opened};
+use devchain::log::{Log, LogError};
 use indicatif::BinaryBytes;
 use mechanisms::dataset::params;
 use miette::Diagnostic;
@@ -33,8 +29,6 @@ use crate::{
 
 /// Free space below which one round may fill the disk: all of its shards at their largest.
 const FREE_MIN_BYTES: u64 = TASKS_PER_ROUND as u64 * params::SHARD_LIMITS.encoded_max_bytes as u64;
-/// The longest log that is copied to be looked at.
-const CHAIN_MAX_BYTES: u64 = 4 << 30;
 
 /// What was found in the folder.
 pub(crate) struct Checkup {
@@ -129,16 +123,11 @@ fn lock(folder: &HouseFolder) -> Check {
 
 /// The chain's log can't be looked at.
 #[derive(Debug, Error, Diagnostic)]
-enum ChainError {
-    #[error("the chain's log can't be copied to be looked at")]
-    #[diagnostic(help("make room in the folder for temporary files, or name another one by TMPDIR"))]
-    Copy(#[source] io::Error),
-    #[error("the chain's log can't be replayed")]
-    #[diagnostic(help("begin anew with `weigh reset`"))]
-    Log(#[from] devchain::log::LogError),
-}
+#[error("the chain's log can't be replayed")]
+#[diagnostic(help("begin anew with `weigh reset`"))]
+struct ChainError(#[from] LogError);
 
-/// Whether the chain's log leads to the state that its blocks name, in a copy: opening mends a log's end and takes its lock.
+/// Whether the chain's log leads to the state that its blocks name, every one of them carried out again.
 fn chain(folder: &HouseFolder, parties: &Parties) -> Check {
     let name = "chain";
     let path = folder.chain();
@@ -146,69 +135,20 @@ fn chain(folder: &HouseFolder, parties: &Parties) -> Check {
         let mend = "begin anew with `weigh reset`";
         return Check::failed(name, format!("{} is missing", path.display()), mend);
     }
-    let is_running = folder.running().is_some();
-    let look = || -> Result<Check, ChainError> {
-        let copy = tempfile::tempdir().map_err(ChainError::Copy)?;
-        let bytes = copy_files(&path, copy.path()).map_err(ChainError::Copy)?;
-        let Some(bytes) = bytes else {
-            let found = format!("longer than {}: not looked at", BinaryBytes(CHAIN_MAX_BYTES));
-            return Ok(Check::warning(
-                name,
-                found,
-                "begin anew with `weigh reset` where it takes too long to open",
-            ));
-        };
-        let Opened { state, report, .. } = Log::open(copy.path(), &parties.genesis())?;
-        let from = report.snapshot.map_or_else(String::new, |at| format!(" after the snapshot at {at}"));
-        let found = format!(
-            "{} blocks in {}, {} replayed{from}",
-            state.head().number,
-            BinaryBytes(bytes),
-            report.replayed
-        );
-        // A house that goes on meanwhile may be writing the very last record.
-        Ok(match report.torn.filter(|_| !is_running) {
-            Some(torn) => Check::warning(
-                name,
-                format!("{found}; the record of block {} is cut off", torn.block),
-                "nothing is lost that was seen; `weigh up` goes on before it",
-            ),
-            None if !report.skipped.is_empty() && !is_running => Check::warning(
-                name,
-                format!("{found}; {} snapshots can't be used", report.skipped.len()),
-                "nothing is lost; the next snapshot makes starts fast again",
-            ),
-            None => Check::ok(name, found),
-        })
+    let (state, report) = match Log::replay(&path, &parties.genesis()) {
+        Ok(replayed) => replayed,
+        Err(error) => return Check::of_error(name, &ChainError(error)),
     };
-    look().unwrap_or_else(|error| Check::of_error(name, &error))
-}
-
-/// Copies the files of a folder; how many bytes they had, or none where they are too many.
-fn copy_files(from: &Path, to: &Path) -> io::Result<Option<u64>> {
-    let mut files: Vec<(PathBuf, u64)> = Vec::new();
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let told = entry.metadata()?;
-        if told.is_file() {
-            files.push((entry.path(), told.len()));
-        }
+    let found = format!("{} blocks, all carried out again", state.head().number);
+    // A house that goes on meanwhile may be writing the very last record.
+    match report.torn.filter(|_| folder.running().is_none()) {
+        Some(torn) => Check::warning(
+            name,
+            format!("{found}; the record of block {} is cut off", torn.block),
+            "nothing is lost that was seen; `weigh up` goes on before it",
+        ),
+        None => Check::ok(name, found),
     }
-    let bytes = files.iter().map(|(_, bytes)| bytes).sum();
-    if bytes > CHAIN_MAX_BYTES {
-        return Ok(None);
-    }
-    for (path, _) in files {
-        let Some(name) = path.file_name() else { continue };
-        match fs::copy(&path, to.join(name)) {
-            // A house that goes on meanwhile removes old snapshots.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => {
-                done?;
-            }
-        }
-    }
-    Ok(Some(bytes))
 }
 
 /// Whether every party's store opens and can be read: its own log to the end, and its queue.

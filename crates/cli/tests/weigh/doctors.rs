@@ -67,7 +67,7 @@ fn a_healthy_house_passes_and_a_home_without_texts_fails() {
     let (code, checks) = doctor(empty.path(), &[]);
     assert_eq!(code, Some(1));
     check(&checks, "founding", "ok", "there is no subnet yet");
-    check(&checks, "source", "failed", "`--source PATH`");
+    check(&checks, "source", "failed", "name a folder");
     assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0, "to look leaves nothing behind");
 }
 

@@ -124,14 +124,14 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
         let text = message(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(says), "{arguments:?}: {text}");
-        assert!(output.stdout.is_empty() || code == 2);
+        assert!(output.stdout.is_empty() || code == 2, "{arguments:?}");
     };
     let folder = empty.path().to_str().unwrap();
     check(&["up", "--source", folder, "--epochs", "1"], 2, "name a larger folder or archive");
     check(&["up", "--attack", "bribery", "--epochs", "1"], 2, "limit-and-run");
     check(&["status", "--state", folder], 3, &format!("found one with `weigh up --state {folder}`"));
     check(&["explain", "0", "--state", folder], 3, &format!("found one with `weigh up --state {folder}`"));
-    check(&["up", "--source", "/nonexistent", "--epochs", "1"], 2, "can't be opened");
+    check(&["up", "--source", "/nonexistent", "--epochs", "1"], 3, "can't be opened");
     check(&["up", "--epochs", "0"], 2, "0 is not in 1..");
     check(&["up", "--epoch", "1"], 2, "--epochs");
     check(&["chain", "epoch", "/nonexistent"], 1, "cannot read /nonexistent");

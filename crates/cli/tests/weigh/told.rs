@@ -122,6 +122,7 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
         (vec!["status"], 0),
         (vec!["leaderboard"], 0),
         (vec!["explain", "1"], 0),
+        (vec!["chain", "replay"], 0),
         (vec!["queue", "list"], 0),
         (vec!["queue", "show", &examination], 0),
         (vec!["queue", "retry", "--all", "--dry-run"], 10),
