@@ -1,15 +1,10 @@
 //! How a local subnet begins: accounts, the subnet, neurons with stake, all through the chain's own calls.
 
-use std::{
-    future::{Future as _, poll_fn},
-    path::Path,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{path::Path, sync::Arc};
 
 use chain::{AccountId, Call, Chain, Hyperparameter, NetUid, Rao, ReadError, SubmitError, Subnet};
 use devchain::{Config, Event, Genesis, Handle, NodeError, Pace, State};
+use futures_util::future::join_all;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -130,28 +125,9 @@ pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), Found
 /// Has these calls of one account carried out in one block, none of which may fail.
 async fn call(chain: &Handle, keys: &PartyKeys, calls: Vec<Call>) -> Result<(), FoundError> {
     let origin = keys.coldkey.coldkey().0;
-    let mut sent = tokio::task::JoinSet::new();
-    for call in calls {
-        let handle = chain.clone();
-        // In their order: each is with the chain before the next is sent.
-        let (told, is_told) = tokio::sync::oneshot::channel();
-        sent.spawn(async move {
-            let mut submitted = pin!(handle.submit(origin, None, call));
-            let first = poll_fn(|context| Poll::Ready(submitted.as_mut().poll(context))).await;
-            // Who waits is this function.
-            let _waits = told.send(());
-            match first {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => submitted.await,
-            }
-        });
-        let _told = is_told.await;
-    }
-    chain.step(None)?;
-    while let Some(done) = sent.join_next().await {
-        if let Ok(outcome) = done {
-            outcome?;
-        }
-    }
-    Ok(())
+    let sent = join_all(calls.into_iter().map(|call| chain.submit(origin, None, call)));
+    // In this order: each call is with the chain before the block is made.
+    let (outcomes, made) = tokio::join!(biased; sent, async { chain.step(None) });
+    made?;
+    outcomes.into_iter().try_for_each(|outcome| outcome.map(|_| ())).map_err(FoundError::from)
 }
