@@ -10,11 +10,17 @@ use std::{
 };
 
 use corpus::Source as _;
-use neuron::{Identity, Validator};
+use neuron::{
+    Identity, Validator,
+    axon::{Clock, system_clock},
+    dendrite::{Dendrite, Limits, Peer, Query},
+};
 use primitives::{MechId, NetUid, Seed};
 use serde_json::Value;
 use store::{Durable, EventNumber, MAX_PAGE, Store as _};
+use wallet::Keypair;
 use web::record::{self, Record, Role};
+use worker::{Receipt, SignedReceipt};
 
 fn weigh(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_weigh")).args(arguments).output().expect("the binary runs")
@@ -347,4 +353,165 @@ fn after_any_kill_the_same_chain_goes_on_and_nothing_is_lost_or_doubled() {
     assert!(house.iter().zip(1..).all(|((number, ..), expect)| *number == expect));
     let epochs: Vec<&String> = keys.iter().filter(|key| key.starts_with("epoch/")).copied().collect();
     assert!(epochs.len() >= 3, "{epochs:?}");
+}
+
+/// What a site answers: its head, and its body as sent.
+fn fetch(url: &str) -> (String, Vec<u8>) {
+    let rest = url.strip_prefix("http://").expect("an address");
+    let (address, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    (String::from_utf8(answer[..end].to_vec()).expect("a head is text"), answer[end + 4..].to_vec())
+}
+
+fn fetch_json(url: &str) -> Value {
+    let (head, body) = fetch(url);
+    assert!(head.starts_with("HTTP/1.1 200"), "{url}: {head}");
+    serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Of all miners, one examination with each of these outcomes, with its round.
+fn examinations(url: &str, outcomes: [&str; 2]) -> Option<[(u64, Value); 2]> {
+    let board = fetch_json(&format!("{url}/api/v1/leaderboard"));
+    let mut all = Vec::new();
+    for row in board["rows"].as_array().unwrap() {
+        let miner = fetch_json(&format!("{url}/api/v1/miners/{}", row["hotkey"].as_str().unwrap()));
+        for round in miner["rounds"].as_array().unwrap() {
+            let number = round["round"].as_u64().unwrap();
+            let of_round = round["examinations"].as_array().unwrap();
+            all.extend(of_round.iter().map(|one| (number, one.clone())));
+        }
+    }
+    let first = |outcome: &str| all.iter().find(|(_, one)| one["outcome"] == outcome).cloned();
+    Some([first(outcomes[0])?, first(outcomes[1])?])
+}
+
+/// The commands of a submission's page, as a browser would copy them.
+fn commands(page: &str) -> Vec<String> {
+    let blocks = page.split("<pre tabindex=\"0\"><code>").skip(1);
+    let plain = |text: &str| text.replace("&quot;", "\"").replace("&amp;", "&");
+    blocks.map(|block| plain(block.split("</code>").next().unwrap())).collect()
+}
+
+#[test]
+fn whoever_pastes_a_submissions_commands_gets_the_receipt_that_its_validators_signed() {
+    // A name that a shell would take apart.
+    let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = folder.path().join("it's a source; $HOME");
+    lay_texts(&source, 400);
+    let mut running = Running::start(&source, state.path());
+    let url = running.await_event("website")["url"].as_str().unwrap().to_owned();
+    let found = (0..4).find_map(|_| {
+        running.await_event("epoch");
+        examinations(&url, ["ok", "invalid"])
+    });
+    for (round, one) in found.expect("honest miners and attackers bring something in four epochs") {
+        let submission = one["submission"].as_str().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let (_, page) = fetch(&format!("{url}/submissions/{submission}"));
+        let commands = commands(std::str::from_utf8(&page).unwrap());
+        // The newest case stands first; where the same bytes came twice, the one that was looked for is among them.
+        let wanted = format!("round={round}&miner={}&task={}", one["miner"].as_str().unwrap(), one["task"]);
+        let at = commands.iter().position(|command| command.contains(&wanted)).expect("a case of its own");
+        for download in &commands[at - 1..=at] {
+            let rest = download.strip_prefix("curl -fsSL -o ").expect("a download");
+            let (file, address) = rest.split_once(' ').unwrap();
+            let (head, body) = fetch(address.trim_matches('"'));
+            assert!(head.starts_with("HTTP/1.1 200"), "{download}: {head}");
+            std::fs::write(place.path().join(file), body).unwrap();
+        }
+        let programs = Path::new(env!("CARGO_BIN_EXE_weigh")).parent().unwrap();
+        let score = Command::new("/bin/sh")
+            .args(["-c", &format!("{} --json", commands[at + 1])])
+            .current_dir(place.path())
+            .env("PATH", programs)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&score.stderr).into_owned();
+        let is_fault = one["outcome"] == "invalid";
+        assert_eq!(score.status.code(), Some(i32::from(is_fault)), "{}: {told}", commands[at + 1]);
+        let report: Value = serde_json::from_slice(&score.stdout).unwrap();
+        assert_eq!(report["digest"], one["receipt"], "{report}");
+
+        let receipt: Receipt = serde_json::from_value(report["receipt"].clone()).unwrap();
+        assert_eq!(receipt.digest().to_string(), one["receipt"].as_str().unwrap());
+        let validator = one["validator"].as_str().unwrap().parse().unwrap();
+        let signature = one["signature"].as_str().unwrap().parse().unwrap();
+        let signed = SignedReceipt { receipt, validator, signature };
+        assert!(signed.verify(), "{one}");
+        let of_another = Receipt { round: round + 1, ..signed.receipt.clone() };
+        assert!(!SignedReceipt { receipt: of_another, ..signed }.verify());
+
+        let why = weigh(&["explain", submission, "--state", state.path().to_str().unwrap()]);
+        let why = String::from_utf8_lossy(&why.stdout).into_owned();
+        for name in ["root", "receipt", "signature"] {
+            assert!(why.contains(one[name].as_str().unwrap()), "{name}: {why}");
+        }
+    }
+}
+
+#[test]
+fn the_desk_answers_at_its_published_address_as_the_document_says() {
+    let (source, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    lay_texts(source.path(), 400);
+    let mut running = Running::start(source.path(), state.path());
+    let url = running.await_event("website")["url"].as_str().unwrap().to_owned();
+    running.await_event("epoch");
+    let document = fetch_json(&format!("{url}/openapi.json"));
+    let status = fetch_json(&format!("{url}/api/v1/status"));
+    let item = &document["paths"]["/v1/leases"];
+    assert_eq!(item["servers"][0]["url"], status["subnet"]["task_api"]);
+    let address = item["servers"][0]["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+
+    let seed = Seed::from_number(0);
+    let key = |role: &str| Keypair::simulated(seed, &format!("{role} hotkey"), 0);
+    let peer = Peer { hotkey: key("owner").hotkey(), address: address.parse().unwrap() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = |signer: Keypair, path: &str, body: &Value| {
+        let clock: Clock = std::sync::Arc::new(system_clock);
+        let dendrite = Dendrite::new(std::sync::Arc::new(signer), clock, Limits::default());
+        let query = Query::post_json(path, body.to_string());
+        let response = runtime.block_on(dendrite.ask(peer, &query)).unwrap();
+        let body: Value = serde_json::from_slice(&response.body).unwrap();
+        (response.status.as_u16(), body)
+    };
+    let example = |path: &str| {
+        let post = &document["paths"][path]["post"];
+        post["requestBody"]["content"]["application/json"]["example"].clone()
+    };
+    // A task of an earlier round is nobody's to finish any more, which the answer has the same form for.
+    assert_eq!(ask(key("miner"), "/v1/leases/done", &example("/v1/leases/done")), (200, "Noted".into()));
+    let mut wanted = example("/v1/leases");
+    // No round has this number: there is nothing to lease in it.
+    wanted["round"] = u64::from(u32::MAX).into();
+    assert_eq!(ask(key("miner"), "/v1/leases", &wanted), (200, "Refused".into()));
+    // The round that runs; its number is told by the record.
+    let leases = (0..200).find_map(|_| {
+        let status = fetch_json(&format!("{url}/api/v1/status"));
+        wanted["round"] = status["last_round"].clone();
+        let (status, answer) = ask(key("miner"), "/v1/leases", &wanted);
+        assert_eq!(status, 200, "{answer}");
+        (answer != "Refused").then_some(answer)
+    });
+    let leases = leases.expect("the first miner works on something at some time");
+    let held = leases["Leases"].as_array().unwrap();
+    assert!(
+        !held.is_empty() && held.iter().all(|one| one["task"].is_u64() && one["fence"].is_u64()),
+        "{leases}"
+    );
+
+    // Refusals have their own shape, and the words that the document names.
+    let stranger = Keypair::simulated(seed, "nobody", 0);
+    for (signer, body, status) in [(stranger, wanted, 403), (key("miner"), Value::from(1), 400)] {
+        let (found, refusal) = ask(signer, "/v1/leases", &body);
+        assert_eq!(found, status, "{refusal}");
+        let word = refusal["type"].as_str().unwrap().strip_prefix("urn:weighhouse:problem:").unwrap();
+        let about = item["post"]["responses"][status.to_string()]["description"].as_str().unwrap();
+        assert!(about.contains(word), "{word} is not in {about}");
+        let fields: Vec<&String> = refusal.as_object().unwrap().keys().collect();
+        assert_eq!(serde_json::json!(fields), serde_json::json!(["status", "title", "type"]));
+    }
 }

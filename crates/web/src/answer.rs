@@ -1,5 +1,7 @@
 //! Answers: bytes of one kind with what every answer carries: a validator for caches, and a policy for browsers.
 
+use std::net::Ipv6Addr;
+
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -14,6 +16,9 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self';
 /// Bytes of the digest that an entity tag shows: two versions of one page won't agree in these by chance.
 const TAG_BYTES: usize = 12;
 
+/// The longest name of a host. Source: RFC 1035, 2.3.4.
+const HOST_MAX_BYTES: usize = 253;
+
 /// What an answer's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -26,6 +31,7 @@ pub(crate) enum Kind {
     Css,
     JavaScript,
     Svg,
+    Bytes,
 }
 
 impl Kind {
@@ -41,6 +47,7 @@ impl Kind {
             Kind::Css => "text/css; charset=utf-8",
             Kind::JavaScript => "text/javascript; charset=utf-8",
             Kind::Svg => "image/svg+xml",
+            Kind::Bytes => "application/octet-stream",
         }
     }
 }
@@ -50,17 +57,50 @@ pub(crate) fn whole(asked: &HeaderMap, kind: Kind, body: impl Into<Bytes>) -> Re
     let body = body.into();
     // Weak, since the bytes that travel are those of one compression or another.
     let tag = format!("W/\"{}\"", &Digest::of(&body).to_string()[..TAG_BYTES * 2]);
-    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = known.flat_map(|value| value.split(',')).any(|one| {
-        let one = one.trim();
-        one == "*" || one.trim_start_matches("W/") == tag.trim_start_matches("W/")
-    });
-    let (status, body) =
-        if is_known { (StatusCode::NOT_MODIFIED, Bytes::new()) } else { (StatusCode::OK, body) };
+    let (status, body) = if has_already(asked, &tag) {
+        (StatusCode::NOT_MODIFIED, Bytes::new())
+    } else {
+        (StatusCode::OK, body)
+    };
     let mut response = of_kind(status, kind, body);
     let tag = HeaderValue::try_from(tag).expect("hexadecimal digits are a header's value");
     response.headers_mut().insert(header::ETAG, tag);
     response
+}
+
+/// Whether the asker says that it has what this tag names. Source: RFC 9110, 13.1.2, the weak comparison.
+pub(crate) fn has_already(asked: &HeaderMap, tag: &str) -> bool {
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|one| {
+        let one = one.trim();
+        one == "*" || one.trim_start_matches("W/") == tag.trim_start_matches("W/")
+    })
+}
+
+/// Where the asker reaches this house, as far as its request says so in a plain way: what it says comes back in commands
+/// that people paste. Source: RFC 9110, 7.2; a registered name or an address, and a port.
+pub(crate) fn origin(asked: &HeaderMap) -> Option<String> {
+    let mut said = asked.get_all(header::HOST).iter();
+    let (host, None) = (said.next()?.to_str().ok()?, said.next()) else { return None };
+    let bracket = host.rfind(']').map_or(0, |at| at + 1);
+    let (name, port) = match host[bracket..].find(':') {
+        Some(at) => (&host[..bracket + at], Some(&host[bracket + at + 1..])),
+        None => (host, None),
+    };
+    let is_port = port.is_none_or(|port| {
+        port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let is_label = |label: &str| {
+                let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+                !label.is_empty() && !label.starts_with('-') && label.bytes().all(inner)
+            };
+            name.len() <= HOST_MAX_BYTES && name.split('.').all(is_label)
+        }
+    };
+    (is_port && is_name).then(|| format!("http://{host}"))
 }
 
 /// A page.
@@ -90,11 +130,17 @@ pub(crate) fn of_kind(status: StatusCode, kind: Kind, body: impl Into<Body>) -> 
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
+    /// When to come again, in seconds, where that would help.
+    retry_after_s: Option<u32>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), retry_after_s: None }
+    }
+
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
@@ -113,7 +159,11 @@ impl Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        of_kind(self.status, Kind::Problem, body.to_string())
+        let mut response = of_kind(self.status, Kind::Problem, body.to_string());
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -168,6 +218,55 @@ pub(crate) fn preferred<'a>(asked: &HeaderMap, offered: &[&'a str]) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_plain_host_comes_back() {
+        let check = |host: &str, is_plain: bool| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).unwrap())]);
+            assert_eq!(origin(&headers), is_plain.then(|| format!("http://{host}")), "{host}");
+        };
+        for plain in
+            ["127.0.0.1:8420", "localhost", "weigh.example.org:80", "xn--a-b.example", "[::1]:8420", "[::1]"]
+        {
+            check(plain, true);
+        }
+        for odd in [
+            "",
+            ":80",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:1:2",
+            "a b",
+            "a/b",
+            "a@b",
+            "a;reboot",
+            "$(reboot)",
+            "`id`",
+            "a'b",
+            "a\"b",
+            "-o",
+            "a..b",
+            "a.-b",
+            "[::1",
+            "::1",
+            "[]",
+            "[::g]",
+            "[::1]x",
+            "x[::1]",
+            "[::1]:x",
+        ] {
+            check(odd, false);
+        }
+        check(&"a".repeat(253), true);
+        check(&"a".repeat(254), false);
+        assert_eq!(origin(&HeaderMap::new()), None);
+        let mut twice = HeaderMap::new();
+        twice.append(header::HOST, HeaderValue::from_static("a"));
+        twice.append(header::HOST, HeaderValue::from_static("a"));
+        assert_eq!(origin(&twice), None);
+    }
 
     #[test]
     fn the_asker_gets_what_it_likes_best() {

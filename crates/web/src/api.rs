@@ -217,7 +217,14 @@ pub(crate) fn round(house: &House, number: u64) -> Result<Value, Problem> {
     let tasks: Vec<Value> = (0_u64..)
         .zip(&round.tasks)
         .map(|(place, task)| {
-            json!({ "place": place, "id": task.id, "about": task.about, "entries": task.entries, "bytes": task.bytes })
+            json!({
+                "place": place,
+                "id": task.id,
+                "about": task.about,
+                "entries": task.entries,
+                "bytes": task.bytes,
+                "text": task.text,
+            })
         })
         .collect();
     let commitments: Vec<Value> = round
@@ -378,7 +385,9 @@ fn examination(examination: &Examination) -> Value {
         "outcome": outcome_name(&examination.outcome),
         "certificate": proof,
         "found": examination.found.as_ref().map(found),
+        "root": examination.root,
         "receipt": examination.receipt,
+        "signature": examination.signature,
         "cpu_ms": examination.cpu.map(|cpu| cpu.0),
     })
 }

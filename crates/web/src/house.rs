@@ -38,6 +38,9 @@ pub const TASKS_KEPT: usize = 8_192;
 /// Parts of one score that are kept.
 pub const PARTS_KEPT: usize = 16;
 
+/// Hexadecimal digits of a signature, of 64 bytes under either scheme.
+const SIGNATURE_DIGITS: usize = 2 * protocol::SIGNATURE_BYTES;
+
 /// Strategies of which totals are kept: the house sets up what it knows, and it knows fewer.
 pub const STRATEGIES_KEPT: usize = 128;
 
@@ -151,6 +154,10 @@ pub struct Examination {
     pub found: Option<Found>,
     /// The digest of the receipt.
     pub receipt: Option<Digest>,
+    /// The validator's signature of that digest: 128 digits of lower-case hexadecimal.
+    pub signature: Option<String>,
+    /// The submission's own root.
+    pub root: Option<Digest>,
     /// What it cost in CPU time.
     pub cpu: Option<DurationMs>,
 }
@@ -307,8 +314,11 @@ impl House {
                 finding,
                 receipt,
                 cpu,
+                root,
+                signature,
             } => {
                 clean_outcome(&mut outcome);
+                let signature = signature.filter(|text| is_signature(text));
                 let found = finding.as_deref().and_then(Found::read);
                 let event = event.number;
                 let examination = Examination {
@@ -321,6 +331,8 @@ impl House {
                     outcome,
                     found,
                     receipt,
+                    signature,
+                    root,
                     cpu,
                 };
                 self.examined(round, examination);
@@ -389,6 +401,12 @@ impl House {
         let stake = |hotkey: &Hotkey| self.line(hotkey).map_or(AlphaRao::ZERO, |line| line.stake);
         // Of those with equal stake the first key: `max_by_key` takes the last of equals.
         round.judged.iter().rev().max_by_key(|(hotkey, _)| stake(hotkey))
+    }
+
+    /// The task with this id, in the newest of the kept rounds that has it.
+    #[must_use]
+    pub fn task(&self, id: &Digest) -> Option<&TaskLine> {
+        self.rounds.values().rev().flat_map(|round| &round.tasks).find(|task| task.id == *id)
     }
 
     /// The examinations of a submission in the kept rounds, with their rounds' numbers.
@@ -651,6 +669,11 @@ fn clean_judgement(judgement: Judgement) -> Judgement {
     }
     let certificate = certificate.map(clean_certificate);
     Judgement { hotkey, score, parts, reason: quoted::line(&reason), certificate }
+}
+
+/// Whether a text is a signature as records have it.
+fn is_signature(text: &str) -> bool {
+    text.len() == SIGNATURE_DIGITS && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn clean_outcome(outcome: &mut Outcome) {

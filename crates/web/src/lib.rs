@@ -11,6 +11,7 @@
 mod answer;
 mod api;
 mod events;
+mod evidence;
 mod follow;
 pub mod house;
 mod metrics;
@@ -24,6 +25,7 @@ pub mod standing;
 
 pub use answer::CONTENT_SECURITY_POLICY;
 pub use events::STREAMS_MAX;
+pub use evidence::BIG_ANSWERS_MAX;
 pub use house::House;
 pub use serve::serve;
 pub use site::{Config, Step, router};

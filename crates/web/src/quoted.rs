@@ -50,6 +50,15 @@ pub(crate) fn isolated(text: &str) -> Markup {
     html! { bdi { (text) } }
 }
 
+/// A text as one word of a POSIX shell: as it is where nothing in it means anything there, else in quotes.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// A cell of a CSV file, in quotes where it must be. A text that a spreadsheet would run gets an apostrophe in front.
 pub(crate) fn csv_cell(text: &str) -> String {
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
@@ -78,6 +87,18 @@ mod tests {
     fn markup_is_escaped() {
         let page = isolated("<img src=x onerror=alert(1)>").into_string();
         assert_eq!(page, "<bdi>&lt;img src=x onerror=alert(1)&gt;</bdi>");
+    }
+
+    #[test]
+    fn a_word_of_the_shell_is_one_word_and_means_nothing_else() {
+        let check = |text: &str, expect: &str| assert_eq!(shell_word(text), expect, "{text:?}");
+        check("/srv/texts-1", "/srv/texts-1");
+        check("https://example.org/a.warc.gz", "https://example.org/a.warc.gz");
+        check("", "''");
+        check("my texts", "'my texts'");
+        check("~/texts", "'~/texts'");
+        check("$(reboot)", "'$(reboot)'");
+        check("it's; `id`", r"'it'\''s; `id`'");
     }
 
     #[test]

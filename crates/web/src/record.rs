@@ -2,7 +2,8 @@
 //!
 //! Whoever runs a house appends these to one log of a store; every page and every answer of the API is a fold of them. Each
 //! record has a key under which the log takes it once, so that a writer that repeats itself after a crash changes
-//! nothing. Names, addresses and reasons may quote a stranger: nothing here has been made safe to show.
+//! nothing. Names, addresses and reasons may quote a stranger: nothing here has been made safe to show. A field that came
+//! later has a default, so that older logs are read too.
 
 use mechanisms::{Judgement, Outcome};
 use primitives::{AlphaRao, BlockNumber, Digest, DurationMs, Hotkey, NetUid, Seed, Timestamp, Uid};
@@ -13,6 +14,7 @@ use store::{Json, JsonError, NewEvent};
 pub const LOG: &str = "house";
 
 /// Something that happened.
+#[expect(clippy::large_enum_variant, reason = "most records are examinations, and few are held at a time")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
     /// The house opened its doors, or did so again after a stop. The newest of these counts.
@@ -98,10 +100,16 @@ pub enum Record {
         outcome: Outcome,
         /// The mechanism's finding as JSON, where there is one.
         finding: Option<String>,
-        /// The digest of the receipt that the validator signs, where it has made one.
+        /// The digest of the validator's receipt, where it has made one.
         receipt: Option<Digest>,
         /// What the examination cost in CPU time, where it was measured.
         cpu: Option<DurationMs>,
+        /// The submission's own root, as the miner's manifest names it.
+        #[serde(default)]
+        root: Option<Digest>,
+        /// The validator's sr25519 signature of the receipt's digest, in lower-case hexadecimal.
+        #[serde(default)]
+        signature: Option<String>,
     },
     /// A validator has judged a round.
     Judged {
@@ -168,6 +176,9 @@ pub struct TaskLine {
     pub entries: Option<u64>,
     /// Stored bytes that it spans.
     pub bytes: u64,
+    /// Under which digest the house keeps the task as its mechanism writes it, where it does.
+    #[serde(default)]
+    pub text: Option<Digest>,
 }
 
 /// A neuron when an epoch closed.

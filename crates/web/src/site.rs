@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use mechanisms::ErasedMechanism;
 use primitives::{Digest, Hotkey};
 use serde_json::Value;
-use store::{EventNumber, Store};
+use store::{EventNumber, Store, artifacts::Artifacts};
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::spawn_blocking,
@@ -22,10 +22,11 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     answer::{self, Kind, Problem},
-    api, events,
+    api, events, evidence,
     follow::{Followed, Follower},
     house::{Examination, House},
-    metrics, openapi,
+    metrics,
+    openapi::{self, Desk},
     page::{self, Frame},
     record::{self, Live, Record},
     standing::{self, Query, QueryError, ROWS_MAX},
@@ -42,6 +43,8 @@ pub struct Config {
     pub written: Arc<Notify>,
     /// How to mine here, in the order in which it is done.
     pub steps: Vec<Step>,
+    /// Where tasks and submissions are kept, looked through in this order.
+    pub artifacts: Vec<Arc<dyn Artifacts>>,
 }
 
 /// One step of mining, as a command.
@@ -54,7 +57,7 @@ pub struct Step {
 }
 
 impl Config {
-    /// A site over `store`, with the steps that need nothing of a running house.
+    /// A site over `store`, with the steps that need nothing of a running house, and without artifacts.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, live: watch::Receiver<Live>) -> Self {
         let step = |about: &str, command: &str| Step { about: about.into(), command: command.into() };
@@ -66,7 +69,7 @@ impl Config {
                 "weigh score dataset SHARD --source SOURCE --case CASE.json",
             ),
         ];
-        Self { store, live, written: Arc::default(), steps }
+        Self { store, live, written: Arc::default(), steps, artifacts: Vec::new() }
     }
 }
 
@@ -77,6 +80,9 @@ pub(crate) struct Shared {
     pub(crate) followed: Arc<Followed>,
     /// Seats for streams of events.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) artifacts: Arc<[Arc<dyn Artifacts>]>,
+    /// Seats for answers out of the artifacts.
+    pub(crate) seats: Arc<Semaphore>,
     /// True from the moment at which the site stops.
     pub(crate) stop: watch::Sender<bool>,
     steps: Vec<Step>,
@@ -84,17 +90,19 @@ pub(crate) struct Shared {
     _follower: Follower,
 }
 
-type Site = State<Arc<Shared>>;
+pub(crate) type Site = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn start(config: Config) -> Arc<Self> {
-        let Config { store, live, written, steps } = config;
+        let Config { store, live, written, steps, artifacts } = config;
         let (followed, follower) = Followed::start(Arc::clone(&store), written);
         Arc::new(Self {
             store,
             live,
             followed,
             streams: Arc::new(Semaphore::new(events::STREAMS_MAX)),
+            artifacts: artifacts.into(),
+            seats: Arc::new(Semaphore::new(evidence::BIG_ANSWERS_MAX)),
             stop: watch::Sender::new(false),
             steps,
             _follower: follower,
@@ -102,7 +110,7 @@ impl Shared {
     }
 
     /// An answer made of the house as it is now.
-    fn show<T>(&self, make: impl FnOnce(&House, &Live) -> T) -> T {
+    pub(crate) fn show<T>(&self, make: impl FnOnce(&House, &Live) -> T) -> T {
         let live = *self.live.borrow();
         make(&self.followed.house(), &live)
     }
@@ -189,18 +197,20 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/assets/{file}", get(asset))
+        .merge(evidence::routes())
         .fallback(nothing)
-        .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new())
+        .merge(evidence::routes_of_bytes())
+        .method_not_allowed_fallback(wrong_method)
         .layer(map_response(answer::guarded))
         .with_state(shared)
 }
 
-async fn home(State(site): Site, asked: HeaderMap) -> Response {
+async fn home(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.page(&asked, "/", |house, live| Ok(page::home(house, live, &site.steps)))
 }
 
-async fn leaderboard(State(site): Site, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
+async fn leaderboard(State(site): State<Site>, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
     match answer::preferred(&asked, &["text/html", "application/json", "text/csv"]) {
         "application/json" => api_json(&site, &asked, raw.as_deref()),
         "text/csv" => csv(&site, &asked, raw.as_deref()),
@@ -212,7 +222,7 @@ async fn leaderboard(State(site): Site, asked: HeaderMap, RawQuery(raw): RawQuer
     }
 }
 
-async fn leaderboard_csv(State(site): Site, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
+async fn leaderboard_csv(State(site): State<Site>, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
     csv(&site, &asked, raw.as_deref())
 }
 
@@ -243,40 +253,41 @@ fn api_json(site: &Shared, asked: &HeaderMap, raw: Option<&str>) -> Response {
     })
 }
 
-async fn miner(State(site): Site, asked: HeaderMap, Path(hotkey): Path<String>) -> Response {
+async fn miner(State(site): State<Site>, asked: HeaderMap, Path(hotkey): Path<String>) -> Response {
     site.page(&asked, "/leaderboard", |house, _| {
         let neuron = api::known(house, &read_hotkey(&hotkey)?)?;
         Ok(page::miner(house, neuron))
     })
 }
 
-async fn validators(State(site): Site, asked: HeaderMap) -> Response {
+async fn validators(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.page(&asked, "/validators", |house, _| Ok(page::validators(house)))
 }
 
-async fn epochs(State(site): Site, asked: HeaderMap) -> Response {
+async fn epochs(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.page(&asked, "/epochs", |house, _| Ok(page::epochs(house)))
 }
 
-async fn epoch(State(site): Site, asked: HeaderMap, Path(number): Path<String>) -> Response {
+async fn epoch(State(site): State<Site>, asked: HeaderMap, Path(number): Path<String>) -> Response {
     site.page(&asked, "/epochs", |house, _| {
         let number = read_number("epoch", &number)?;
         Ok(page::epoch(house, number, api::known_epoch(house, number)?))
     })
 }
 
-async fn submission(State(site): Site, asked: HeaderMap, Path(digest): Path<String>) -> Response {
+async fn submission(State(site): State<Site>, asked: HeaderMap, Path(digest): Path<String>) -> Response {
     site.page(&asked, "/tasks", |house, _| {
         let digest = read_digest(&digest)?;
-        Ok(page::submission(house, &digest, &api::known_cases(house, &digest)?))
+        let cases = api::known_cases(house, &digest)?;
+        Ok(page::submission(house, &digest, &cases, answer::origin(&asked).as_deref()))
     })
 }
 
-async fn tasks(State(site): Site, asked: HeaderMap) -> Response {
+async fn tasks(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.page(&asked, "/tasks", |house, _| Ok(page::tasks(house)))
 }
 
-async fn mechanism(State(site): Site, asked: HeaderMap, Path(id): Path<String>) -> Response {
+async fn mechanism(State(site): State<Site>, asked: HeaderMap, Path(id): Path<String>) -> Response {
     site.page(&asked, "/mechanisms", |house, _| {
         let mechanism: &dyn ErasedMechanism = mechanisms::find(&id)
             .ok_or_else(|| Problem::not_found("the catalogue has no mechanism of this name"))?;
@@ -284,42 +295,43 @@ async fn mechanism(State(site): Site, asked: HeaderMap, Path(id): Path<String>) 
     })
 }
 
-async fn reference(State(site): Site, asked: HeaderMap) -> Response {
-    site.page(&asked, "/docs/api", |_, _| Ok(page::reference(&openapi::document())))
+async fn reference(State(site): State<Site>, asked: HeaderMap) -> Response {
+    site.page(&asked, "/docs/api", |house, _| Ok(page::reference(&openapi::document(&Desk::of(house)))))
 }
 
-async fn openapi_document(asked: HeaderMap) -> Response {
-    answer::whole(&asked, Kind::Json, openapi::text())
+async fn openapi_document(State(site): State<Site>, asked: HeaderMap) -> Response {
+    let desk = site.show(|house, _| Desk::of(house));
+    answer::whole(&asked, Kind::Json, openapi::text(&desk))
 }
 
-async fn api_status(State(site): Site, asked: HeaderMap) -> Response {
+async fn api_status(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.document(&asked, |house, live| Ok(api::status(house, live)))
 }
 
-async fn api_leaderboard(State(site): Site, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
+async fn api_leaderboard(State(site): State<Site>, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
     match answer::preferred(&asked, &["application/json", "text/csv"]) {
         "text/csv" => csv(&site, &asked, raw.as_deref()),
         _ => api_json(&site, &asked, raw.as_deref()),
     }
 }
 
-async fn api_miner(State(site): Site, asked: HeaderMap, Path(hotkey): Path<String>) -> Response {
+async fn api_miner(State(site): State<Site>, asked: HeaderMap, Path(hotkey): Path<String>) -> Response {
     site.document(&asked, |house, _| api::miner(house, &read_hotkey(&hotkey)?))
 }
 
-async fn api_validators(State(site): Site, asked: HeaderMap) -> Response {
+async fn api_validators(State(site): State<Site>, asked: HeaderMap) -> Response {
     site.document(&asked, |house, _| Ok(api::validators(house)))
 }
 
-async fn api_epoch(State(site): Site, asked: HeaderMap, Path(number): Path<String>) -> Response {
+async fn api_epoch(State(site): State<Site>, asked: HeaderMap, Path(number): Path<String>) -> Response {
     site.document(&asked, |house, _| api::epoch(house, read_number("epoch", &number)?))
 }
 
-async fn api_round(State(site): Site, asked: HeaderMap, Path(number): Path<String>) -> Response {
+async fn api_round(State(site): State<Site>, asked: HeaderMap, Path(number): Path<String>) -> Response {
     site.document(&asked, |house, _| api::round(house, read_number("round", &number)?))
 }
 
-async fn api_submission(State(site): Site, asked: HeaderMap, Path(digest): Path<String>) -> Response {
+async fn api_submission(State(site): State<Site>, asked: HeaderMap, Path(digest): Path<String>) -> Response {
     let digest = match read_digest(&digest) {
         Ok(digest) => digest,
         Err(problem) => return problem.document(),
@@ -333,12 +345,12 @@ async fn api_submission(State(site): Site, asked: HeaderMap, Path(digest): Path<
     site.document(&asked, |house, _| api::submission(house, &digest, whole))
 }
 
-async fn api_events(State(site): Site, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
+async fn api_events(State(site): State<Site>, asked: HeaderMap, RawQuery(raw): RawQuery) -> Response {
     let stream = events::stream_of(&site, &asked, raw.as_deref().unwrap_or_default());
     stream.unwrap_or_else(|problem| problem.document())
 }
 
-async fn api_metrics(State(site): Site, asked: HeaderMap) -> Response {
+async fn api_metrics(State(site): State<Site>, asked: HeaderMap) -> Response {
     let streams = events::STREAMS_MAX.saturating_sub(site.streams.available_permits());
     answer::whole(&asked, Kind::Metrics, site.show(|house, live| metrics::text(house, live, streams)))
 }
@@ -347,7 +359,7 @@ async fn healthz() -> Response {
     answer::of_kind(StatusCode::OK, Kind::Text, "alive\n")
 }
 
-async fn readyz(State(site): Site) -> Response {
+async fn readyz(State(site): State<Site>) -> Response {
     if site.followed.is_ready() {
         return answer::of_kind(StatusCode::OK, Kind::Text, "ready\n");
     }
@@ -363,11 +375,11 @@ async fn asset(asked: HeaderMap, Path(file): Path<String>) -> Response {
     }
 }
 
-async fn nothing(State(site): Site, asked: HeaderMap, uri: Uri) -> Response {
+async fn nothing(State(site): State<Site>, asked: HeaderMap, uri: Uri) -> Response {
     refuse(&site, &asked, &uri, Problem::not_found("nothing is at this address"))
 }
 
-async fn wrong_method(State(site): Site, asked: HeaderMap, method: Method, uri: Uri) -> Response {
+async fn wrong_method(State(site): State<Site>, asked: HeaderMap, method: Method, uri: Uri) -> Response {
     let detail = format!("{method} is not answered here, only GET is");
     let mut response = refuse(&site, &asked, &uri, Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -388,17 +400,17 @@ fn refused(error: QueryError) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-fn read_hotkey(text: &str) -> Result<Hotkey, Problem> {
+pub(crate) fn read_hotkey(text: &str) -> Result<Hotkey, Problem> {
     text.parse()
         .map_err(|error: primitives::AccountError| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-fn read_digest(text: &str) -> Result<Digest, Problem> {
+pub(crate) fn read_digest(text: &str) -> Result<Digest, Problem> {
     text.parse()
         .map_err(|error: primitives::DigestError| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-fn read_number(what: &str, text: &str) -> Result<u64, Problem> {
+pub(crate) fn read_number(what: &str, text: &str) -> Result<u64, Problem> {
     let shown: String = text.chars().take(32).collect();
     text.parse()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{what} {shown:?} is not a number")))

@@ -355,12 +355,18 @@ fn of_submission(house: &House, digest: &Digest, cases: &[(u64, &Examination)]) 
                 found.tokens, found.documents, found.recipe, found.sampled_kept, found.sampled_dropped
             ));
         }
+        if let Some(root) = case.root {
+            text.push_str(&format!("\n  root    {root}"));
+        }
         if let Some(receipt) = case.receipt {
             text.push_str(&format!("\n  receipt {receipt}"));
         }
+        if let Some(signature) = &case.signature {
+            text.push_str(&format!("\n  signed  {signature}"));
+        }
         told.push(
             json!({"round": round, "task": case.task, "miner": case.miner, "validator": case.validator,
-            "outcome": case.outcome, "receipt": case.receipt}),
+            "outcome": case.outcome, "root": case.root, "receipt": case.receipt, "signature": case.signature}),
         );
     }
     (json!({"submission": digest, "examinations": told}), text)

@@ -20,7 +20,7 @@ use wallet::{
 use crate::config::environment::Environment;
 
 /// The version of a house's folder.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const LOCK: &str = "house.lock";
 const FOUNDING: &str = "house.json";
 /// The job that the subnet's owner gave when the house was founded.

@@ -13,10 +13,15 @@ use corpus::Extent;
 use mechanisms::{CaseResult, ErasedMechanism, MechanismError, dataset};
 use neuron::{Identity, PartLine, Purpose, SubmissionOutcome, Validator, ValidatorFact, rounds::Plan};
 use primitives::{Digest, Hotkey, Seed, Timestamp, Uid};
-use store::{Commit, EventNumber, Store, StoreError, each_event};
+use store::{
+    Commit, EventNumber, Store, StoreError,
+    artifacts::{ArtifactError, Artifacts},
+    each_event,
+};
 use thiserror::Error;
+use wallet::Keypair;
 use web::record::{self, NeuronLine, Record, Role, TaskLine};
-use worker::{Examination, Receipt};
+use worker::{Examination, Receipt, SignedReceipt};
 
 /// Most records in one commit.
 const RECORDS_PER_COMMIT: usize = 2_000;
@@ -32,6 +37,9 @@ pub(crate) enum LedgerError {
     /// A round can't be planned.
     #[error(transparent)]
     Plan(#[from] MechanismError),
+    /// A task can't be kept.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// A fact or a record can't be read or written.
     #[error("event can't be read: {0}")]
     Event(#[from] store::JsonError),
@@ -45,10 +53,26 @@ pub(crate) struct Part {
     pub(crate) cast: Option<record::Cast>,
 }
 
+/// A validator, as far as the house writes of it.
+pub(crate) struct Validating {
+    pub(crate) identity: Identity,
+    /// Where its log is.
+    pub(crate) store: Arc<dyn Store>,
+    /// What its receipts are signed with.
+    pub(crate) hotkey: Keypair,
+}
+
+/// What the house has of its own.
+pub(crate) struct Shelves {
+    /// Where the record is.
+    pub(crate) record: Arc<dyn Store>,
+    /// Where the tasks are kept, for whoever wants to come to a score again.
+    pub(crate) tasks: Arc<dyn Artifacts>,
+}
+
 /// One validator's log, as far as it has been read.
 struct Followed {
-    identity: Identity,
-    store: Arc<dyn Store>,
+    validator: Validating,
     read: EventNumber,
     lines: BTreeMap<(u64, Hotkey, u32), PartLine>,
     weights: BTreeMap<u64, WeightVector>,
@@ -57,6 +81,7 @@ struct Followed {
 /// Writes the house's record.
 pub(crate) struct Ledger {
     house: Arc<dyn Store>,
+    tasks: Arc<dyn Artifacts>,
     mechanism: &'static dyn ErasedMechanism,
     jobs: Vec<Arc<Vec<u8>>>,
     parts: BTreeMap<Hotkey, Part>,
@@ -70,14 +95,16 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A writer that knows what the record says already.
     pub(crate) fn open(
-        house: Arc<dyn Store>,
+        shelves: Shelves,
         mechanism: &'static dyn ErasedMechanism,
         jobs: Vec<Arc<Vec<u8>>>,
         parts: BTreeMap<Hotkey, Part>,
-        validators: Vec<(Identity, Arc<dyn Store>)>,
+        validators: Vec<Validating>,
     ) -> Result<Self, LedgerError> {
+        let Shelves { record: house, tasks } = shelves;
         let mut ledger = Self {
             house,
+            tasks,
             mechanism,
             jobs,
             parts,
@@ -88,10 +115,10 @@ impl Ledger {
             closed: None,
         };
         ledger.remember()?;
-        for (identity, store) in validators {
-            let read = newest_round(&*store, &identity)?;
+        for validator in validators {
+            let read = newest_round(&*validator.store, &validator.identity)?;
             let (lines, weights) = (BTreeMap::new(), BTreeMap::new());
-            ledger.validators.push(Followed { identity, store, read, lines, weights });
+            ledger.validators.push(Followed { validator, read, lines, weights });
         }
         Ok(ledger)
     }
@@ -189,7 +216,7 @@ impl Ledger {
     }
 
     fn facts(&mut self, at: usize, records: &mut Vec<Record>) -> Result<(), LedgerError> {
-        let Followed { identity, store, read, .. } = &self.validators[at];
+        let Followed { validator: Validating { identity, store, .. }, read, .. } = &self.validators[at];
         let (log, store, after) = (Validator::log(identity), Arc::clone(store), *read);
         let read = each_event(&*store, &log, after, |event| self.fact(at, event.body.read()?, records))?;
         self.validators[at].read = read;
@@ -197,13 +224,18 @@ impl Ledger {
     }
 
     fn fact(&mut self, at: usize, fact: ValidatorFact, records: &mut Vec<Record>) -> Result<(), LedgerError> {
-        let validator = self.validators[at].identity.hotkey;
+        let validator = self.validators[at].validator.identity.hotkey;
         match fact {
             ValidatorFact::RoundOpened { mut round } if !self.plans.contains_key(&round.number) => {
                 round.jobs.clone_from(&self.jobs);
                 let (number, block, deadline) = (round.number, round.opened_at, round.deadline);
                 let plan = Plan::of(round, self.mechanism)?;
-                let tasks = plan.tasks.iter().map(|task| task_line(task.id, &task.bytes)).collect();
+                let lines = plan.tasks.iter().map(|task| {
+                    // Kept before the record says so: what it names is there.
+                    let text = self.tasks.put(&task.bytes)?;
+                    Ok(TaskLine { text: Some(text), ..task_line(task.id, &task.bytes) })
+                });
+                let tasks = lines.collect::<Result<_, ArtifactError>>()?;
                 records.push(Record::RoundOpened { round: number, block, deadline, tasks });
                 self.plans.insert(number, plan);
                 self.forget();
@@ -225,6 +257,7 @@ impl Ledger {
                     return Ok(());
                 };
                 let receipt = self.receipt(round, hotkey, task, &line, &result);
+                let signed = receipt.map(|receipt| sign(receipt, &self.validators[at].validator.hotkey));
                 records.push(Record::Examined {
                     validator,
                     round,
@@ -234,8 +267,10 @@ impl Ledger {
                     bytes: line.bytes,
                     outcome: result.outcome,
                     finding: result.examined,
-                    receipt,
+                    receipt: signed.as_ref().map(|signed| signed.receipt.digest()),
                     cpu: None,
+                    root: Some(line.root),
+                    signature: signed.as_ref().map(signature_text),
                 });
             }
             ValidatorFact::RoundJudged { round, verdict } => {
@@ -257,7 +292,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The digest of the receipt that the validator's examination comes to.
+    /// The receipt that the validator's examination comes to.
     fn receipt(
         &self,
         round: u64,
@@ -265,7 +300,7 @@ impl Ledger {
         task: u32,
         line: &PartLine,
         result: &CaseResult<String>,
-    ) -> Option<Digest> {
+    ) -> Option<Receipt> {
         let planned = self.plans.get(&round)?.tasks.get(task as usize)?;
         let job = Examination {
             mechanism: self.mechanism.id().to_owned(),
@@ -277,7 +312,7 @@ impl Ledger {
             part: line.part,
             audit_seed: *self.audit_seeds.get(&round)?,
         };
-        Some(Receipt::of(&job, result, &self.mechanism.engine()).digest())
+        Some(Receipt::of(&job, result, &self.mechanism.engine()))
     }
 
     fn forget(&mut self) {
@@ -290,6 +325,18 @@ impl Ledger {
             }
         }
     }
+}
+
+/// The receipt in the validator's hand. What salts the signature follows from what is signed: after a crash a record is
+/// written again, and must have the same bytes. A key signs a digest in no other way than this one.
+fn sign(receipt: Receipt, hotkey: &Keypair) -> SignedReceipt {
+    let salt = receipt.digest().0;
+    receipt.sign(hotkey, salt)
+}
+
+/// The signature as records have it: hexadecimal digits, with nothing in front.
+fn signature_text(signed: &SignedReceipt) -> String {
+    signed.signature.to_string().trim_start_matches("0x").to_owned()
 }
 
 /// Where a validator's newest round but one opened in its log: everything before has been written down.
@@ -310,7 +357,7 @@ fn newest_round(store: &dyn Store, identity: &Identity) -> Result<EventNumber, S
 
 fn task_line(id: Digest, bytes: &[u8]) -> TaskLine {
     let Ok(dataset::Task { extent, .. }) = serde_json::from_slice(bytes) else {
-        return TaskLine { id, about: String::new(), entries: None, bytes: bytes.len() as u64 };
+        return TaskLine { id, about: String::new(), entries: None, bytes: bytes.len() as u64, text: None };
     };
     let (about, entries) = match &extent {
         Extent::Files(slice) => {
@@ -326,7 +373,7 @@ fn task_line(id: Digest, bytes: &[u8]) -> TaskLine {
             (format!("{}, bytes {} to {}", range.path, range.first_byte, range.end_byte()), None)
         }
     };
-    TaskLine { id, about, entries, bytes: extent.length_bytes() }
+    TaskLine { id, about, entries, bytes: extent.length_bytes(), text: None }
 }
 
 fn neuron_line(neuron: &chain::Neuron, subnet: &Subnet) -> NeuronLine {
@@ -343,5 +390,38 @@ fn neuron_line(neuron: &chain::Neuron, subnet: &Subnet) -> NeuronLine {
         earned: neuron.emission,
         registered_at: neuron.registered_at,
         immune: age < u64::from(subnet.hyperparameters.immunity_period),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mechanisms::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_written_twice_has_the_same_signature_and_it_verifies() {
+        let job = Examination {
+            mechanism: dataset::ID.to_owned(),
+            round: 3,
+            hotkey: Hotkey::default(),
+            task: 0,
+            task_json: "{}".to_owned(),
+            root: Digest::of(b"root"),
+            part: Digest::of(b"part"),
+            audit_seed: Seed::from_number(4),
+        };
+        let result = CaseResult { outcome: Outcome::Ok, examined: Some("1".to_owned()) };
+        let receipt = || Receipt::of(&job, &result, "engine");
+        let [alice, bob] = [0, 1].map(|at| Keypair::simulated(Seed::from_number(1), "validator", at));
+        let (first, second) = (sign(receipt(), &alice), sign(receipt(), &alice));
+        assert!(first.verify());
+        assert_eq!(signature_text(&first), signature_text(&second));
+        assert_eq!(signature_text(&first).len(), 128);
+        // From the record's text back to what verifies, for that validator and no other.
+        let read = SignedReceipt { signature: signature_text(&first).parse().unwrap(), ..first.clone() };
+        assert!(read.verify());
+        assert!(!SignedReceipt { validator: bob.hotkey(), ..read }.verify());
+        assert_ne!(signature_text(&sign(receipt(), &bob)), signature_text(&first));
     }
 }

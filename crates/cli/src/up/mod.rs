@@ -38,6 +38,7 @@ use neuron::{
 use primitives::{DurationMs, Seed, Timestamp};
 use protocol::{UnixNanos, Window};
 use serde_json::json;
+use store::artifacts::Artifacts;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, watch},
@@ -297,7 +298,7 @@ impl House {
         let strategies = strategies.collect::<Result<Vec<_>, _>>()?;
         show.cast(founding.validators, strategies.iter().map(|strategy| &**strategy))?;
 
-        let stage = Stage::new(
+        let mut stage = Stage::new(
             stage::Plot {
                 folder: &folder,
                 node: &node,
@@ -312,8 +313,13 @@ impl House {
             &parties,
         )?;
         let record = folder.store("house")?;
-        let validators = stage.validator_logs(&parties);
-        let ledger = Ledger::open(Arc::clone(&record), mechanism, jobs, stage.parts(&parties), validators)?;
+        let tasks = folder.artifacts("house")?;
+        // A task is the house's to keep; a submission is with whoever examined it.
+        let mut artifacts: Vec<Arc<dyn Artifacts>> = vec![Arc::clone(&tasks) as Arc<dyn Artifacts>];
+        artifacts.extend(stage.validators_artifacts());
+        let shelves = ledger::Shelves { record: Arc::clone(&record), tasks };
+        let validators = stage.validators(&parties);
+        let ledger = Ledger::open(shelves, mechanism, jobs, stage.parts(&parties), validators)?;
         let mut tally = Tally::default();
         tally.catch_up(&*record)?;
         let block_time = match (arguments.block_time, arguments.epochs) {
@@ -323,6 +329,8 @@ impl House {
         };
         let head = node.state().head();
         let subnet = node.state().subnet(netuid).map_err(FoundError::from)?;
+        // Before the record says where the desk is, which changes with each start.
+        let desk = stage.open_desk(&parties)?;
         ledger.append(
             &Record::Opened {
                 times: ledger.times_opened()? + 1,
@@ -331,15 +339,21 @@ impl House {
                 mechanism: mechanism.id().to_owned(),
                 tempo: found::TEMPO,
                 block_time,
-                source: opened.named.to_string(),
+                // Commands that name it are pasted in other folders than this one.
+                source: opened.named.absolute().to_string(),
                 source_bytes: opened.bytes,
-                task_api: None,
+                task_api: Some(format!("http://{desk}")),
             },
             now(),
         )?;
         let live = watch::Sender::new(Live::default());
         let written = Arc::new(Notify::new());
-        let site = Site::open(&record, &live, &written, arguments.port.unwrap_or(PORT))?;
+        let config = web::Config {
+            written: Arc::clone(&written),
+            artifacts,
+            ..web::Config::new(Arc::clone(&record), live.subscribe())
+        };
+        let site = Site::open(config, arguments.port.unwrap_or(PORT))?;
         lock.tell(Some(site.url.clone()))?;
         let reached = if is_founded { "goes on" } else { "begins" };
         show.say(
@@ -501,12 +515,7 @@ struct Site {
 
 impl Site {
     /// Opens it on this port, or on the next one that is free.
-    fn open(
-        record: &Arc<dyn store::Store>,
-        live: &watch::Sender<Live>,
-        written: &Arc<Notify>,
-        port: u16,
-    ) -> Result<Self, UpError> {
+    fn open(config: web::Config, port: u16) -> Result<Self, UpError> {
         let bind = |port: u16| {
             let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
             listener.set_nonblocking(true)?;
@@ -522,10 +531,6 @@ impl Site {
         let address = listener.local_addr().map_err(failed)?;
         let taken = (port != 0 && address.port() != port).then_some(port);
         let url = format!("http://{address}");
-        let config = web::Config {
-            written: Arc::clone(written),
-            ..web::Config::new(Arc::clone(record), live.subscribe())
-        };
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(web::serve(listener, config, async move {
             // A sender that is gone means the same.

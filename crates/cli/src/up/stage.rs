@@ -28,7 +28,7 @@ use worker::{Evaluator, Shelves, queue};
 use super::{
     folder::{FolderError, HouseFolder, PartyKeys},
     found::Parties,
-    ledger::Part,
+    ledger::{Part, Validating},
 };
 use crate::source::TASKS_PER_ROUND;
 
@@ -174,11 +174,18 @@ impl Stage {
     }
 
     /// Each validator with the store that holds its log.
-    pub(crate) fn validator_logs(&self, parties: &Parties) -> Vec<(Identity, Arc<dyn Store>)> {
+    pub(crate) fn validators(&self, parties: &Parties) -> Vec<Validating> {
         let kept = parties.validators.iter().enumerate().filter_map(|(at, keys)| {
-            Some((self.identity(keys), Arc::clone(&self.kept.get(&Place::Validator(at))?.store)))
+            let store = Arc::clone(&self.kept.get(&Place::Validator(at))?.store);
+            Some(Validating { identity: self.identity(keys), store, hotkey: keys.hotkey.clone() })
         });
         kept.collect()
+    }
+
+    /// Where each validator keeps what it has examined.
+    pub(crate) fn validators_artifacts(&self) -> Vec<Arc<dyn Artifacts>> {
+        let of_validators = self.kept.iter().filter(|(place, _)| matches!(place, Place::Validator(_)));
+        of_validators.map(|(_, keeping)| Arc::clone(&keeping.artifacts)).collect()
     }
 
     /// What the record says of each neuron.
@@ -202,8 +209,8 @@ impl Stage {
         parts
     }
 
-    /// Opens the desk and starts every neuron. Their axons tell the chain where they listen, so that this takes a block.
-    pub(crate) async fn raise(&mut self, parties: &Parties, pulse: &Pulse) -> Result<(), StageError> {
+    /// Opens the owner's task desk, on a port that is free. Gives its address.
+    pub(crate) fn open_desk(&mut self, parties: &Parties) -> Result<SocketAddr, StageError> {
         let owner = parties.owner.hotkey();
         let routes =
             driver::desk_routes(&self.desk_store, self.mechanism.id(), TASK_TTL, TASKS_PER_MINER_MAX);
@@ -213,8 +220,14 @@ impl Stage {
             judge: driver::registered(Arc::clone(&self.metagraph)),
             ..axon::Config::local(owner, routes)
         })?;
-        self.desk_at = Some(dendrite::Peer { hotkey: owner, address: desk.address() });
+        let address = desk.address();
+        self.desk_at = Some(dendrite::Peer { hotkey: owner, address });
         self.desk = Some(desk);
+        Ok(address)
+    }
+
+    /// Starts every neuron. Their axons tell the chain where they listen, so that this takes a block.
+    pub(crate) async fn raise(&mut self, parties: &Parties, pulse: &Pulse) -> Result<(), StageError> {
         let mut starting = JoinSet::new();
         for place in self.kept.keys().copied() {
             let start = self.start(place, parties, pulse);
@@ -338,11 +351,11 @@ impl Stage {
 
     /// Examinations that wait or are under way, over all validators.
     pub(crate) fn queued(&self, parties: &Parties, now: Timestamp) -> u64 {
-        let logs = self.validator_logs(parties);
-        let counts = logs.iter().filter_map(|(identity, store)| {
-            let counts = store.counts(&Validator::queue(identity), now).ok()?;
-            Some(counts.ready + counts.waiting + counts.leased)
-        });
+        let counts =
+            self.validators(parties).into_iter().filter_map(|Validating { identity, store, .. }| {
+                let counts = store.counts(&Validator::queue(&identity), now).ok()?;
+                Some(counts.ready + counts.waiting + counts.leased)
+            });
         counts.sum()
     }
 

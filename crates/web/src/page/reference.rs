@@ -4,16 +4,35 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{Page, scrolling};
+use crate::quoted::isolated;
 
 pub(crate) fn reference(document: &Value) -> Page {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let paths = || document["paths"].as_object().into_iter().flatten();
+    let headers = &document["components"]["securitySchemes"];
+    // What stands on servers of its own is not the website's.
+    let (own, others): (Vec<_>, Vec<_>) = paths().partition(|(_, item)| item["servers"].is_null());
     let body = html! {
         div class="lead" {
             h1 { "API" }
             p class="say" { (text(&document["info"]["description"])) }
             p { a href="/openapi.json" { "The OpenAPI document" } }
         }
-        @for (path, item) in document["paths"].as_object().into_iter().flatten() { (operation(path, &item["get"])) }
+        h2 id="house" { "What this house tells" }
+        @for (path, item) in own { (operations(path, item)) }
+        h2 id="desk" { "What neurons ask each other" }
+        p {
+            "Miners lease tasks at the owner's desk, and show at their own axons what they have committed to. This is not the website's "
+            "address, and each request is signed in these headers:"
+        }
+        (scrolling("Headers of a signed request", &html! {
+            table {
+                thead { tr { th scope="col" { "Header" } th scope="col" { "What it is" } } }
+                tbody { @for (name, header) in headers.as_object().into_iter().flatten() {
+                    tr { th scope="row" { code { (name) } } td class="prose" { (text(&header["description"])) } }
+                } }
+            }
+        }))
+        @for (path, item) in others { (operations(path, item)) }
         h2 { "Shapes" }
         @for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
             section class="shape" id={ "shape-" (name) } {
@@ -26,35 +45,64 @@ pub(crate) fn reference(document: &Value) -> Page {
     Page { title: "API".to_owned(), body }
 }
 
-fn operation(path: &str, get: &Value) -> Markup {
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Everything that one address answers.
+fn operations(path: &str, item: &Value) -> Markup {
+    let methods = ["get", "post"].into_iter().filter(|method| item[*method].is_object());
+    html! { @for method in methods { (operation(method, path, &item[method], &item["servers"])) } }
+}
+
+fn operation(method: &str, path: &str, operation: &Value, servers: &Value) -> Markup {
     html! {
         section class="operation" {
-            h2 { code { "GET " (path) } }
-            p { (get["summary"].as_str().unwrap_or_default()) }
-            @if let Some(about) = get["description"].as_str() { p class="dim" { (about) } }
-            @if let Some(parameters) = get["parameters"].as_array() {
+            h3 { code { (method.to_uppercase()) " " (path) } }
+            p { (text(&operation["summary"])) }
+            @if let Some(about) = operation["description"].as_str() { p class="dim" { (about) } }
+            @for server in servers.as_array().into_iter().flatten() {
+                p class="dim" { "At " code { (isolated(text(&server["url"]))) } ". " (isolated(text(&server["description"]))) }
+            }
+            @if let Some(parameters) = operation["parameters"].as_array() {
                 (scrolling(&format!("Parameters of {path}"), &html! {
                     table {
                         thead { tr { th scope="col" { "Parameter" } th scope="col" { "In" } th scope="col" { "Type" } th scope="col" { "What it is" } } }
                         tbody { @for one in parameters {
                             tr {
-                                th scope="row" { code { (one["name"].as_str().unwrap_or_default()) } }
-                                td { (one["in"].as_str().unwrap_or_default()) }
+                                th scope="row" { code { (text(&one["name"])) } }
+                                td { (text(&one["in"])) }
                                 td { (kind(&one["schema"])) }
-                                td class="prose" { (one["description"].as_str().unwrap_or_default()) }
+                                td class="prose" { (text(&one["description"])) }
                             }
                         } }
                     }
                 }))
             }
-            ul class="answers" { @for (status, answer) in get["responses"].as_object().into_iter().flatten() {
-                li {
-                    code { (status) } " " (answer["description"].as_str().unwrap_or_default())
-                    @for (content, of) in answer["content"].as_object().into_iter().flatten() { " · " code { (content) } @if !of["schema"].is_null() { " " (kind(&of["schema"])) } }
-                }
+            @let body = &operation["requestBody"];
+            @if body.is_object() {
+                p { "Body" (contents(body)) " · " (text(&body["description"])) }
+                (examples(body))
+            }
+            ul class="answers" { @for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+                li { code { (status) } " " (text(&answer["description"])) (contents(answer)) }
             } }
+            (examples(&operation["responses"]["200"]))
         }
     }
+}
+
+/// Of which kinds a body may be.
+fn contents(of: &Value) -> Markup {
+    html! {
+        @for (content, of) in of["content"].as_object().into_iter().flatten() { " · " code { (content) } @if !of["schema"].is_null() { " " (kind(&of["schema"])) } }
+    }
+}
+
+fn examples(of: &Value) -> Markup {
+    let contents = of["content"].as_object().into_iter().flatten();
+    let examples = contents.map(|(_, content)| &content["example"]).filter(|example| !example.is_null());
+    html! { @for example in examples { pre tabindex="0" { code { (example.to_string()) } } } }
 }
 
 fn fields(name: &str, schema: &Value) -> Markup {

@@ -1,6 +1,6 @@
 //! A submission's page, and the tasks of the round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use mechanisms::Outcome;
@@ -11,22 +11,31 @@ use super::{
     submission_link,
 };
 use crate::{
-    house::{Examination, House, Round},
-    quoted::isolated,
+    evidence::{Place, by_case, chosen, root_of, text_of},
+    house::{Examination, House, Round, Sign},
+    quoted::{isolated, shell_word},
 };
 
 /// Rows of the table of tasks; the API has all that are kept.
 const TASKS_SHOWN: usize = 512;
 
+/// Digits of a signature that are shown, as many as of a digest.
+const SIGNATURE_SHOWN: usize = 8;
+
 /// Miners that a task's row names.
 const MINERS_SHOWN: usize = 8;
 
-pub(crate) fn submission(house: &House, submission: &Digest, cases: &[(u64, &Round, &Examination)]) -> Page {
-    // The same bytes may come from several miners, for several tasks and in several rounds.
-    let mut by_case: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (number, round, case) in cases {
-        by_case.entry((*number, case.miner, case.task)).or_default().push((*round, *case));
-    }
+/// One validator's look, with its round.
+type Look<'a> = (&'a Round, &'a Examination);
+
+/// `origin` is where the reader reaches this house, where that is known.
+pub(crate) fn submission(
+    house: &House,
+    submission: &Digest,
+    cases: &[(u64, &Round, &Examination)],
+    origin: Option<&str>,
+) -> Page {
+    let by_case = by_case(cases);
     let body = html! {
         div class="lead" {
             p class="over" { "Submission" }
@@ -35,14 +44,21 @@ pub(crate) fn submission(house: &House, submission: &Digest, cases: &[(u64, &Rou
             @if let Some((.., case)) = cases.first() { p class="say" { (bytes(case.bytes)) ", named by the BLAKE3 digest of its bytes." } }
             @if by_case.len() > 1 { p { "The same bytes were handed in " (by_case.len()) " times." } }
         }
-        div class="stack" data-live="cases" { @for ((number, miner, task), looks) in by_case.iter().rev() { (case(house, *number, miner, *task, looks)) } }
+        div class="stack" data-live="cases" { @for (place, looks) in by_case.iter().rev() { (case(house, submission, place, looks, origin)) } }
     };
     Page { title: format!("Submission {}", submission.short()), body }
 }
 
-fn case(house: &House, number: u64, miner: &Hotkey, task: u32, looks: &[(&Round, &Examination)]) -> Markup {
+fn case(
+    house: &House,
+    submission: &Digest,
+    place: &Place,
+    looks: &[Look<'_>],
+    origin: Option<&str>,
+) -> Markup {
     let Some((round, first)) = looks.first() else { return html! {} };
-    let line = usize::try_from(task).ok().and_then(|at| round.tasks.get(at));
+    let (number, miner, task) = place;
+    let line = usize::try_from(*task).ok().and_then(|at| round.tasks.get(at));
     let proof = looks.iter().find_map(|(_, look)| match &look.outcome {
         Outcome::Invalid(proof) => Some(proof),
         _ => None,
@@ -73,16 +89,18 @@ fn case(house: &House, number: u64, miner: &Hotkey, task: u32, looks: &[(&Round,
                 @if let Some((root, block)) = round.commitments.get(miner) {
                     div { dt { "Committed" } dd { "in block " (grouped(*block)) " to " code class="whole" { (root) } } }
                 }
+                @if let Some(root) = root_of(looks) { div { dt { "Root" } dd { code class="whole" { (root) } } } }
                 div { dt { "Audit seed" } dd { @match round.audit_seed { Some(seed) => code class="whole" { (seed.0) }, None => "not known before the deadline" } } }
             }
             (scrolling("Examinations", &html! {
                 table {
-                    thead { tr { th scope="col" { "Validator" } th scope="col" { "Outcome" } th scope="col" { "Receipt" } th scope="col" class="num" { "CPU time" } th scope="col" class="num" { "Event" } } }
+                    thead { tr { th scope="col" { "Validator" } th scope="col" { "Outcome" } th scope="col" { "Receipt" } th scope="col" { "Signature" } th scope="col" class="num" { "CPU time" } th scope="col" class="num" { "Event" } } }
                     tbody { @for (_, look) in looks {
                         tr {
                             th scope="row" { (neuron_link(house, &look.validator)) }
                             td { (outcome(&look.outcome)) }
                             td { @match &look.receipt { Some(receipt) => (short_digest(receipt)), None => span class="dim" { "none" } } }
+                            td { @match &look.signature { Some(digits) => { "signed " code class="key" title=(digits) { (digits.get(..SIGNATURE_SHOWN).unwrap_or(digits)) } } None => span class="dim" { "none" } } }
                             td class="num" { @if let Some(cpu) = look.cpu { (grouped(cpu.0.max(0).unsigned_abs())) " ms" } }
                             td class="num" { (grouped(look.event.0)) }
                         }
@@ -90,32 +108,59 @@ fn case(house: &House, number: u64, miner: &Hotkey, task: u32, looks: &[(&Round,
                 }
             }))
             @if same { p { span class="tag good" { "agreed" } " All " (receipts.len()) " validators made the same receipt." } }
-            (again(house, number, miner, round, line.map(|line| line.id)))
+            (again(house, submission, place, looks, origin))
         }
     }
 }
 
-/// How to come to the same receipt at home.
-fn again(house: &House, number: u64, miner: &Hotkey, round: &Round, task: Option<Digest>) -> Markup {
-    let mechanism = house.sign.as_ref().map_or("dataset", |sign| &sign.mechanism);
-    let seed = round.audit_seed.map_or_else(|| "…".to_owned(), |seed| seed.0.to_string());
-    let task = task.map_or_else(|| "the task".to_owned(), |id| format!("the task with the id {id}"));
-    let source = house.sign.as_ref().map(|sign| sign.source.as_str());
+/// How to come to the same receipt at home: commands to be pasted as they stand.
+fn again(
+    house: &House,
+    submission: &Digest,
+    place: &Place,
+    looks: &[Look<'_>],
+    origin: Option<&str>,
+) -> Markup {
+    let is_whole = looks.first().is_some_and(|(round, _)| {
+        root_of(looks).is_some() && round.audit_seed.is_some() && text_of(round, place.2).is_some()
+    });
+    let sign = house.sign.as_ref().filter(|_| is_whole);
+    let receipts: BTreeSet<Digest> = looks.iter().filter_map(|(_, look)| look.receipt).collect();
     html! {
         details {
             summary { "Run it again yourself" }
-            p { "With the submission's bytes, the source and this case anyone gets the receipt above, to the last bit:" }
-            pre tabindex="0" { code { "weigh score " (mechanism) " SHARD --source SOURCE --case CASE.json" } }
-            pre tabindex="0" { code {
-                "{\n  \"mechanism\": \"" (mechanism) "\",\n  \"round\": " (number) ",\n  \"task\": { … },\n  \"hotkey\": \"" (miner)
-                "\",\n  \"root\": \"…\",\n  \"audit_seed\": \"" (seed) "\"\n}"
-            } }
-            p class="dim" {
-                "Here " code { "task" } " is " (task) ", " code { "root" } " the one under which the miner's manifest names these bytes, and SOURCE "
-                @match source { Some(source) => (isolated(source)), None => "what the tasks are made of" } "."
+            @match sign {
+                Some(sign) => {
+                    p { "With the submission's bytes, its case and the source anyone gets the receipt above, to the last bit. The bytes are a stranger's: open them with nothing but " code { "weigh" } "." }
+                    @if origin.is_none() { p { "Put this house's address in front, as in " code { "HOUSE=http://127.0.0.1:8420" } ":" } }
+                    @for command in commands(sign, submission, place, origin) { pre tabindex="0" { code { (command) } } }
+                    @match receipts.len() {
+                        0 => {}
+                        1 => p { "The line " code { "receipt" } " must say" @for receipt in &receipts { " " code class="whole" { (receipt) } } "." }
+                        _ => p { "The line " code { "receipt" } " must say one of these; whoever made another one is wrong:" @for receipt in &receipts { " " code class="whole" { (receipt) } } }
+                    }
+                    p class="dim" { "Where your copy of the source lies elsewhere, name that behind " code { "--source" } "." }
+                }
+                None => p { "The record lacks the root, the audit seed or the task of this submission, which an earlier program has left out." }
             }
         }
     }
+}
+
+/// Fetch the bytes, fetch the case, score.
+fn commands(sign: &Sign, submission: &Digest, place: &Place, origin: Option<&str>) -> [String; 3] {
+    let house = origin.unwrap_or("$HOUSE");
+    let (file, case) = (format!("{}.shard", submission.short()), format!("{}.case.json", submission.short()));
+    let at = format!("{house}/api/v1/submissions/{submission}");
+    [
+        format!("curl -fsSL -o {file} \"{at}/bytes\""),
+        format!("curl -fsSL -o {case} \"{at}/case?{}\"", chosen(place)),
+        format!(
+            "weigh score {} {file} --source {} --case {case}",
+            shell_word(&sign.mechanism),
+            shell_word(&sign.source)
+        ),
+    ]
 }
 
 pub(crate) fn tasks(house: &House) -> Page {

@@ -108,6 +108,57 @@ fn who_takes_over_a_slot_starts_anew() {
 }
 
 #[test]
+fn a_record_of_an_earlier_program_lacks_what_came_later_and_is_taken() {
+    let store = Memory::new();
+    let mut stripped = 0;
+    for record in Town::new(1, 4).live_through(1) {
+        let mut body = serde_json::to_value(&record).unwrap();
+        let mut strip = |of: &mut serde_json::Value, names: &[&str]| {
+            let fields = of.as_object_mut().unwrap();
+            stripped += names.iter().filter(|name| fields.remove(**name).is_some()).count();
+        };
+        match &record {
+            Record::Examined { .. } => strip(&mut body["Examined"], &["root", "signature"]),
+            Record::RoundOpened { .. } => {
+                let tasks = body["RoundOpened"]["tasks"].as_array_mut().unwrap();
+                tasks.iter_mut().for_each(|task| strip(task, &["text"]));
+            }
+            _ => {}
+        }
+        let body = Json::parse(body.to_string()).unwrap();
+        store.append(record::LOG, &[NewEvent::new(record.kind(), body, Timestamp(1))]).unwrap();
+    }
+    assert!(stripped > 40, "{stripped}");
+    let early = folded(&store.read(record::LOG, EventNumber::START, 1_000).unwrap());
+    let late = folded(&events(&Town::new(1, 4).live_through(1)));
+    let (early_round, late_round) = (&early.rounds[&1], &late.rounds[&1]);
+    assert_eq!(early_round.examinations.len(), late_round.examinations.len());
+    assert!(early_round.examinations.iter().all(|one| one.root.is_none() && one.signature.is_none()));
+    assert!(late_round.examinations.iter().all(|one| one.root.is_some() && one.signature.is_some()));
+    assert!(early_round.tasks.iter().all(|task| task.text.is_none()));
+    assert!(late_round.tasks.iter().all(|task| task.text.is_some()));
+    assert_eq!(early.totals, late.totals);
+}
+
+#[test]
+fn a_signature_is_kept_in_its_one_form() {
+    let signature_of = |text: &str| {
+        let mut records = Town::new(1, 1).live_through(1);
+        for record in &mut records {
+            if let Record::Examined { signature, .. } = record {
+                *signature = Some(text.to_owned());
+            }
+        }
+        folded(&events(&records)).rounds[&1].examinations[0].signature.clone()
+    };
+    let right = "0a".repeat(64);
+    assert_eq!(signature_of(&right), Some(right.clone()));
+    for wrong in ["", "0x", &right[1..], &right.to_uppercase(), &"<b>x".repeat(32)] {
+        assert_eq!(signature_of(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn a_record_of_a_later_program_is_passed_over() {
     let store = Memory::new();
     let body = Json::parse("{\"Renamed\":{\"name\":\"x\"}}").unwrap();

@@ -12,6 +12,7 @@
 mod api;
 mod browser;
 mod chromium;
+mod evidence;
 mod fold;
 mod pages;
 mod stream;

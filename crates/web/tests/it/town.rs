@@ -10,7 +10,10 @@ use primitives::{
     AlphaRao, BlockNumber, Digest, DurationMs, Hotkey, NetUid, Seed, Stream, Timestamp, Uid, Unit,
 };
 use serde_json::{Value, json};
-use store::{EventNumber, Memory, Store as _};
+use store::{
+    EventNumber, Memory, Store as _,
+    artifacts::{Artifacts as _, InMemory},
+};
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 use web::{
@@ -46,6 +49,10 @@ pub(crate) struct Town {
     miners: Vec<(Uid, Hotkey, String, Option<Cast>)>,
     pub(crate) block: BlockNumber,
     pub(crate) round: u64,
+    /// What the house keeps: every task.
+    pub(crate) shelf: InMemory,
+    /// What a validator keeps: every submission.
+    pub(crate) validators_shelf: InMemory,
 }
 
 impl Town {
@@ -83,7 +90,8 @@ impl Town {
                 (uid, hotkey(&seed, uid), name, cast)
             })
             .collect();
-        Self { seed, miners, block: 0, round: 0 }
+        let (shelf, validators_shelf) = (InMemory::new(), InMemory::new());
+        Self { seed, miners, block: 0, round: 0, shelf, validators_shelf }
     }
 
     pub(crate) fn hotkey(&self, uid: u16) -> Hotkey {
@@ -119,7 +127,7 @@ impl Town {
             block_time: DurationMs(12_000),
             source: "READMEs and documents of the crate registry".into(),
             source_bytes: 64 << 20,
-            task_api: Some("http://127.0.0.1:9944/tasks".into()),
+            task_api: Some("http://127.0.0.1:9944".into()),
         }];
         let neuron = |uid, hotkey, name: &str, role, cast| Record::Registered {
             uid,
@@ -145,7 +153,7 @@ impl Town {
         let (round, opened) = (self.round, self.block);
         self.block += u64::from(TEMPO);
         let mut draws = self.seed.stream("round", round);
-        let tasks: Vec<TaskLine> = (0..TASKS).map(|place| task(round, place)).collect();
+        let tasks: Vec<TaskLine> = (0..TASKS).map(|place| task(round, place, &self.shelf)).collect();
         let mut records = vec![Record::RoundOpened { round, block: opened, deadline: opened + 12, tasks }];
 
         let brought: Vec<Brought> = self
@@ -163,7 +171,7 @@ impl Town {
         });
         for validator in self.validators() {
             for one in &brought {
-                records.extend(one.examined(validator, round));
+                records.extend(one.examined(validator, round, &self.validators_shelf));
             }
         }
         let worth = brought.iter().fold(0, |sum, one| sum + one.verified());
@@ -264,11 +272,12 @@ impl Brought {
         if self.fault.is_some() { 0 } else { self.delivered - self.copied }
     }
 
-    fn examined(&self, validator: Hotkey, round: u64) -> Option<Record> {
+    fn examined(&self, validator: Hotkey, round: u64, shelf: &InMemory) -> Option<Record> {
         if self.delivered == 0 {
             return None;
         }
-        let submission = Digest::of_parts("town", &[self.hotkey.as_bytes(), &round.to_le_bytes()]);
+        let bytes = submission_bytes(&self.hotkey, round);
+        let submission = shelf.put(&bytes).unwrap();
         let documents: Vec<(Digest, u64)> = (0..4_u8)
             .map(|at| (Digest::of_parts("document", &[&submission.0, &[at]]), self.delivered / 4))
             .collect();
@@ -283,11 +292,13 @@ impl Brought {
             task: self.task,
             miner: self.hotkey,
             submission,
-            bytes: self.delivered * 3,
+            bytes: bytes.len() as u64,
             finding: (outcome == Outcome::Ok).then(|| finding.to_string()),
             outcome,
             receipt: Some(Digest::of_parts("receipt", &[&submission.0])),
             cpu: Some(DurationMs(40)),
+            root: Some(Digest::of_parts("root", &[&submission.0])),
+            signature: Some("5e".repeat(64)),
         })
     }
 
@@ -320,8 +331,19 @@ impl Brought {
     }
 }
 
-fn task(round: u64, place: u32) -> TaskLine {
+/// What a miner hands in: made to be looked into by a browser, if one does.
+pub(crate) fn submission_bytes(miner: &Hotkey, round: u64) -> Vec<u8> {
+    format!("<!DOCTYPE html><script>alert('{miner} in round {round}')</script>").into_bytes()
+}
+
+/// A task's text, which no two tasks share.
+pub(crate) fn task_text(round: u64, place: u32) -> String {
+    json!({ "extent": { "round": round, "place": place }, "pass": 0 }).to_string()
+}
+
+fn task(round: u64, place: u32, shelf: &InMemory) -> TaskLine {
     TaskLine {
+        text: Some(shelf.put(task_text(round, place).as_bytes()).unwrap()),
         id: Digest::of_parts("task", &[&round.to_le_bytes(), &place.to_le_bytes()]),
         about: format!("files {} to {} of crates/<b>\u{202e}evil</b>", place * 256, place * 256 + 255),
         entries: Some(256),
@@ -378,19 +400,23 @@ impl Place {
         let records = town.live_through(rounds);
         let (live, written) = (watch::Sender::new(town.live()), Arc::new(Notify::new()));
         let store = Memory::new();
-        let config = Self::config_of(&store, &live, &written);
+        let config = Self::config_of(&town, &store, &live, &written);
         let place = Self { town, store, live, written, router: web::router(config) };
         place.tell(&records).await;
         place
     }
 
-    fn config_of(store: &Memory, live: &watch::Sender<Live>, written: &Arc<Notify>) -> Config {
-        Config { written: Arc::clone(written), ..Config::new(Arc::new(store.clone()), live.subscribe()) }
+    fn config_of(town: &Town, store: &Memory, live: &watch::Sender<Live>, written: &Arc<Notify>) -> Config {
+        Config {
+            written: Arc::clone(written),
+            artifacts: vec![Arc::new(town.shelf.clone()), Arc::new(town.validators_shelf.clone())],
+            ..Config::new(Arc::new(store.clone()), live.subscribe())
+        }
     }
 
     /// The configuration of another site over the same house.
     pub(crate) fn config(&self) -> Config {
-        Self::config_of(&self.store, &self.live, &self.written)
+        Self::config_of(&self.town, &self.store, &self.live, &self.written)
     }
 
     /// The same place behind other doors.
