@@ -1,6 +1,12 @@
 //! `weigh up` as its user meets it: a subnet over HTTP that pays honest work, goes on after any end, and is seen from outside.
 
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::print_stdout,
+    reason = "tests may panic, compare what must be the same bits, and print what they measure"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},

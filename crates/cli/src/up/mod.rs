@@ -9,6 +9,7 @@ mod checkup;
 mod control;
 mod folder;
 mod found;
+mod grounds;
 mod ledger;
 mod queue;
 mod replay;
@@ -26,10 +27,7 @@ use std::{
 
 use clap::Args;
 use devchain::{Handle as Node, NodeError};
-use mechanisms::{
-    ErasedMechanism,
-    dataset::{self, Dataset},
-};
+use mechanisms::{ErasedMechanism, dataset::Dataset};
 use miette::Diagnostic;
 use neuron::{
     axon::system_clock,
@@ -47,13 +45,14 @@ use tokio::{
 use web::record::{Live, Record};
 
 use crate::{
-    config::{NOBODY, Origin},
+    config::Origin,
     show::Show,
-    source::{self, Named, OpenSource, SourceOpenError, TASKS_PER_ROUND},
+    source::{Named, OpenSource, SourceOpenError},
 };
 use cast::UnknownStrategy;
 use folder::{FolderError, Founding, HouseFolder, Lock};
 use found::{FoundError, Parties};
+use grounds::{Grounds, grounds};
 use ledger::{Ledger, LedgerError};
 use stage::{Stage, StageError};
 use tally::Tally;
@@ -544,79 +543,6 @@ impl Site {
         // It ends by itself; that it broke would change nothing any more.
         let _broken = self.task.await;
     }
-}
-
-/// What the house stands on: as it was founded, or as the arguments say.
-struct Grounds {
-    founding: Founding,
-    /// The owner's job, encoded.
-    job: Vec<u8>,
-    /// Whether it stands already.
-    is_founded: bool,
-}
-
-/// Opens what the house works on: the tasks that it was founded with, or ones that are cut now.
-fn grounds(arguments: &UpArguments, folder: &HouseFolder) -> Result<(Grounds, OpenSource), UpError> {
-    if let Some(founding) = folder.founding()? {
-        check_arguments(arguments, &founding, folder)?;
-        let job = folder.job(&founding)?;
-        let dataset::Job { extents, .. } = serde_json::from_slice(&job).map_err(|error| {
-            FolderError::Damaged { path: folder.path().to_owned(), reason: error.to_string() }
-        })?;
-        let Ok(named) = founding.source.parse::<Named>();
-        let opened = source::reopen(named, extents, arguments.json)?;
-        return Ok((Grounds { founding, job, is_founded: true }, opened));
-    }
-    let miners = cast::names(miners_wanted(arguments), attacks_wanted(arguments).as_deref())?;
-    let opened = source::open(arguments.source.as_ref(), arguments.json)?;
-    let job = dataset::Job {
-        extents: opened.extents.clone(),
-        tasks_per_round: TASKS_PER_ROUND,
-        terms: dataset::Terms::plain(),
-    };
-    let job = job.encode();
-    let founding = Founding::new(
-        arguments.seed.unwrap_or(SEED),
-        arguments.validators.unwrap_or(VALIDATORS).into(),
-        miners,
-        opened.named.absolute().to_string(),
-        &job,
-    );
-    Ok((Grounds { founding, job, is_founded: false }, opened))
-}
-
-fn miners_wanted(arguments: &UpArguments) -> usize {
-    arguments.miners.unwrap_or(MINERS).into()
-}
-
-/// The attackers that were named; none where nobody named any.
-fn attacks_wanted(arguments: &UpArguments) -> Option<Vec<String>> {
-    match arguments.attacks.as_slice() {
-        [] => None,
-        [none] if none == NOBODY => Some(Vec::new()),
-        named => Some(named.to_vec()),
-    }
-}
-
-/// Arguments that were given must say what the house was founded with.
-fn check_arguments(arguments: &UpArguments, known: &Founding, folder: &HouseFolder) -> Result<(), UpError> {
-    let same = |what, found: String, wanted: Option<String>| match wanted {
-        Some(wanted) if wanted != found => {
-            let wanted = arguments.told(what, &wanted);
-            Err(FolderError::Other { path: folder.path().to_owned(), what, found, wanted })
-        }
-        _ => Ok(()),
-    };
-    same("seed", known.seed.to_string(), arguments.seed.map(|seed| seed.to_string()))?;
-    let validators = arguments.validators.map(|count| count.to_string());
-    same("validators", known.validators.to_string(), validators)?;
-    let source = arguments.source.as_ref().map(|named| named.absolute().to_string());
-    same("source", known.source.clone(), source)?;
-    if arguments.miners.is_some() || !arguments.attacks.is_empty() {
-        let names = cast::names(miners_wanted(arguments), attacks_wanted(arguments).as_deref())?;
-        same("miners", known.miners.join(", "), Some(names.join(", ")))?;
-    }
-    Ok(())
 }
 
 /// Until when an earlier run may have accepted requests: it made a block now and then.
