@@ -230,10 +230,13 @@ fn judge(finished: &Finished) -> Result<Finding, Failure> {
     let RunRecord { walls, user_ms, system_ms, .. } = record;
     let cpu_ms = user_ms + system_ms;
     let fail = |code, detail: String| Err(Failure::new(code, detail));
+    let too_long = || fail(Code::ResultTooLong, format!("more than {} bytes", walls.result_max_bytes));
+    // However it ended: a child that writes on finds its pipe closed, and dies of that in one way or another.
+    if output.len() as u64 > output_max_bytes(walls.result_max_bytes) {
+        return too_long();
+    }
     match record.ending {
-        Ending::Killed { why: Kill::Output } => {
-            fail(Code::ResultTooLong, format!("more than {} bytes", walls.result_max_bytes))
-        }
+        Ending::Killed { why: Kill::Output } => too_long(),
         Ending::Killed { why: Kill::Deadline } => {
             let RunRecord { deadline_ms, starved_ms, .. } = record;
             let is_starved = *starved_ms > deadline_ms / 2;
@@ -258,10 +261,8 @@ fn judge(finished: &Finished) -> Result<Finding, Failure> {
             fail(code, format!("signal {number} after {cpu_ms} ms of processor time"))
         }
         Ending::Exit { code } => match ChildExit::of(code) {
-            Some(ChildExit::Done) => read(output, walls),
-            Some(ChildExit::ResultTooLong) => {
-                fail(Code::ResultTooLong, format!("more than {} bytes", walls.result_max_bytes))
-            }
+            Some(ChildExit::Done) => read(output),
+            Some(ChildExit::ResultTooLong) => too_long(),
             Some(ChildExit::Usage | ChildExit::Walls) => fail(Code::Walls, record.errors.clone()),
             Some(ChildExit::Request) => fail(Code::RequestUnreadable, record.errors.clone()),
             Some(ChildExit::Output) => fail(Code::Host, record.errors.clone()),
@@ -272,13 +273,9 @@ fn judge(finished: &Finished) -> Result<Finding, Failure> {
 }
 
 /// What a child that ended well has said.
-fn read(output: &[u8], walls: &Walls) -> Result<Finding, Failure> {
+fn read(output: &[u8]) -> Result<Finding, Failure> {
     if output.is_empty() {
         return Err(Failure::new(Code::NoResult, "exit code 0 and no output"));
-    }
-    if output.len() as u64 > output_max_bytes(walls.result_max_bytes) {
-        let detail = format!("more than {} bytes", walls.result_max_bytes);
-        return Err(Failure::new(Code::ResultTooLong, detail));
     }
     match Reply::parse(output) {
         Ok(Reply::Examined(finding)) => Ok(finding),
@@ -389,6 +386,9 @@ mod tests {
         check(exit(ChildExit::Done), &|run| run.output = b"{}".to_vec(), Code::Garbage);
         let longest = usize::try_from(output_max_bytes(walls().result_max_bytes)).unwrap();
         check(exit(ChildExit::Done), &|run| run.output = vec![0; longest + 1], Code::ResultTooLong);
+        for ending in [exit(ChildExit::Output), exit(ChildExit::Panicked), Ending::Signal { number: 13 }] {
+            check(ending, &|run| run.output = vec![0; longest + 1], Code::ResultTooLong);
+        }
         check(exit(ChildExit::Usage), &none, Code::Walls);
         check(exit(ChildExit::Walls), &none, Code::Walls);
         check(exit(ChildExit::Request), &none, Code::RequestUnreadable);
