@@ -98,7 +98,7 @@ fn a_missing_source_an_unknown_flag_and_an_unknown_attack_are_told() {
     assert!(told(&missing).starts_with("source not/there can't be opened"), "{}", told(&missing));
     let flag = home.weigh(&["up", "--eposh", "1"]);
     assert!(flag.status.code() == Some(2) && told(&flag).contains("--epochs"), "{}", told(&flag));
-    let attack = home.weigh(&["up", "--epochs", "1", "--attack", "swaped"]);
+    let attack = home.weigh(&["up", "--epochs", "1", "--attack", "swap"]);
     assert!(attack.status.code() == Some(2) && told(&attack).contains("swapped"), "{}", told(&attack));
     let address = home.weigh(&["up", "--epochs", "1", "--source", "https://example.org/"]);
     assert!(address.status.code() == Some(2) && told(&address).contains("plain name of a file"));

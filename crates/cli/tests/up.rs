@@ -270,6 +270,15 @@ fn a_subnet_goes_on_with_the_tasks_that_it_was_founded_with() {
     let epoch = again.await_event("epoch");
     let lines = epoch["miners"].as_array().unwrap();
     let honest = lines.iter().filter(|line| line["honest"] == true);
+    // No round passed while the neurons were coming up: all but the silent one have committed in each that has ended.
+    let store = Durable::open(&state.path().join("house").join("store.sqlite")).unwrap();
+    let page = store.read(record::LOG, EventNumber::START, MAX_PAGE).unwrap();
+    let sealed = page.iter().filter_map(|event| match event.body.read() {
+        Ok(Record::RoundSealed { round, commitments, .. }) => Some((round, commitments.len())),
+        _ => None,
+    });
+    let sealed: Vec<(u64, usize)> = sealed.collect();
+    assert!(sealed.len() >= 3 && sealed.iter().all(|(_, commitments)| *commitments == 8), "{sealed:?}");
     // Nobody is at fault for what the source has lost.
     assert!(honest.clone().count() == 5 && honest.clone().all(|line| line["earned"] != 0), "{epoch}");
     drop(again);

@@ -190,6 +190,12 @@ impl Handle {
         answer.recv().map_err(|_| stopped())
     }
 
+    /// Extrinsics that wait for a block, or are about to.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        MAX_WAITING.saturating_sub(self.0.shared.waiting.available_permits())
+    }
+
     /// The state after block `at`.
     ///
     /// # Errors

@@ -390,7 +390,7 @@ impl House {
             closed: 0,
             _lock: lock,
         };
-        house.raise().await?;
+        house.stage.raise(&house.parties, &house.pulse).await?;
         // Requests that the run before could have accepted are refused: the first ones of this run come later.
         let left = accepted_until.0.saturating_add(SKEW_NANOS).saturating_sub(system_clock().0);
         tokio::time::sleep(Duration::from_nanos(left)).await;
@@ -398,22 +398,6 @@ impl House {
             "\nweights are committed in one epoch and revealed in the next: the first pay comes with the second",
         )?;
         Ok(house)
-    }
-
-    /// Starts every neuron. Their axons tell the chain where they listen, which takes a block.
-    async fn raise(&mut self) -> Result<(), UpError> {
-        let raised = self.stage.raise(&self.parties, &self.pulse);
-        tokio::pin!(raised);
-        loop {
-            tokio::select! {
-                done = &mut raised => break done?,
-                () = tokio::time::sleep(LOOK_EVERY * 5) => {
-                    let node = self.node.clone();
-                    tokio::task::spawn_blocking(move || node.step(None)).await.map_err(io::Error::other)??;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Makes blocks until enough epochs have closed or somebody interrupts; true for the latter.

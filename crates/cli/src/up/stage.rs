@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chain::Subnet;
@@ -36,6 +36,10 @@ use crate::source::TASKS_PER_ROUND;
 const TASK_TTL: DurationMs = DurationMs(600_000);
 /// One miner's part of a round's tasks, at most: a quarter, so that nobody can keep the others from working.
 const TASKS_PER_MINER_MAX: u32 = TASKS_PER_ROUND / 4;
+/// How often it is looked whether all neurons that are starting wait for a block.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long the others wait for one that takes its time to start.
+const START_TIME: Duration = Duration::from_secs(5);
 /// How long a neuron's axon lets running requests end.
 const GRACE: Duration = Duration::from_millis(300);
 /// The longest answer that a question takes: a shard at its largest, with room.
@@ -226,16 +230,45 @@ impl Stage {
         Ok(address)
     }
 
-    /// Starts every neuron. Their axons tell the chain where they listen, so that this takes a block.
+    /// Starts every neuron.
     pub(crate) async fn raise(&mut self, parties: &Parties, pulse: &Pulse) -> Result<(), StageError> {
+        let places: Vec<Place> = self.kept.keys().copied().collect();
+        self.start_all(&places, parties, pulse).await
+    }
+
+    /// Starts these neurons. Their axons tell the chain where they listen, which takes a block: it is made when all wait for
+    /// it, since in blocks that pass before somebody is up, its round passes too.
+    async fn start_all(
+        &mut self,
+        places: &[Place],
+        parties: &Parties,
+        pulse: &Pulse,
+    ) -> Result<(), StageError> {
+        let broken = |error: io::Error| StageError::Broken(error);
         let mut starting = JoinSet::new();
-        for place in self.kept.keys().copied() {
+        for place in places.iter().copied() {
             let start = self.start(place, parties, pulse);
             starting.spawn(async move { (place, start.await) });
         }
-        while let Some(started) = starting.join_next().await {
-            let (place, handle) = started.map_err(|error| StageError::Broken(io::Error::other(error)))?;
-            self.running.insert(place, handle?);
+        let mut moved = Instant::now();
+        while !starting.is_empty() {
+            tokio::select! {
+                Some(started) = starting.join_next() => {
+                    let (place, handle) = started.map_err(|error| broken(io::Error::other(error)))?;
+                    self.running.insert(place, handle?);
+                    moved = Instant::now();
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    let waiting = self.node.waiting();
+                    if waiting < starting.len() && (waiting == 0 || moved.elapsed() < START_TIME) {
+                        continue;
+                    }
+                    let node = self.node.clone();
+                    let made = tokio::task::spawn_blocking(move || node.step(None)).await;
+                    made.map_err(io::Error::other).and_then(|made| made.map_err(io::Error::other)).map_err(broken)?;
+                    moved = Instant::now();
+                }
+            }
         }
         Ok(())
     }
@@ -331,21 +364,7 @@ impl Stage {
         }
         // The one that ended ran until a moment ago.
         self.accepted_until = axon::system_clock();
-        let started = self.start(place, parties, pulse);
-        tokio::pin!(started);
-        // Its axon tells the chain where it listens now.
-        let handle = loop {
-            tokio::select! {
-                handle = &mut started => break handle?,
-                () = tokio::time::sleep(GRACE) => {
-                    let node = self.node.clone();
-                    let made = tokio::task::spawn_blocking(move || node.step(None)).await;
-                    let made = made.map_err(|error| StageError::Broken(io::Error::other(error)))?;
-                    made.map_err(|error| StageError::Broken(io::Error::other(error)))?;
-                }
-            }
-        };
-        self.running.insert(place, handle);
+        self.start_all(&[place], parties, pulse).await?;
         Ok(Some(format!("{}: {reason}", place.name())))
     }
 

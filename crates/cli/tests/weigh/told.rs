@@ -88,7 +88,7 @@ fn a_mechanism_shows_its_honest_miners_and_its_attacks() {
             assert!(text.contains(strategy.id()), "{}", strategy.id());
         }
     }
-    let unknown = weigh(home.path(), &["mechanism", "show", "datset"]);
+    let unknown = weigh(home.path(), &["mechanism", "show", "data-set"]);
     assert_eq!(unknown.status.code(), Some(3));
     assert!(message(&unknown).contains("did you mean \"dataset\"?"), "{}", message(&unknown));
 }
