@@ -114,6 +114,12 @@ impl Chromium {
 
 impl Wire {
     async fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let answer = self.try_call(session, method, params).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result, or what the browser says instead of one.
+    async fn try_call(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
         self.last_id += 1;
         let id = self.last_id;
         let mut message = json!({ "id": id, "method": method, "params": params });
@@ -136,8 +142,7 @@ impl Wire {
         };
         let mut message =
             timeout(PATIENCE, answer).await.unwrap_or_else(|_| panic!("{method} got no answer"));
-        assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-        message["result"].take()
+        if message["error"].is_null() { Ok(message["result"].take()) } else { Err(message["error"].take()) }
     }
 }
 
@@ -152,6 +157,26 @@ impl Tab<'_> {
         let mut answer = self.call("Runtime.evaluate", params).await;
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
         answer["result"]["value"].take()
+    }
+
+    /// The value of an expression; none where its page is just being left for another one.
+    pub(crate) async fn look(&mut self, expression: &str) -> Option<Value> {
+        let params = json!({ "expression": expression, "returnByValue": true });
+        match self.wire.try_call(Some(&self.session), "Runtime.evaluate", params).await {
+            Ok(mut answer) => Some(answer["result"]["value"].take()),
+            Err(error) => {
+                let is_left = error["message"].as_str().is_some_and(|text| text.contains("navigated"));
+                assert!(is_left, "{expression}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Waits until `condition` holds, whatever page that is on. Asked again and again from outside, since a wait inside of a
+    /// page that is left ends with it.
+    pub(crate) async fn arrive(&mut self, condition: &str) {
+        let arrived = async { while self.look(condition).await != Some(true.into()) {} };
+        timeout(PATIENCE, arrived).await.unwrap_or_else(|_| panic!("never came true: {condition}"));
     }
 
     /// Waits inside of the page until `condition` holds.
@@ -183,18 +208,8 @@ impl Tab<'_> {
         self.loaded().await;
     }
 
-    /// Asked again and again from outside, since a wait inside of the page that is left ends with it.
     async fn loaded(&mut self) {
-        let loaded = async {
-            loop {
-                let params =
-                    json!({ "expression": "!window.left && document.readyState", "returnByValue": true });
-                if self.call("Runtime.evaluate", params).await["result"]["value"] == "complete" {
-                    return;
-                }
-            }
-        };
-        timeout(PATIENCE, loaded).await.expect("the page loads");
+        self.arrive("!window.left && document.readyState === 'complete'").await;
     }
 
     /// Moves the pointer to the middle of the first element that fits.
