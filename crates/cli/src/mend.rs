@@ -54,15 +54,20 @@ impl Whereabouts {
 }
 
 /// Bytes left on the disk of a folder, where they are too few for anything to go on.
-#[cfg(unix)]
 pub(crate) fn room_where_full(folder: &Path) -> Option<u64> {
     let there = folder.ancestors().find(|path| path.exists())?;
-    let disk = rustix::fs::statvfs(there).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize)).filter(|left| *left < ROOM_MIN_BYTES)
+    free_bytes(there).filter(|left| *left < ROOM_MIN_BYTES)
+}
+
+/// Bytes that may still be written on the disk of a folder that is there; none where the system doesn't say.
+#[cfg(unix)]
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 #[cfg(not(unix))]
-pub(crate) fn room_where_full(_folder: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(_folder: &Path) -> Option<u64> {
     None
 }
 

@@ -51,18 +51,17 @@ impl FromStr for Named {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let is_url = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-        Ok(if is_url { Self::Url(text.to_owned()) } else { Self::Path(text.into()) })
+        Ok(PathBuf::from(text).into())
     }
 }
 
 impl From<PathBuf> for Named {
     fn from(path: PathBuf) -> Self {
-        let parsed = path.to_str().map(str::parse);
-        parsed.map_or_else(
-            || Self::Path(path.clone()),
-            |parsed: Result<Self, Infallible>| parsed.unwrap_or_else(|never| match never {}),
-        )
+        let is_url = |text: &&str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+        match path.to_str().filter(is_url) {
+            Some(url) => Self::Url(url.to_owned()),
+            None => Self::Path(path),
+        }
     }
 }
 

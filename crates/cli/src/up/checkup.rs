@@ -24,6 +24,7 @@ use super::{
 use crate::{
     config::{Configuration, Key},
     doctor::Check,
+    mend::free_bytes,
     source::TASKS_PER_ROUND,
 };
 
@@ -93,17 +94,6 @@ fn place(path: &Path) -> Check {
             Check::ok(name, format!("{shown} can be written, with {} left on its disk", BinaryBytes(free)))
         }
     }
-}
-
-#[cfg(unix)]
-fn free_bytes(path: &Path) -> Option<u64> {
-    let told = rustix::fs::statvfs(path).ok()?;
-    told.f_bavail.checked_mul(told.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_path: &Path) -> Option<u64> {
-    None
 }
 
 /// Who runs the house. A lock ends with its process, so that none is ever left behind.

@@ -128,6 +128,10 @@ pub(crate) struct UpArguments {
     origins: Vec<(&'static str, Origin)>,
 }
 
+/// What mends a run that came down for a reason that may have passed.
+const START_AGAIN: &str =
+    "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`";
+
 /// The subnet did not come up, or came down.
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum UpError {
@@ -144,26 +148,18 @@ pub(crate) enum UpError {
     #[diagnostic(transparent)]
     Found(#[from] FoundError),
     #[error(transparent)]
-    #[diagnostic(help(
-        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
-    ))]
+    #[diagnostic(help("{}", START_AGAIN))]
     Stage(#[from] StageError),
     #[error("the public record can't be written")]
-    #[diagnostic(help(
-        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
-    ))]
+    #[diagnostic(help("{}", START_AGAIN))]
     Ledger(#[from] LedgerError),
     /// The chain ended.
     #[error(transparent)]
-    #[diagnostic(help(
-        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
-    ))]
+    #[diagnostic(help("{}", START_AGAIN))]
     Node(#[from] NodeError),
     /// A neuron ended and can't come back.
     #[error(transparent)]
-    #[diagnostic(help(
-        "start again with `weigh up`; where that fails in the same way, begin anew with `weigh reset`"
-    ))]
+    #[diagnostic(help("{}", START_AGAIN))]
     Drive(#[from] DriveError),
     /// The website does not come up.
     #[error("the website can't listen on port {port}: {error}")]
