@@ -4,10 +4,12 @@ use parity_scale_codec::{Decode, Encode};
 use primitives::{AccountId, AlphaRao, Digest, Hotkey, MechId, NetUid, Rao, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::Hyperparameter;
+use crate::{ChainParameter, Hyperparameter};
 
 /// Fields in one commitment. Source: `pallets/commitments`, `MaxFields`.
 pub const MAX_COMMITMENT_FIELDS: usize = 3;
+/// Bytes in one timelocked commitment to weights. Source: `MAX_CRV3_COMMIT_SIZE_BYTES`.
+pub const MAX_TIMELOCKED_COMMIT_BYTES: usize = 5000;
 /// Distance between the storage indices of one subnet's mechanisms. Source: `GLOBAL_MAX_SUBNET_COUNT` in
 /// `subnets/mechanism.rs`.
 pub const SUBNETS_PER_MECHANISM: u16 = 4096;
@@ -184,8 +186,15 @@ pub enum Call {
         /// One part per mechanism.
         split: Option<Vec<u16>>,
     },
-    /// Sets how much of a hotkey's dividends its owner keeps, in parts of 65535.
-    SetTake {
+    /// Raises how much of a hotkey's dividends its owner keeps, in parts of 65535.
+    IncreaseTake {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The take.
+        take: u16,
+    },
+    /// Lowers it.
+    DecreaseTake {
         /// The hotkey.
         hotkey: Hotkey,
         /// The take.
@@ -203,6 +212,127 @@ pub enum Call {
         /// Whether it does.
         enabled: bool,
     },
+    /// Lets a subnet's alpha be staked, or not (sudo).
+    SetSubtokenEnabled {
+        /// The subnet, or root.
+        netuid: NetUid,
+        /// Whether it can.
+        enabled: bool,
+    },
+    /// Sets one of the chain's own settings (sudo).
+    SetChainParameter {
+        /// Which, and its new value.
+        value: ChainParameter,
+    },
+    /// Chooses a subnet's tempo (its owner, within the owner's bounds).
+    SetTempo {
+        /// The subnet.
+        netuid: NetUid,
+        /// Blocks from one epoch to the next.
+        tempo: u16,
+    },
+    /// Chooses a subnet's activity cutoff (its owner).
+    SetActivityCutoffFactor {
+        /// The subnet.
+        netuid: NetUid,
+        /// In thousandths of the tempo.
+        factor_milli: u32,
+    },
+    /// Moves TAO to another account; the sender may be emptied.
+    TransferAllowDeath {
+        /// The receiver.
+        to: AccountId,
+        /// How much.
+        amount: Rao,
+    },
+    /// Moves all TAO that can be moved.
+    TransferAll {
+        /// The receiver.
+        to: AccountId,
+        /// Whether the sender stays alive.
+        keep_alive: bool,
+    },
+    /// Gives an account a balance out of nothing (sudo).
+    SetBalance {
+        /// The account.
+        account: AccountId,
+        /// Its free balance from now on.
+        free: Rao,
+    },
+    /// Says something and changes nothing.
+    Remark {
+        /// What is said.
+        bytes: Vec<u8>,
+        /// Whether an event tells of it.
+        with_event: bool,
+    },
+    /// Stakes unless the price would rise above a limit.
+    AddStakeLimit {
+        /// The hotkey to stake with.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// How much TAO.
+        amount: Rao,
+        /// The highest price, in rao per alpha.
+        limit_price: Rao,
+        /// Whether as much as the limit allows is staked where it doesn't allow all.
+        allow_partial: bool,
+    },
+    /// Unstakes unless the price would fall below a limit.
+    RemoveStakeLimit {
+        /// The hotkey staked with.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// How much alpha.
+        amount: AlphaRao,
+        /// The lowest price, in rao per alpha.
+        limit_price: Rao,
+        /// Whether as much as the limit allows is unstaked where it doesn't allow all.
+        allow_partial: bool,
+    },
+    /// Registers a hotkey on root, where the least staked gives way.
+    RootRegister {
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Commits to weights that the chain opens by itself when the beacon's round has come.
+    CommitTimelockedWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// The ciphertext, at most [`MAX_TIMELOCKED_COMMIT_BYTES`].
+        commit: Vec<u8>,
+        /// The beacon's round.
+        reveal_round: u64,
+        /// The version of commit–reveal.
+        version: u16,
+    },
+    /// Carries out a call as root (the sudo account).
+    Sudo {
+        /// The call.
+        call: Box<Call>,
+    },
+    /// Carries out several calls in order.
+    Batch {
+        /// What happens when one fails.
+        kind: BatchKind,
+        /// The calls.
+        calls: Vec<Call>,
+    },
+}
+
+/// What a batch does when one of its calls fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum BatchKind {
+    /// Stops there; what was done before stays.
+    Stop,
+    /// Undoes all.
+    All,
+    /// Goes on with the next.
+    Force,
 }
 
 impl Call {
@@ -224,9 +354,27 @@ impl Call {
             Call::SetCommitment { .. } => "set_commitment",
             Call::SetHyperparameter { value, .. } => value.call_name(),
             Call::SetMechanismEmissionSplit { .. } => "sudo_set_mechanism_emission_split",
-            Call::SetTake { .. } => "set_take",
+            Call::IncreaseTake { .. } => "increase_take",
+            Call::DecreaseTake { .. } => "decrease_take",
             Call::TriggerEpoch { .. } => "trigger_epoch",
             Call::SetSubnetEmissionEnabled { .. } => "sudo_set_subnet_emission_enabled",
+            Call::SetSubtokenEnabled { .. } => "sudo_set_subtoken_enabled",
+            Call::SetChainParameter { value } => value.call_name(),
+            Call::SetTempo { .. } => "set_tempo",
+            Call::SetActivityCutoffFactor { .. } => "set_activity_cutoff_factor",
+            Call::TransferAllowDeath { .. } => "transfer_allow_death",
+            Call::TransferAll { .. } => "transfer_all",
+            Call::SetBalance { .. } => "force_set_balance",
+            Call::Remark { with_event: false, .. } => "remark",
+            Call::Remark { with_event: true, .. } => "remark_with_event",
+            Call::AddStakeLimit { .. } => "add_stake_limit",
+            Call::RemoveStakeLimit { .. } => "remove_stake_limit",
+            Call::RootRegister { .. } => "root_register",
+            Call::CommitTimelockedWeights { .. } => "commit_timelocked_mechanism_weights",
+            Call::Sudo { .. } => "sudo",
+            Call::Batch { kind: BatchKind::Stop, .. } => "batch",
+            Call::Batch { kind: BatchKind::All, .. } => "batch_all",
+            Call::Batch { kind: BatchKind::Force, .. } => "force_batch",
         }
     }
 }

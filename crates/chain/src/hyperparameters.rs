@@ -45,13 +45,15 @@ macro_rules! hyperparameters {
 // `runtime/src/lib.rs`, spec 425.
 hyperparameters! {
     /// Blocks from one epoch to the next.
-    Tempo tempo: u16 = 360, "set_tempo";
+    Tempo tempo: u16 = 360, "sudo_set_tempo";
     /// Share of stake that consensus needs, of 65535.
     Kappa kappa: u16 = 32_767, "sudo_set_kappa";
     /// Legacy steepness of trust.
     Rho rho: u16 = 10, "sudo_set_rho";
     /// Blocks for which a new neuron is safe from pruning.
     ImmunityPeriod immunity_period: u16 = 5000, "sudo_set_immunity_period";
+    /// Fewest slots that a subnet may be trimmed to.
+    MinAllowedUids min_allowed_uids: u16 = 64, "sudo_set_min_allowed_uids";
     /// Slots in the subnet.
     MaxAllowedUids max_allowed_uids: u16 = 256, "sudo_set_max_allowed_uids";
     /// Validators with a permit.
@@ -65,7 +67,7 @@ hyperparameters! {
     /// Lowest version key accepted.
     WeightsVersionKey weights_version_key: u64 = 0, "sudo_set_weights_version_key";
     /// Activity cutoff in thousandths of the tempo.
-    ActivityCutoffFactorMilli activity_cutoff_factor_milli: u32 = 13_889, "set_activity_cutoff_factor";
+    ActivityCutoffFactorMilli activity_cutoff_factor_milli: u32 = 13_889, "sudo_set_activity_cutoff_factor";
     /// Blocks between two `serve_axon` of one neuron.
     ServingRateLimit serving_rate_limit: u64 = 50, "sudo_set_serving_rate_limit";
     /// Whether weights must be committed before they are revealed.
@@ -104,6 +106,61 @@ hyperparameters! {
     OwnerImmuneNeuronLimit owner_immune_neuron_limit: u16 = 1, "sudo_set_owner_immune_neuron_limit";
     /// How many neurons outside of immunity are kept before an immune one is pruned.
     MinNonImmuneUids min_non_immune_uids: u16 = 10, "sudo_set_min_non_immune_uids";
+}
+
+macro_rules! chain_parameters {
+    ($($(#[$doc:meta])* $variant:ident: $ty:ty, $call:literal;)*) => {
+        /// One setting of the whole chain with its new value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+        pub enum ChainParameter {
+            $($(#[$doc])* $variant($ty),)*
+        }
+
+        impl ChainParameter {
+            /// The name of the call that sets it, as the chain's metadata has it.
+            #[must_use]
+            pub fn call_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $call,)* }
+            }
+        }
+    };
+}
+
+chain_parameters! {
+    /// Blocks before an epoch in which settings are frozen.
+    AdminFreezeWindow: u16, "sudo_set_admin_freeze_window";
+    /// Tempos between two changes of one hyperparameter by the owner.
+    OwnerHyperparameterRateLimit: u16, "sudo_set_owner_hparam_rate_limit";
+    /// Stake weight that setting weights takes, in rao.
+    StakeThreshold: u64, "sudo_set_stake_threshold";
+    /// Blocks between two creations of subnets.
+    NetworkRateLimit: u64, "sudo_set_network_rate_limit";
+    /// Blocks for which a new subnet is safe from pruning.
+    NetworkImmunityPeriod: u64, "sudo_set_network_immunity_period";
+    /// The least lock of a new subnet.
+    NetworkMinLockCost: Rao, "sudo_set_network_min_lock_cost";
+    /// Blocks in which the lock falls by the last lock.
+    LockReductionInterval: u64, "sudo_set_lock_reduction_interval";
+    /// Most subnets, root not counted.
+    SubnetLimit: u16, "sudo_set_subnet_limit";
+    /// Most epochs in one block.
+    MaxEpochsPerBlock: u8, "sudo_set_max_epochs_per_block";
+    /// Most mechanisms of a subnet.
+    MaxMechanismCount: u8, "sudo_set_max_mechanism_count";
+    /// The owner's share of emission, of 65535.
+    SubnetOwnerCut: u16, "sudo_set_subnet_owner_cut";
+    /// Blocks between two changes of a take.
+    TxDelegateTakeRateLimit: u64, "sudo_set_tx_delegate_take_rate_limit";
+    /// Blocks between two calls of some kinds.
+    TxRateLimit: u64, "sudo_set_tx_rate_limit";
+    /// The least take, of 65535.
+    MinDelegateTake: u16, "sudo_set_min_delegate_take";
+    /// The default and largest take, of 65535.
+    DefaultTake: u16, "sudo_set_default_take";
+    /// The least stake of a nominator, in rao.
+    NominatorMinRequiredStake: u64, "sudo_set_nominator_min_required_stake";
+    /// Blocks between a subnet's creation and its start.
+    StartCallDelay: u64, "sudo_set_start_call_delay";
 }
 
 impl Hyperparameters {

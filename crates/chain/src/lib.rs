@@ -20,10 +20,11 @@ mod subnet;
 use std::{future::Future, sync::Arc};
 
 pub use call::{
-    Axon, Call, CommitmentField, MAX_COMMITMENT_FIELDS, SUBNETS_PER_MECHANISM, WeightVector, storage_index,
+    Axon, BatchKind, Call, CommitmentField, MAX_COMMITMENT_FIELDS, MAX_TIMELOCKED_COMMIT_BYTES,
+    SUBNETS_PER_MECHANISM, WeightVector, storage_index,
 };
 pub use commit_reveal::{SALT_WORDS, WeightsCommitment, salt_from};
-pub use hyperparameters::{Hyperparameter, Hyperparameters};
+pub use hyperparameters::{ChainParameter, Hyperparameter, Hyperparameters};
 pub use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Uid};
 pub use refusal::{InvalidTransaction, ModuleError, Refusal};
 pub use schedule::EpochSchedule;
