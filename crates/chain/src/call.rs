@@ -69,6 +69,10 @@ pub enum CommitmentField {
     },
     /// Asks that bonds towards this neuron be reset.
     ResetBondsFlag,
+    /// A Keccak-256 hash.
+    Keccak256([u8; 32]),
+    /// A SHA3-256 hash.
+    ShaThree256([u8; 32]),
 }
 
 /// A call that an account submits.

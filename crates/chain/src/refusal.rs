@@ -39,6 +39,12 @@ pub enum InvalidTransaction {
     /// The nonce is not the next one.
     #[error("future")]
     Future,
+    #[error("x")]
+    Call,
+    #[error("x")]
+    BadProof,
+    #[error("x")]
+    ExhaustsResources,
     /// One of the chain's own codes.
     #[error("custom error {0}")]
     Custom(u8),

@@ -93,11 +93,6 @@ impl Ledger {
                 Err(ModuleError::NetworkTxRateLimitExceeded)
             }
             Call::ServeAxon { netuid, axon } => self.check_axon(Hotkey(origin), *netuid, axon),
-            Call::SetTake { hotkey, take } => match self.get(&OWNER, hotkey) {
-                Some(owner) if owner != Coldkey(origin) => Err(ModuleError::NonAssociatedColdKey),
-                Some(_) if *take > self.settings.max_take => Err(ModuleError::InvalidTake),
-                _ => Ok(()),
-            },
             _ => Ok(()),
         }
     }
@@ -146,7 +141,7 @@ impl Ledger {
             Call::SetMechanismEmissionSplit { netuid, split } => {
                 self.set_mechanism_split(origin, *netuid, split.as_deref())
             }
-            Call::SetTake { hotkey, take } => self.set_take(origin, *hotkey, *take),
+            _ => Err(ModuleError::BadOrigin),
             Call::TriggerEpoch { netuid } => self.trigger_epoch(origin, *netuid),
             Call::SetSubnetEmissionEnabled { netuid, enabled } => {
                 self.set_emission_enabled(origin, *netuid, *enabled)

@@ -37,6 +37,7 @@ mod state;
 pub mod storage;
 mod view;
 mod weights;
+mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
 pub use dispatch::Extrinsic;
