@@ -23,6 +23,7 @@ mod digest;
 mod dispatch;
 mod epoch;
 mod event;
+mod fees;
 mod genesis;
 mod hyperparameters;
 mod ledger;
