@@ -46,3 +46,4 @@ pub use event::{Event, NeuronEmission};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
 pub use state::{Block, State};
+pub use wire::runtime::CallError;
