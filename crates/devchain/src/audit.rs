@@ -16,10 +16,11 @@ use thiserror::Error;
 
 use crate::{
     State,
+    ledger::Ledger,
     storage::items::{
         ALPHA, ALPHA_UNASSIGNED, BALANCE, HOTKEY_ALPHA, HOTKEY_SHARES, PENDING_OWNER_CUT, PENDING_ROOT,
         PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_CLAIMABLE, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT,
-        SUBNET_TAO, SWAP_FEES,
+        SUBNET_TAO, SWAP_FEES, TOTAL_ISSUANCE,
     },
 };
 
@@ -104,7 +105,14 @@ impl State {
     /// # Errors
     /// [`AuditError`] for the first sum that is off.
     pub fn audit(&self) -> Result<Audit, AuditError> {
-        let ledger = self.ledger();
+        self.ledger().audit()
+    }
+}
+
+impl Ledger {
+    /// [`State::audit`].
+    pub(crate) fn audit(&self) -> Result<Audit, AuditError> {
+        let ledger = self;
         let balances: Rao = ledger.store.scan(&BALANCE, &()).map(|(_, balance)| balance).sum();
         let mut subnets: BTreeMap<NetUid, SubnetAudit> = BTreeMap::new();
         for netuid in std::iter::once(NetUid::ROOT).chain(ledger.subnets()) {
@@ -126,7 +134,7 @@ impl State {
             let books = subnets.entry(netuid).or_default();
             books.staked = books.staked.saturating_add(staked);
         }
-        let audit = Audit { balances, issuance: self.total_issuance(), subnets };
+        let audit = Audit { balances, issuance: ledger.read(&TOTAL_ISSUANCE, &()), subnets };
         audit.check_tao()?;
         for (netuid, books) in &audit.subnets {
             books.check_alpha(*netuid, ledger.read(&SUBNET_ALPHA_OUT, netuid))?;
@@ -136,7 +144,7 @@ impl State {
     }
 
     fn check_shares(&self) -> Result<(), AuditError> {
-        let store = &self.ledger().store;
+        let store = &self.store;
         let mut held: BTreeMap<(Hotkey, NetUid), u128> = BTreeMap::new();
         for ((hotkey, _, netuid), shares) in store.scan(&ALPHA, &()) {
             *held.entry((hotkey, netuid)).or_default() += shares;

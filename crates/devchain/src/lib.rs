@@ -6,9 +6,8 @@
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
 //! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
-//! subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: child
-//! keys, timelocked commitments, registration and weights on root, swaps with limit prices, claims of root dividends
-//! (they are booked as claimable), and locks or leases of subnets. Start with [`Genesis`] and [`State`].
+//! subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: timelocked
+//! commitments, weights on root, and locks or leases of subnets. Start with [`Genesis`] and [`State`].
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -17,6 +16,7 @@
 
 mod audit;
 mod balances;
+mod children;
 mod coinbase;
 mod commit_reveal;
 mod commitments;
@@ -32,6 +32,7 @@ mod network;
 mod node;
 mod pool;
 mod registration;
+mod root;
 mod serving;
 mod stake;
 mod state;
