@@ -371,6 +371,7 @@ fn plain_bits(state: &State) -> u128 {
 }
 
 /// Lives through the recorded sections and compares everything; the state at their end, none without a recording.
+#[expect(clippy::print_stdout, reason = "a test that lacks its data says so")]
 fn recorded() -> Option<State> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECORDING);
     let Ok(text) = std::fs::read_to_string(&path) else {
