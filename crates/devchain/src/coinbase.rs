@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chain::Hyperparameters;
 use primitives::{AlphaRao, BlockNumber, NetUid, Rao};
 use substrate_fixed::types::{I96F32, U64F64, U96F32};
-use yuma::emission::{self, OWNER_CUT, SubnetPrice};
+use yuma::emission::{self, SubnetPrice};
 
 use crate::{
     Event,
@@ -142,7 +142,8 @@ impl Ledger {
 
         let alpha_out = AlphaRao(terms.alpha_out.saturating_to_num());
         self.update(&SUBNET_ALPHA_OUT, &netuid, |all| *all = all.saturating_add(alpha_out));
-        let parts = emission::participants(terms.alpha_out, OWNER_CUT, self.root_proportion(netuid));
+        let cut = if self.hyperparameters(netuid).owner_cut_enabled { self.settings.owner_cut } else { 0 };
+        let parts = emission::participants(terms.alpha_out, cut, self.root_proportion(netuid));
         let mut rest = alpha_out;
         for (item, part) in [
             (&PENDING_OWNER_CUT, parts.owner),

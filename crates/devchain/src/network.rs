@@ -1,11 +1,11 @@
 //! Creation of subnets: what it costs, what a new one starts with, and the owner's start call.
 
 use chain::{Hyperparameters, ModuleError, storage_index};
-use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
+use primitives::{AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     pool::Price,
     storage::items::{
         BURN, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_LOCK_BLOCK,
@@ -38,7 +38,8 @@ impl Ledger {
 
     /// Source: `do_register_network` in `subnets/subnet.rs`. Where the limit of subnets is reached the real
     /// chain prunes one; here the call is refused.
-    pub(crate) fn register_network(&mut self, origin: AccountId, hotkey: Hotkey) -> Dispatch {
+    pub(crate) fn register_network(&mut self, origin: Origin, hotkey: Hotkey) -> Dispatch {
+        let origin = origin.signed()?;
         let coldkey = Coldkey(origin);
         self.claim_hotkey(hotkey, coldkey)?;
         if !self.passes_network_rate_limit() {
@@ -101,13 +102,14 @@ impl Ledger {
     }
 
     /// Source: `do_start_call`.
-    pub(crate) fn start_call(&mut self, origin: AccountId, netuid: NetUid) -> Dispatch {
-        self.ensure_subnet(netuid)?;
-        if !self.is_subnet_owner(origin, netuid) {
-            return Err(ModuleError::BadOrigin);
-        }
+    pub(crate) fn start_call(&mut self, origin: Origin, netuid: NetUid) -> Dispatch {
+        self.ensure_subnet_owner(origin, netuid)?;
         if self.contains(&FIRST_EMISSION_BLOCK, &netuid) {
             return Err(ModuleError::FirstEmissionBlockNumberAlreadySet);
+        }
+        let from = self.read(&NETWORK_REGISTERED_AT, &netuid).saturating_add(self.settings.start_call_delay);
+        if self.block < from {
+            return Err(ModuleError::NeedWaitingMoreBlocksToStarCall);
         }
         let block = self.block + 1;
         self.put(&FIRST_EMISSION_BLOCK, &netuid, &block);
@@ -117,14 +119,14 @@ impl Ledger {
     }
 
     /// Source: `sudo_set_subnet_emission_enabled`.
-    pub(crate) fn set_emission_enabled(
-        &mut self,
-        origin: AccountId,
-        netuid: NetUid,
-        enabled: bool,
-    ) -> Dispatch {
-        self.ensure_sudo(origin)?;
-        self.ensure_subnet(netuid)?;
+    pub(crate) fn set_emission_enabled(&mut self, origin: Origin, netuid: NetUid, enabled: bool) -> Dispatch {
+        origin.ensure_root()?;
+        if !self.subnet_exists(netuid) {
+            return Err(ModuleError::SubnetDoesNotExist);
+        }
+        if netuid == NetUid::ROOT {
+            return Err(ModuleError::NotPermittedOnRootSubnet);
+        }
         self.put(&EMISSION_ENABLED, &netuid, &enabled);
         self.emit(Event::SubnetEmissionEnabledSet { netuid, enabled });
         Ok(())

@@ -3,11 +3,13 @@
 //! A swap of `x` into a reserve `X` pays out `⌊Y · x / (X + x)⌋` of the reserve `Y`. Fees leave the pool: TAO that
 //! was paid as a fee stays with the subnet outside its reserve, alpha that was paid as a fee is sold for such TAO.
 
+use chain::ModuleError;
 use primitives::{AlphaRao, NetUid, Rao};
 use substrate_fixed::types::U64F64;
 
 use crate::{
     ledger::Ledger,
+    stake::mul_div,
     storage::items::{SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_TAO, SWAP_FEES},
 };
 
@@ -18,11 +20,25 @@ pub(crate) type Price = U64F64;
 const FEE_NUMERATOR: u64 = 33;
 /// What the fee's parts are of.
 const FEE_DENOMINATOR: u64 = 65_535;
+/// A price of 1 in rao per alpha.
+const RAO_PER_TAO: u64 = 1_000_000_000;
 
 /// The fee on `amount`, rounded down.
 pub(crate) fn fee_of(amount: u64) -> u64 {
     let fee = u128::from(amount) * u128::from(FEE_NUMERATOR) / u128::from(FEE_DENOMINATOR);
     u64::try_from(fee).expect("a fee is less than what it is taken of")
+}
+
+/// What has to be paid so that `net` is left of it. Source: `BasicSwapStep`, where a price limit is reached.
+fn gross_of(net: u64) -> u64 {
+    let fee = u128::from(net) * u128::from(FEE_NUMERATOR) / u128::from(FEE_DENOMINATOR - FEE_NUMERATOR);
+    net.saturating_add(u64::try_from(fee).unwrap_or(u64::MAX))
+}
+
+/// How much can go into a reserve of `own` until it holds the square root of `square`; none if it holds as much.
+fn room(own: u64, square: u128) -> Option<u64> {
+    let room = square.isqrt().checked_sub(own.into()).filter(|room| *room > 0)?;
+    Some(u64::try_from(room).unwrap_or(u64::MAX))
 }
 
 /// What the pool pays out of `other` for `amount` that goes into `own`; none where it can't pay.
@@ -39,6 +55,15 @@ fn swap(own: u64, other: u64, amount: u64) -> Option<u64> {
 pub(crate) struct Bought {
     pub(crate) alpha: AlphaRao,
     pub(crate) fee: Rao,
+}
+
+/// A price beyond which the caller won't swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PriceLimit {
+    /// In rao per alpha.
+    pub(crate) price: Rao,
+    /// Whether as much as it allows is swapped where it doesn't allow all.
+    pub(crate) allow_partial: bool,
 }
 
 /// What a sale of alpha came to.
@@ -61,6 +86,43 @@ impl Ledger {
         let tao = Price::saturating_from_num(self.read(&SUBNET_TAO, &netuid).0);
         let alpha = self.read(&SUBNET_ALPHA_IN, &netuid).0;
         tao.checked_div(Price::saturating_from_num(alpha)).unwrap_or_default()
+    }
+
+    /// The most TAO, fee included, that can be swapped for alpha until the price reaches `limit`. On root and where
+    /// there is no subnet the price is always 1. Source: `get_max_amount_add`.
+    pub(crate) fn most_to_buy(&self, netuid: NetUid, limit: Rao) -> Result<Rao, ModuleError> {
+        if netuid == NetUid::ROOT || !self.subnet_exists(netuid) {
+            return Ok(if limit.0 >= RAO_PER_TAO { Rao(u64::MAX) } else { Rao::ZERO });
+        }
+        let (tao, alpha) = (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
+        // At constant product the reserve of TAO is √(TAO · alpha · price).
+        let product = u128::from(tao) * u128::from(alpha);
+        let net = room(tao, mul_div(product, limit.0, RAO_PER_TAO.into()));
+        net.map(|net| Rao(gross_of(net))).ok_or(ModuleError::PriceLimitExceeded)
+    }
+
+    /// The most alpha, fee included, that can be swapped for TAO until the price reaches `limit`.
+    /// Source: `get_max_amount_remove`.
+    pub(crate) fn most_to_sell(&self, netuid: NetUid, limit: Rao) -> Result<AlphaRao, ModuleError> {
+        if netuid == NetUid::ROOT || !self.subnet_exists(netuid) {
+            return Ok(if limit.0 <= RAO_PER_TAO { AlphaRao(u64::MAX) } else { AlphaRao::ZERO });
+        }
+        if limit.is_zero() {
+            return Ok(AlphaRao(u64::MAX));
+        }
+        let (tao, alpha) = (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
+        let product = u128::from(tao) * u128::from(alpha);
+        let net = room(alpha, mul_div(product, RAO_PER_TAO, limit.0.into()));
+        net.map(|net| AlphaRao(gross_of(net))).ok_or(ModuleError::PriceLimitExceeded)
+    }
+
+    /// What [`Self::buy_alpha`] would come to.
+    pub(crate) fn quote_purchase(&self, netuid: NetUid, tao: Rao) -> Option<Bought> {
+        let (pool_tao, pool_alpha) =
+            (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
+        let fee = Rao(fee_of(tao.0));
+        let alpha = AlphaRao(swap(pool_tao, pool_alpha, tao.saturating_sub(fee).0)?);
+        Some(Bought { alpha, fee })
     }
 
     /// Swaps TAO for alpha, with the fee; the alpha counts as outside the pool, the TAO is already taken from
@@ -117,6 +179,17 @@ mod tests {
         assert_eq!(swap(1_000_000_000_000, 1_000_000_000_000, 965_449_926), Some(964_518_731));
         assert_eq!(swap(1_005_601_582_124, 994_429_620_815, 99_949_645_228), Some(89_903_466_565));
         assert_eq!(swap(843_518_151_780, 1_185_510_943_535, 4_997_482_262), Some(6_982_275_486));
+    }
+
+    #[test]
+    fn a_reserve_takes_what_brings_it_to_its_price() {
+        // Reserves of 1000 each: at price 4 there are 2000 and 500.
+        assert_eq!(room(1000, 1000 * 1000 * 4), Some(1000));
+        assert_eq!(room(1000, 1000 * 1000), None);
+        assert_eq!(room(1000, 0), None);
+        assert_eq!(room(0, u128::MAX), Some(u64::MAX));
+        assert_eq!(gross_of(65_502), 65_535);
+        assert_eq!(fee_of(gross_of(1_000_000_000)), 503_801);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub struct WeightCommit {
 pub type Bits = u128;
 
 items! {
-    /// What the chain was started with.
+    /// The chain's own settings, as they are now.
     0x01 SETTINGS Settings: () => Settings, Nowhere;
     /// The account that may do everything.
     0x02 SUDO SudoKey: () => AccountId, Nowhere;
@@ -202,6 +202,10 @@ items! {
     0x36 OWNED_HOTKEYS OwnedHotkeys: Coldkey => Vec<Hotkey>, Nowhere;
     /// A hotkey's take, of 65535, where it is not the default.
     0x37 TAKE Delegates: Hotkey => u16, Nowhere;
+    /// The block of the last change of a hotkey's take.
+    0x38 TAKE_CHANGED_AT LastRateLimitedBlock: Hotkey => BlockNumber, Nowhere;
+    /// Those with whom a coldkey ever staked, in the order of the first time.
+    0x39 STAKING_HOTKEYS StakingHotkeys: Coldkey => Vec<Hotkey>, Nowhere;
 
     /// Who set weights lately.
     0x40 ACTIVE Active: NetUid => Vec<bool>, NetUidFirst;

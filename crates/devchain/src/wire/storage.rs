@@ -200,10 +200,10 @@ fn entries() -> Vec<Entry> {
         TaoWeight [] Default u64 = "fc62e03efa3c7c0d", one(|state| state.ledger().settings.tao_weight.encode());
         CKBurn [] Default u64 = "00*8", Source::Nothing;
         MaxDelegateTake [] Default u16 = "142e", one(|state| state.ledger().settings.max_take.encode());
-        MinDelegateTake [] Default u16 = "0000", Source::Nothing;
-        MaxChildkeyTake [] Default u16 = "142e", Source::Nothing;
-        MinChildkeyTake [] Default u16 = "0000", Source::Nothing;
-        MinChildkeyTakePerSubnet [Identity NetUid] Default u16 = "0000", Source::Nothing;
+        MinDelegateTake [] Default u16 = "0000", one(|state| state.ledger().settings.min_take.encode());
+        MaxChildkeyTake [] Default u16 = "142e", one(|state| state.ledger().settings.max_childkey_take.encode());
+        MinChildkeyTake [] Default u16 = "0000", one(|state| state.ledger().settings.min_childkey_take.encode());
+        MinChildkeyTakePerSubnet [Identity NetUid] Default u16 = "0000", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).min_childkey_take.encode());
         Owner [Blake2 AccountId32] Default AccountId32 = "00*32", Source::Item(items::OWNER.number());
         AccountFlags [Blake2 AccountId32] Default u128 = "00*16", Source::Nothing;
         Delegates [Blake2 AccountId32] Default u16 = "142e", Source::Item(items::TAKE.number());
@@ -268,18 +268,18 @@ fn entries() -> Vec<Entry> {
         UsedWork [Identity Vec<u8>] Default u64 = "00*8", Source::Nothing;
         MaxRegistrationsPerBlock [Identity NetUid] Default u16 = "0100", Source::Nothing;
         TotalNetworks [] Default u16 = "0000", one(|state| (state.subnets().len() as u16 + 1).encode());
-        NetworkImmunityPeriod [] Default u64 = "80c613 00*5", Source::Nothing;
-        StartCallDelay [] Default u64 = "00*8", Source::Nothing;
+        NetworkImmunityPeriod [] Default u64 = "80c613 00*5", one(|state| state.ledger().settings.network_immunity_period.encode());
+        StartCallDelay [] Default u64 = "00*8", one(|state| state.ledger().settings.start_call_delay.encode());
         NetworkMinLockCost [] Default TaoBalance = "0010a5d4e8000000", one(|state| state.ledger().settings.min_lock_cost.encode());
         NetworkLastLockCost [] Default TaoBalance = "0010a5d4e8000000", one(|state| state.ledger().get(&items::LAST_LOCK_COST, &()).unwrap_or(state.ledger().settings.min_lock_cost).encode());
         NetworkLockReductionInterval [] Default u64 = "c08901 00*5", one(|state| state.ledger().settings.lock_reduction_interval.encode());
-        SubnetOwnerCut [] Default u16 = "142e", Source::Nothing;
-        OwnerCutEnabled [Identity NetUid] Default bool = "01", Source::Nothing;
+        SubnetOwnerCut [] Default u16 = "142e", one(|state| state.ledger().settings.owner_cut.encode());
+        OwnerCutEnabled [Identity NetUid] Default bool = "01", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).owner_cut_enabled.encode());
         NetworkRateLimit [] Default u64 = "201c 00*6", one(|state| state.ledger().settings.network_rate_limit.encode());
-        NominatorMinRequiredStake [] Default u64 = "00*8", Source::Nothing;
-        WeightsVersionKeyRateLimit [] Default u64 = "05 00*7", Source::Nothing;
+        NominatorMinRequiredStake [] Default u64 = "00*8", one(|state| state.ledger().settings.nominator_min_stake.encode());
+        WeightsVersionKeyRateLimit [] Default u64 = "05 00*7", one(|state| u64::from(state.ledger().settings.version_key_rate_limit_tempos).encode());
         LastRateLimitedBlock [Identity RateLimitKey] Default u64 = "00*8", Source::Nothing;
-        TransferToggle [Identity NetUid] Default bool = "01", Source::Nothing;
+        TransferToggle [Identity NetUid] Default bool = "01", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).transfers_enabled.encode());
         SubnetLocked [Identity NetUid] Default TaoBalance = "00*8", Source::Item(items::SUBNET_LOCKED.number());
         LargestLocked [Identity NetUid] Default u64 = "00*8", Source::Nothing;
         Tempo [Identity NetUid] Default u16 = "6801", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).tempo.encode());
@@ -305,7 +305,7 @@ fn entries() -> Vec<Entry> {
         LastMechansimStepBlock [Identity NetUid] Default u64 = "00*8", Source::Item(items::LAST_STEP_BLOCK.number());
         SubnetOwner [Identity NetUid] Default AccountId32 = "00*32", Source::Item(items::SUBNET_OWNER.number());
         SubnetOwnerHotkey [Identity NetUid] Default AccountId32 = "00*32", Source::Item(items::SUBNET_OWNER_HOTKEY.number());
-        RecycleOrBurn [Identity NetUid] Default RecycleOrBurnEnum = "00", Source::Nothing;
+        RecycleOrBurn [Identity NetUid] Default RecycleOrBurnEnum = "00", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).recycle_owner_incentive.encode());
         ServingRateLimit [Identity NetUid] Default u64 = "32 00*7", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).serving_rate_limit.encode());
         Rho [Identity NetUid] Default u16 = "0a00", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).rho.encode());
         AlphaSigmoidSteepness [Identity NetUid] Default i16 = "e803", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).alpha_sigmoid_steepness.encode());
@@ -342,9 +342,9 @@ fn entries() -> Vec<Entry> {
         EMAPriceHalvingBlocks [Identity NetUid] Default u64 = "801303 00*5", Source::Nothing;
         RAORecycledForRegistration [Identity NetUid] Default TaoBalance = "00*8", Source::Item(items::RAO_RECYCLED.number());
         MaxEpochsPerBlock [] Default u8 = "02", one(|state| state.ledger().settings.max_epochs_per_block.encode());
-        TxRateLimit [] Default u64 = "e803 00*6", Source::Nothing;
-        TxDelegateTakeRateLimit [] Default u64 = "c04b03 00*5", Source::Nothing;
-        TxChildkeyTakeRateLimit [] Default u64 = "05 00*7", Source::Nothing;
+        TxRateLimit [] Default u64 = "e803 00*6", one(|state| state.ledger().settings.tx_rate_limit.encode());
+        TxDelegateTakeRateLimit [] Default u64 = "c04b03 00*5", one(|state| state.ledger().settings.take_rate_limit.encode());
+        TxChildkeyTakeRateLimit [] Default u64 = "05 00*7", one(|state| state.ledger().settings.childkey_take_rate_limit.encode());
         LiquidAlphaOn [Blake2 NetUid] Default bool = "00", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).liquid_alpha_enabled.encode());
         Yuma3On [Blake2 NetUid] Default bool = "00", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).yuma3_enabled.encode());
         AlphaValues [Identity NetUid] Default (u16, u16) = "33b366e6", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).alpha_values.encode());
@@ -398,7 +398,7 @@ fn entries() -> Vec<Entry> {
         SubnetUidToLeaseId [Twox NetUid] Optional u32 = "00", Source::Nothing;
         NextSubnetLeaseId [] Default u32 = "00000000", Source::Nothing;
         AccumulatedLeaseDividends [Twox u32] Default AlphaBalance = "00*8", Source::Nothing;
-        CommitRevealWeightsVersion [] Default u16 = "0400", Source::Nothing;
+        CommitRevealWeightsVersion [] Default u16 = "0400", one(|state| state.ledger().settings.commit_reveal_version.encode());
         NetworkRegistrationStartBlock [] Default u64 = "00*8", Source::Nothing;
         TaoInRefundDeploymentBlock [] Default u64 = "00*8", Source::Nothing;
         MinNonImmuneUids [Identity NetUid] Default u16 = "0a00", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).min_non_immune_uids.encode());
@@ -409,7 +409,7 @@ fn entries() -> Vec<Entry> {
         BurnIncreaseMult [Identity NetUid] Default FixedU128<64> = "0090c2f5285c8f4201 00*7", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).burn_increase_mult_bits.encode());
         AutoParentDelegationEnabled [Blake2 AccountId32] Default bool = "01", Source::Nothing;
         HasMigrationRun [Identity Vec<u8>] Default bool = "00", Source::Nothing;
-        PendingChildKeyCooldown [] Default u64 = "201c 00*6", Source::Nothing;
+        PendingChildKeyCooldown [] Default u64 = "201c 00*6", one(|state| state.ledger().settings.children_cooldown.encode());
     }
     "Sudo" {
         Key [] Optional AccountId32 = "00", Source::Item(items::SUDO.number());
