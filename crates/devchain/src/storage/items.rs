@@ -8,7 +8,7 @@ use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
 
 use super::{Item, Key, KeyParts};
-use crate::Settings;
+use crate::{SafeFloat, Settings};
 
 /// Where an item's keys name the subnet whose metagraph shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub struct WeightCommit {
     pub reserved: u64,
 }
 
-/// Raw bits of a fixed-point number: `U64F64` for shares, `I96F32` and `U96F32` for prices and proportions.
+/// Raw bits of a fixed-point number: `I96F32` and `U96F32` for prices and proportions.
 pub type Bits = u128;
 
 items! {
@@ -258,10 +258,10 @@ items! {
     0x5D ROOT_CLAIMABLE RootClaimable: (NetUid, Hotkey) => AlphaRao, Nowhere;
     /// Alpha (on root TAO) staked with a hotkey.
     0x5E HOTKEY_ALPHA TotalHotkeyAlpha: (Hotkey, NetUid) => AlphaRao, NetUidLast;
-    /// Shares in it, `U64F64`.
-    0x5F HOTKEY_SHARES TotalHotkeyShares: (Hotkey, NetUid) => Bits, Nowhere;
-    /// The shares of one coldkey, `U64F64`.
-    0x60 ALPHA Alpha: (Hotkey, Coldkey, NetUid) => Bits, Nowhere;
+    /// Shares in it.
+    0x5F HOTKEY_SHARES TotalHotkeySharesV2: (Hotkey, NetUid) => SafeFloat, Nowhere;
+    /// The shares of one coldkey.
+    0x60 ALPHA AlphaV2: (Hotkey, Coldkey, NetUid) => SafeFloat, Nowhere;
 
     /// What a hotkey committed.
     0x70 COMMITMENT_OF CommitmentOf: (NetUid, Hotkey) => Registration, NetUidFirst;
