@@ -36,7 +36,7 @@ pub struct SubnetAudit {
     pub tao: Rao,
     /// TAO that swaps paid as fees.
     pub fees: Rao,
-    /// Alpha in its pool.
+    /// Alpha in its pool; without meaning on root.
     pub pool: AlphaRao,
     /// Alpha staked with all hotkeys.
     pub staked: AlphaRao,

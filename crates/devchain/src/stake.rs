@@ -1,7 +1,7 @@
 //! Stake: alpha held with hotkeys by coldkeys as shares, TAO itself on root; takes.
 //!
-//! All that is staked with a hotkey on a subnet is one [`SharePool`], of which each coldkey holds shares. A dividend for
-//! nominators raises what the shares are worth.
+//! All that is staked with a hotkey on a subnet is one [`SharePool`], of which each coldkey holds shares. A dividend
+//! for nominators raises what the shares are worth.
 
 use chain::ModuleError;
 use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, NetUid, Rao};
@@ -9,11 +9,9 @@ use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, NetUid, Rao};
 use crate::{
     Event,
     ledger::{Dispatch, Ledger},
-    pool::fee_of,
+    pool::{Bought, Sold, fee_of},
     share_pool::SharePool,
-    storage::items::{
-        ALPHA, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, SUBNET_ALPHA_OUT, SUBNET_TAO, SUBTOKEN_ENABLED, TAKE,
-    },
+    storage::items::{ALPHA, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, SUBTOKEN_ENABLED, TAKE},
 };
 
 impl Ledger {
@@ -95,14 +93,9 @@ impl Ledger {
         }
         self.ensure_hotkey_account(hotkey)?;
         self.pay(origin, amount);
-        let (alpha, fee) = if netuid == NetUid::ROOT {
-            self.update(&SUBNET_TAO, &netuid, |tao| *tao = tao.saturating_add(amount));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(AlphaRao(amount.0)));
-            (AlphaRao(amount.0), Rao::ZERO)
-        } else {
-            let bought = self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
-            (bought.alpha, bought.fee)
-        };
+        let Bought { alpha, fee } =
+            self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_inflow(netuid, amount.saturating_sub(fee));
         let coldkey = Coldkey(origin);
         if alpha.is_zero() || !self.share_pool(hotkey, netuid).sells_for(alpha.0) {
             return Err(ModuleError::InsufficientLiquidity);
@@ -127,12 +120,7 @@ impl Ledger {
         if amount.is_zero() {
             return Err(ModuleError::AmountTooLow);
         }
-        let is_root = netuid == NetUid::ROOT;
-        let worth = if is_root {
-            Rao(amount.0)
-        } else {
-            self.quote_sale(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?.tao
-        };
+        let worth = self.quote_sale(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?.tao;
         if amount < held && worth < self.settings.min_stake {
             return Err(ModuleError::AmountTooLow);
         }
@@ -142,15 +130,9 @@ impl Ledger {
         }
         self.ensure_hotkey_account(hotkey)?;
         let alpha = self.take_alpha(hotkey, coldkey, netuid, amount);
-        let (tao, fee) = if is_root {
-            let tao = Rao(alpha.0);
-            self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(alpha));
-            (tao, AlphaRao::ZERO)
-        } else {
-            let sold = self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
-            (sold.tao, sold.fee)
-        };
+        let Sold { tao, fee, fee_tao } =
+            self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_outflow(netuid, tao.saturating_add(fee_tao));
         self.deposit(origin, tao);
         self.emit(Event::StakeRemoved { coldkey, hotkey, netuid, tao, alpha, fee });
         Ok(())
