@@ -277,14 +277,14 @@ impl Ledger {
             let alpha = dividends::take(part.alpha, rate);
             let root = dividends::take(part.root, rate);
             self.add_alpha(hotkey, owner, netuid, AlphaRao(alpha.delegate));
-            let refused = self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
+            self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
             self.add_alpha(hotkey, owner, netuid, AlphaRao(root.delegate));
             let claimable = AlphaRao(root.nominators);
             if !claimable.is_zero() {
                 self.update(&ROOT_CLAIMABLE, &(netuid, hotkey), |all| *all = all.saturating_add(claimable));
             }
             let got = AlphaRao(alpha.delegate + alpha.nominators + root.delegate + root.nominators);
-            summary[*uid].dividends = got.saturating_sub(refused);
+            summary[*uid].dividends = got;
             paid = paid.saturating_add(summary[*uid].dividends);
         }
         paid
