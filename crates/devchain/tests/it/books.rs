@@ -64,7 +64,7 @@ fn what_a_block_emits_is_noted_where_the_chain_notes_it() {
     assert_eq!(world.state.value(&items::BLOCK_EMISSION, &()), Some(Rao(TAO)));
 
     // Switched off, the pool gets nothing and the notes say so.
-    world.ok(cold(SUDO), Call::SetSubnetEmissionEnabled { netuid: NET, enabled: false });
+    world.root_ok(Call::SetSubnetEmissionEnabled { netuid: NET, enabled: false });
     world.blocks(1);
     assert_eq!(world.state.value(&items::TAO_IN_EMISSION, &NET), Some(Rao::ZERO));
     assert_eq!(world.state.value(&items::EXCESS_TAO, &NET), Some(Rao::ZERO));
