@@ -71,6 +71,10 @@ pub enum CommitmentField {
     },
     /// Asks that bonds towards this neuron be reset.
     ResetBondsFlag,
+    /// A Keccak-256 hash.
+    Keccak256([u8; 32]),
+    /// A SHA3-256 hash.
+    ShaThree256([u8; 32]),
 }
 
 /// What becomes of claimed root dividends. Source: `RootClaimTypeEnum`.

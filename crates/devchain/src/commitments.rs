@@ -62,7 +62,10 @@ fn length(field: &CommitmentField) -> usize {
     match field {
         CommitmentField::Raw(bytes) | CommitmentField::BigRaw(bytes) => bytes.len(),
         CommitmentField::TimelockEncrypted { encrypted, .. } => encrypted.len(),
-        CommitmentField::BlakeTwo256(_) | CommitmentField::Sha256(_) => 32,
+        CommitmentField::BlakeTwo256(_)
+        | CommitmentField::Sha256(_)
+        | CommitmentField::Keccak256(_)
+        | CommitmentField::ShaThree256(_) => 32,
         CommitmentField::ResetBondsFlag => 0,
     }
 }
@@ -72,7 +75,10 @@ fn longest(field: &CommitmentField) -> usize {
         CommitmentField::Raw(_) => MAX_RAW_BYTES,
         CommitmentField::BigRaw(_) => MAX_BIG_RAW_BYTES,
         CommitmentField::TimelockEncrypted { .. } => MAX_TIMELOCKED_BYTES,
-        CommitmentField::BlakeTwo256(_) | CommitmentField::Sha256(_) => 32,
+        CommitmentField::BlakeTwo256(_)
+        | CommitmentField::Sha256(_)
+        | CommitmentField::Keccak256(_)
+        | CommitmentField::ShaThree256(_) => 32,
         CommitmentField::ResetBondsFlag => 0,
     }
 }

@@ -292,14 +292,13 @@ impl Ledger {
             let alpha = dividends::take(part.alpha, rate);
             let root = dividends::take(part.root, rate);
             self.add_alpha(hotkey, owner, netuid, AlphaRao(alpha.delegate));
-            let refused = self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
+            self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
             self.add_alpha(hotkey, owner, netuid, AlphaRao(root.delegate));
             let claimable = AlphaRao(root.nominators);
             if !claimable.is_zero() {
                 self.add_root_dividends(hotkey, owner, netuid, claimable);
             }
             let got = AlphaRao(alpha.delegate + alpha.nominators + root.delegate + root.nominators);
-            let got = got.saturating_sub(refused);
             let neuron = self.uid_of(netuid, hotkey).and_then(|uid| summary.get_mut(uid.index()));
             if let Some(neuron) = neuron {
                 neuron.dividends = got;

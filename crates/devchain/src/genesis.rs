@@ -7,7 +7,9 @@ use thiserror::Error;
 
 use crate::{
     ledger::Ledger,
-    storage::items::{BALANCE, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE},
+    storage::items::{
+        BALANCE, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE, TOTAL_NETWORKS,
+    },
 };
 
 /// A genesis could not be made into a state.
@@ -263,6 +265,7 @@ impl Genesis {
             ledger.put(&BALANCE, account, balance);
         }
         ledger.put(&NETWORKS_ADDED, &NetUid::ROOT, &true);
+        ledger.put(&TOTAL_NETWORKS, &(), &1);
         ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
         ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
         for (owner, hotkey) in &self.subnets {

@@ -80,6 +80,16 @@ impl Ledger {
         self.store.remove(item, parts);
     }
 
+    /// Writes a value, or removes its entry where it is what the absent one reads as.
+    pub(crate) fn put_or_remove<K: KeyParts, V: Codec + Default + PartialEq>(
+        &mut self,
+        item: &Item<K, V>,
+        parts: &K,
+        value: &V,
+    ) {
+        if *value == V::default() { self.remove(item, parts) } else { self.put(item, parts, value) }
+    }
+
     /// Reads, changes and writes back.
     pub(crate) fn update<K, V, R>(
         &mut self,

@@ -6,7 +6,7 @@
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
 //! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
-//! subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: timelocked
+//! subnets are not pruned at their limit. Not there at all: timelocked
 //! commitments, weights on root, and locks or leases of subnets. Start with [`Genesis`] and [`State`].
 
 #![expect(
@@ -34,15 +34,18 @@ mod pool;
 mod registration;
 mod root;
 mod serving;
+mod share_pool;
 mod stake;
 mod state;
 pub mod storage;
 mod view;
 mod weights;
+mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
 pub use dispatch::Extrinsic;
 pub use event::{Event, NeuronEmission};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
+pub use share_pool::SafeFloat;
 pub use state::{Block, State};

@@ -9,13 +9,17 @@ use crate::{
     pool::Price,
     storage::items::{
         BURN, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_LOCK_BLOCK,
-        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, SUBNET_ALPHA_IN, SUBNET_LOCKED,
-        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBTOKEN_ENABLED,
+        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, RAO_RECYCLED,
+        REGISTRATIONS_THIS_INTERVAL, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_LOCKED, SUBNET_MECHANISM,
+        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBNET_VOLUME, SUBTOKEN_ENABLED, TOTAL_NETWORKS,
+        TOTAL_STAKE,
     },
 };
 
 /// How far the next lock stands above the last one. Source: `get_network_lock_cost` in `coinbase/root.rs`.
 const LOCK_FACTOR: u64 = 2;
+/// The kind of subnet whose alpha has a price of its own, the only kind that can be made. Source: `do_register_network`.
+const DYNAMIC_MECHANISM: u16 = 1;
 
 impl Ledger {
     /// What a new subnet costs in the present block: twice the last lock, falling by the last lock within the
@@ -55,6 +59,7 @@ impl Ledger {
         self.pay(origin, lock);
         self.put(&LAST_LOCK_COST, &(), &lock);
         self.put(&LAST_LOCK_BLOCK, &(), &self.block.clone());
+        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_add(lock));
         self.create_subnet(coldkey, hotkey, lock);
         Ok(())
     }
@@ -69,7 +74,10 @@ impl Ledger {
         let new_subnet = self.settings.new_subnet;
         let block = self.block;
         self.put(&NETWORKS_ADDED, &netuid, &true);
+        self.update(&TOTAL_NETWORKS, &(), |total| *total = total.saturating_add(1));
         self.put(&NEURONS, &netuid, &0);
+        self.put(&SUBNET_MECHANISM, &netuid, &DYNAMIC_MECHANISM);
+        self.put(&REGISTRATIONS_THIS_INTERVAL, &netuid, &0);
         self.put(&HYPERPARAMETERS, &netuid, &new_subnet);
         self.put(&NETWORK_REGISTERED_AT, &netuid, &block);
         self.put(&LAST_EPOCH_BLOCK, &netuid, &staggered_start(block, netuid, &new_subnet));
@@ -81,6 +89,9 @@ impl Ledger {
         self.put(&SUBNET_LOCKED, &netuid, &lock);
         self.put(&SUBNET_TAO, &netuid, &lock);
         self.put(&SUBNET_ALPHA_IN, &netuid, &alpha_at(lock, price));
+        self.put(&SUBNET_ALPHA_OUT, &netuid, &AlphaRao::ZERO);
+        self.put(&SUBNET_VOLUME, &netuid, &0);
+        self.put(&RAO_RECYCLED, &netuid, &Rao::ZERO);
         for mechanism in 0..new_subnet.mechanism_count {
             self.start_mechanism(storage_index(netuid, MechId(mechanism)), 0);
         }

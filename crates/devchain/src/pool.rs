@@ -2,6 +2,7 @@
 //!
 //! A swap of `x` into a reserve `X` pays out `⌊Y · x / (X + x)⌋` of the reserve `Y`. Fees leave the pool: TAO that
 //! was paid as a fee stays with the subnet outside its reserve, alpha that was paid as a fee is sold for such TAO.
+//! On root alpha is TAO: both change hands at par, without a fee, and are booked as elsewhere.
 
 use chain::ModuleError;
 use primitives::{AlphaRao, NetUid, Rao};
@@ -9,9 +10,35 @@ use substrate_fixed::types::U64F64;
 
 use crate::{
     ledger::Ledger,
-    stake::mul_div,
-    storage::items::{SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_TAO, SWAP_FEES},
+    storage::items::{
+        SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_TAO, SUBNET_VOLUME, SWAP_FEES, TAO_FLOW, TOTAL_STAKE,
+    },
 };
+
+/// `⌊a · b / divisor⌋`, at most what fits; 0 where the divisor is 0.
+fn mul_div(a: u128, b: u64, divisor: u128) -> u128 {
+    if divisor == 0 {
+        return 0;
+    }
+    // a · b as two halves, then long division bit by bit: 192 bits over 128.
+    let low = (a & u128::from(u64::MAX)) * u128::from(b);
+    let high = (a >> 64) * u128::from(b) + (low >> 64);
+    let low = u64::try_from(low & u128::from(u64::MAX)).expect("masked to 64 bits");
+    let (mut quotient, mut rest) = (high / divisor, high % divisor);
+    for bit in (0..64).rev() {
+        let carry = rest >> 127 == 1;
+        rest = (rest << 1) | u128::from(low >> bit & 1);
+        let fits = carry || rest >= divisor;
+        if fits {
+            rest = rest.wrapping_sub(divisor);
+        }
+        if quotient >> 127 == 1 {
+            return u128::MAX;
+        }
+        quotient = (quotient << 1) | u128::from(fits);
+    }
+    quotient
+}
 
 /// A price in TAO per alpha.
 pub(crate) type Price = U64F64;
@@ -128,24 +155,51 @@ impl Ledger {
     /// Swaps TAO for alpha, with the fee; the alpha counts as outside the pool, the TAO is already taken from
     /// its holder. None where the pool can't serve it.
     pub(crate) fn buy_alpha(&mut self, netuid: NetUid, tao: Rao) -> Option<Bought> {
-        let fee = Rao(fee_of(tao.0));
-        let alpha = self.buy_alpha_without_fee(netuid, tao.saturating_sub(fee))?;
-        self.update(&SWAP_FEES, &netuid, |fees| *fees = fees.saturating_add(fee));
-        Some(Bought { alpha, fee })
+        let fee = if netuid == NetUid::ROOT { Rao::ZERO } else { Rao(fee_of(tao.0)) };
+        self.buy(netuid, tao, fee)
     }
 
     /// [`Self::buy_alpha`] as emission does it.
     pub(crate) fn buy_alpha_without_fee(&mut self, netuid: NetUid, tao: Rao) -> Option<AlphaRao> {
+        self.buy(netuid, tao, Rao::ZERO).map(|bought| bought.alpha)
+    }
+
+    /// Source: `swap_tao_for_alpha` in `staking/stake_utils.rs`.
+    fn buy(&mut self, netuid: NetUid, tao: Rao, fee: Rao) -> Option<Bought> {
         let (pool_tao, pool_alpha) = (self.read(&SUBNET_TAO, &netuid), self.read(&SUBNET_ALPHA_IN, &netuid));
-        let alpha = AlphaRao(swap(pool_tao.0, pool_alpha.0, tao.0)?);
-        self.put(&SUBNET_TAO, &netuid, &pool_tao.saturating_add(tao));
+        let paid = tao.saturating_sub(fee);
+        let alpha =
+            AlphaRao(if netuid == NetUid::ROOT { paid.0 } else { swap(pool_tao.0, pool_alpha.0, paid.0)? });
+        self.put(&SUBNET_TAO, &netuid, &pool_tao.saturating_add(paid));
         self.put(&SUBNET_ALPHA_IN, &netuid, &pool_alpha.saturating_sub(alpha));
         self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(alpha));
-        Some(alpha)
+        self.update(&SWAP_FEES, &netuid, |fees| *fees = fees.saturating_add(fee));
+        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_add(tao));
+        self.add_volume(netuid, tao);
+        Some(Bought { alpha, fee })
+    }
+
+    fn add_volume(&mut self, netuid: NetUid, tao: Rao) {
+        self.update(&SUBNET_VOLUME, &netuid, |volume| *volume = volume.saturating_add(tao.0.into()));
+    }
+
+    /// Notes that users brought TAO to a subnet. Source: `record_tao_inflow` in `coinbase/subnet_emissions.rs`.
+    pub(crate) fn record_tao_inflow(&mut self, netuid: NetUid, tao: Rao) {
+        let tao = i64::try_from(tao.0).unwrap_or(i64::MAX);
+        self.update(&TAO_FLOW, &netuid, |flow| *flow = flow.saturating_add(tao));
+    }
+
+    /// Notes that users took TAO from a subnet. Source: `record_tao_outflow`.
+    pub(crate) fn record_tao_outflow(&mut self, netuid: NetUid, tao: Rao) {
+        let tao = i64::try_from(tao.0).unwrap_or(i64::MAX);
+        self.update(&TAO_FLOW, &netuid, |flow| *flow = flow.saturating_sub(tao));
     }
 
     /// What [`Self::sell_alpha`] would come to.
     pub(crate) fn quote_sale(&self, netuid: NetUid, alpha: AlphaRao) -> Option<Sold> {
+        if netuid == NetUid::ROOT {
+            return Some(Sold { tao: Rao(alpha.0), fee: AlphaRao::ZERO, fee_tao: Rao::ZERO });
+        }
         let (pool_tao, pool_alpha) =
             (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
         let fee = fee_of(alpha.0);
@@ -166,10 +220,12 @@ impl Ledger {
         self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));
         self.update(&SUBNET_ALPHA_IN, &netuid, |pool| *pool = pool.saturating_add(alpha));
         self.update(&SUBNET_ALPHA_OUT, &netuid, |outside| *outside = outside.saturating_sub(alpha));
+        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_sub(tao));
+        self.add_volume(netuid, tao);
     }
 
     /// Swaps alpha for TAO, with the fee; the alpha is already taken from its holder, the TAO is the caller's to
-    /// hand on. None where the pool can't serve it.
+    /// hand on. None where the pool can't serve it. Source: `swap_alpha_for_tao`, `unstake_from_subnet`.
     pub(crate) fn sell_alpha(&mut self, netuid: NetUid, alpha: AlphaRao) -> Option<Sold> {
         let sold = self.quote_sale(netuid, alpha)?;
         self.move_sold(netuid, alpha, sold.tao.saturating_add(sold.fee_tao));

@@ -99,6 +99,7 @@ impl Ledger {
 
         self.pay(origin, burn);
         let bought = self.buy_alpha(netuid, burn).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_inflow(netuid, burn);
         // The alpha went out of the pool and is destroyed, so that what is outside stays the same.
         self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(bought.alpha));
         let uid = match slot {

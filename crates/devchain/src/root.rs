@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use chain::{ModuleError, RootClaimType};
-use primitives::{AlphaRao, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
+use primitives::{AlphaRao, Coldkey, Digest, Hotkey, NetUid, Uid};
 use substrate_fixed::types::I96F32;
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     ledger::{Dispatch, Ledger, Origin},
     storage::items::{
         Bits, KEYS, NUM_STAKING_COLDKEYS, REGISTRATIONS_THIS_BLOCK, ROOT_CLAIM_RATE, ROOT_CLAIM_THRESHOLD,
-        ROOT_CLAIM_TYPE, ROOT_CLAIMABLE, ROOT_CLAIMED, STAKING_COLDKEY_INDEX, STAKING_COLDKEYS,
-        STAKING_HOTKEYS, SUBNET_ALPHA_OUT, SUBNET_TAO, TAKE,
+        ROOT_CLAIM_TYPE, ROOT_CLAIMABLE, ROOT_CLAIMED, ROOT_SELL_TAO, STAKING_COLDKEY_INDEX,
+        STAKING_COLDKEYS, STAKING_HOTKEYS, TAKE,
     },
 };
 
@@ -175,10 +175,11 @@ impl Ledger {
         if keep {
             self.add_alpha(hotkey, coldkey, netuid, owed);
         } else {
-            let Some(tao) = self.sell_alpha_without_fee(netuid, owed) else { return };
-            self.update(&SUBNET_TAO, &NetUid::ROOT, |all| *all = all.saturating_add(tao));
-            self.update(&SUBNET_ALPHA_OUT, &NetUid::ROOT, |out| *out = out.saturating_add(AlphaRao(tao.0)));
-            self.add_alpha(hotkey, coldkey, NetUid::ROOT, AlphaRao(tao.0));
+            let Some(tao) = self.quote_sale_without_fee(netuid, owed) else { return };
+            self.move_sold(netuid, owed, tao);
+            self.update(&ROOT_SELL_TAO, &netuid, |sold| *sold = sold.saturating_add(tao));
+            let Some(staked) = self.buy_alpha_without_fee(NetUid::ROOT, tao) else { return };
+            self.add_alpha(hotkey, coldkey, NetUid::ROOT, staked);
         }
         self.update(&ROOT_CLAIMABLE, &(netuid, hotkey), |all| *all = all.saturating_sub(owed));
         self.update(&ROOT_CLAIMED, &(netuid, hotkey, coldkey), |claimed| {
@@ -263,19 +264,11 @@ impl Ledger {
             self.claim(coldkey, None);
         }
     }
-
-    /// Sells alpha that is taken from its holder already, as the chain does for itself. None where the pool can't
-    /// serve it.
-    fn sell_alpha_without_fee(&mut self, netuid: NetUid, alpha: AlphaRao) -> Option<Rao> {
-        let tao = self.quote_sale_without_fee(netuid, alpha)?;
-        self.move_sold(netuid, alpha, tao);
-        Some(tao)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use primitives::AccountId;
+    use primitives::{AccountId, Rao};
 
     use super::*;
     use crate::{

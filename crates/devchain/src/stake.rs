@@ -1,7 +1,7 @@
 //! Stake: alpha held with hotkeys by coldkeys as shares, TAO itself on root; takes.
 //!
-//! All that is staked with a hotkey on a subnet is one amount, of which each coldkey holds shares (`U64F64`). A
-//! dividend for nominators raises the amount and leaves the shares.
+//! All that is staked with a hotkey on a subnet is one [`SharePool`], of which each coldkey holds shares. A dividend
+//! for nominators raises what the shares are worth.
 
 use chain::ModuleError;
 use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, NetUid, Rao};
@@ -9,42 +9,16 @@ use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, NetUid, Rao};
 use crate::{
     Event,
     ledger::{Dispatch, Ledger, Origin},
-    pool::{PriceLimit, fee_of},
+    pool::{Bought, PriceLimit, Sold, fee_of},
+    share_pool::SharePool,
     storage::items::{
-        ALPHA, Bits, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, STAKING_HOTKEYS, SUBNET_ALPHA_OUT, SUBNET_TAO,
-        SUBTOKEN_ENABLED, TAKE, TAKE_CHANGED_AT,
+        ALPHA, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, STAKING_HOTKEYS, SUBNET_TAO, SUBTOKEN_ENABLED, TAKE,
+        TAKE_CHANGED_AT,
     },
 };
 
 /// How many times the TAO of its pool a purchase may be. Source: `do_add_stake`.
 const MAX_POOLS_BOUGHT: u64 = 1000;
-/// Fractional bits of a share.
-const SHARE_FRACTION_BITS: u32 = 64;
-
-/// `⌊a · b / divisor⌋`, at most what fits; 0 where the divisor is 0.
-pub(crate) fn mul_div(a: Bits, b: u64, divisor: Bits) -> Bits {
-    if divisor == 0 {
-        return 0;
-    }
-    // a · b as two halves, then long division bit by bit: 192 bits over 128.
-    let low = (a & u128::from(u64::MAX)) * u128::from(b);
-    let high = (a >> 64) * u128::from(b) + (low >> 64);
-    let low = u64::try_from(low & u128::from(u64::MAX)).expect("masked to 64 bits");
-    let (mut quotient, mut rest) = (high / divisor, high % divisor);
-    for bit in (0..64).rev() {
-        let carry = rest >> 127 == 1;
-        rest = (rest << 1) | u128::from(low >> bit & 1);
-        let fits = carry || rest >= divisor;
-        if fits {
-            rest = rest.wrapping_sub(divisor);
-        }
-        if quotient >> 127 == 1 {
-            return Bits::MAX;
-        }
-        quotient = (quotient << 1) | u128::from(fits);
-    }
-    quotient
-}
 
 impl Ledger {
     /// Alpha (on root, TAO) staked with a hotkey, all coldkeys together.
@@ -52,12 +26,20 @@ impl Ledger {
         self.read(&HOTKEY_ALPHA, &(hotkey, netuid))
     }
 
+    fn share_pool(&self, hotkey: Hotkey, netuid: NetUid) -> SharePool {
+        let shares = self.read(&HOTKEY_SHARES, &(hotkey, netuid));
+        SharePool { value: self.hotkey_alpha(hotkey, netuid).0, shares }
+    }
+
+    fn put_share_pool(&mut self, hotkey: Hotkey, netuid: NetUid, pool: &SharePool) {
+        self.put_or_remove(&HOTKEY_ALPHA, &(hotkey, netuid), &AlphaRao(pool.value));
+        self.put_or_remove(&HOTKEY_SHARES, &(hotkey, netuid), &pool.shares);
+    }
+
     /// What one coldkey's shares are worth.
     pub(crate) fn alpha_of(&self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid) -> AlphaRao {
-        let shares = self.read(&ALPHA, &(hotkey, coldkey, netuid));
-        let all = self.read(&HOTKEY_SHARES, &(hotkey, netuid));
-        let worth = mul_div(shares, self.hotkey_alpha(hotkey, netuid).0, all);
-        AlphaRao(u64::try_from(worth).unwrap_or(u64::MAX))
+        let own = self.read(&ALPHA, &(hotkey, coldkey, netuid));
+        AlphaRao(self.share_pool(hotkey, netuid).worth(own))
     }
 
     /// Adds alpha for one coldkey. Source: `increase_stake_for_hotkey_and_coldkey_on_subnet`.
@@ -65,59 +47,34 @@ impl Ledger {
         if amount.is_zero() {
             return;
         }
-        let pool = (hotkey, netuid);
-        let (staked, all) = (self.read(&HOTKEY_ALPHA, &pool), self.read(&HOTKEY_SHARES, &pool));
-        let fresh = u128::from(amount.0) << SHARE_FRACTION_BITS;
-        let shares =
-            if staked.is_zero() || all == 0 { fresh } else { mul_div(all, amount.0, staked.0.into()) };
-        self.put(&HOTKEY_ALPHA, &pool, &staked.saturating_add(amount));
-        self.put(&HOTKEY_SHARES, &pool, &all.saturating_add(shares));
-        self.update(&ALPHA, &(hotkey, coldkey, netuid), |own| *own = own.saturating_add(shares));
+        let holding = (hotkey, coldkey, netuid);
+        let mut pool = self.share_pool(hotkey, netuid);
+        let own = pool.add(self.read(&ALPHA, &holding), amount.0);
+        self.put_share_pool(hotkey, netuid, &pool);
+        self.put_or_remove(&ALPHA, &holding, &own);
         if netuid == NetUid::ROOT {
             self.root_stake_added(hotkey, coldkey, amount);
         }
     }
 
-    /// Adds alpha for all who hold shares with a hotkey. Source: `increase_stake_for_hotkey_on_subnet`.
-    ///
-    /// Without shares nobody would own it: it is handed back.
-    #[must_use]
-    pub(crate) fn add_for_nominators(
-        &mut self,
-        hotkey: Hotkey,
-        netuid: NetUid,
-        amount: AlphaRao,
-    ) -> AlphaRao {
-        if self.read(&HOTKEY_SHARES, &(hotkey, netuid)) == 0 {
-            return amount;
+    /// Adds alpha for all who hold shares with a hotkey; without any, for the first one to come.
+    /// Source: `increase_stake_for_hotkey_on_subnet`.
+    pub(crate) fn add_for_nominators(&mut self, hotkey: Hotkey, netuid: NetUid, amount: AlphaRao) {
+        if !amount.is_zero() {
+            self.update(&HOTKEY_ALPHA, &(hotkey, netuid), |all| *all = all.saturating_add(amount));
         }
-        self.update(&HOTKEY_ALPHA, &(hotkey, netuid), |all| *all = all.saturating_add(amount));
-        AlphaRao::ZERO
     }
 
     /// Takes alpha from one coldkey, at most what its shares are worth; returns what was taken.
+    /// Source: `decrease_stake_for_hotkey_and_coldkey_on_subnet`.
     fn take_alpha(&mut self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid, amount: AlphaRao) -> AlphaRao {
-        let (pool, holding) = ((hotkey, netuid), (hotkey, coldkey, netuid));
-        let (staked, all) = (self.read(&HOTKEY_ALPHA, &pool), self.read(&HOTKEY_SHARES, &pool));
-        let (own, worth) = (self.read(&ALPHA, &holding), self.alpha_of(hotkey, coldkey, netuid));
-        let amount = amount.min(worth);
-        let shares = if amount == worth { own } else { mul_div(all, amount.0, staked.0.into()).min(own) };
-        let rest = staked.saturating_sub(amount);
-        if own == shares {
-            self.remove(&ALPHA, &holding);
-        } else {
-            self.put(&ALPHA, &holding, &(own - shares));
-        }
-        if all == shares {
-            self.remove(&HOTKEY_SHARES, &pool);
-        } else {
-            self.put(&HOTKEY_SHARES, &pool, &(all - shares));
-        }
-        if all == shares && rest.is_zero() {
-            self.remove(&HOTKEY_ALPHA, &pool);
-        } else {
-            self.put(&HOTKEY_ALPHA, &pool, &rest);
-        }
+        let holding = (hotkey, coldkey, netuid);
+        let mut pool = self.share_pool(hotkey, netuid);
+        let own = self.read(&ALPHA, &holding);
+        let amount = amount.min(AlphaRao(pool.worth(own)));
+        let own = pool.take(own, amount.0);
+        self.put_share_pool(hotkey, netuid, &pool);
+        self.put_or_remove(&ALPHA, &holding, &own);
         if netuid == NetUid::ROOT {
             self.root_stake_removed(hotkey, coldkey, amount);
         }
@@ -182,16 +139,14 @@ impl Ledger {
     ) -> Result<AlphaRao, ModuleError> {
         let coldkey = Coldkey(origin);
         self.pay(origin, amount);
-        let (alpha, fee) = if netuid == NetUid::ROOT {
-            self.update(&SUBNET_TAO, &netuid, |tao| *tao = tao.saturating_add(amount));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(AlphaRao(amount.0)));
-            (AlphaRao(amount.0), Rao::ZERO)
-        } else {
-            let bought = self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
-            (bought.alpha, bought.fee)
-        };
+        let Bought { alpha, fee } =
+            self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_inflow(netuid, amount.saturating_sub(fee));
         if alpha.is_zero() {
             return Err(ModuleError::AmountTooLow);
+        }
+        if !self.share_pool(hotkey, netuid).sells_for(alpha.0) {
+            return Err(ModuleError::InsufficientLiquidity);
         }
         self.add_alpha(hotkey, coldkey, netuid, alpha);
         self.note_staking_hotkey(coldkey, hotkey);
@@ -284,15 +239,9 @@ impl Ledger {
     ) -> Result<Rao, ModuleError> {
         let coldkey = Coldkey(origin);
         let alpha = self.take_alpha(hotkey, coldkey, netuid, amount);
-        let (tao, fee) = if netuid == NetUid::ROOT {
-            let tao = Rao(alpha.0);
-            self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(alpha));
-            (tao, AlphaRao::ZERO)
-        } else {
-            let sold = self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
-            (sold.tao, sold.fee)
-        };
+        let Sold { tao, fee, fee_tao } =
+            self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_outflow(netuid, tao.saturating_add(fee_tao));
         // An account with nothing else would start below the existential deposit.
         if self.balance(origin).saturating_add(tao) < self.settings.existential_deposit {
             return Err(ModuleError::AmountTooLow);
@@ -426,28 +375,5 @@ impl Ledger {
         let weighted = tao * u128::from(self.settings.tao_weight) / u128::from(u64::MAX);
         let weighted = u64::try_from(weighted).expect("the weight is at most 1");
         self.inherited(hotkey, netuid, netuid).saturating_add(weighted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn mul_div_undoes_multiplication(a: u64, b in 1u64.., c in 1u64..) {
-            let product = u128::from(a) * u128::from(c);
-            prop_assert_eq!(mul_div(product, b, u128::from(c)), u128::from(a) * u128::from(b));
-            prop_assert_eq!(mul_div(u128::from(a), b, u128::from(c)), u128::from(a) * u128::from(b) / u128::from(c));
-        }
-    }
-
-    #[test]
-    fn mul_div_holds_192_bits() {
-        assert_eq!(mul_div(u128::MAX, u64::MAX, u128::MAX), u128::from(u64::MAX));
-        assert_eq!(mul_div(u128::MAX, 2, 1), u128::MAX);
-        assert_eq!(mul_div(5, 5, 0), 0);
     }
 }

@@ -116,6 +116,14 @@ impl Store {
         )
     }
 
+    /// All keys that begin with `start`, in their order.
+    pub(crate) fn keys_from<'a>(&'a self, start: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let first = Key::from_bytes(start);
+        let start = start.to_vec();
+        let keys = first.into_iter().flat_map(|first| self.map.range(first..));
+        keys.map(|(key, _)| key.as_bytes()).take_while(move |key| key.starts_with(&start))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.map.iter()
     }

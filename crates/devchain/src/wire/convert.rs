@@ -1,0 +1,544 @@
+//! From calls as they travel to calls as the rules know them, and back.
+
+use chain::{
+    Axon, BatchKind, Call, ChainParameter, Digest, Hotkey, Hyperparameter as H, MechId as Mech,
+    NetUid as Net, Rao, Uid, WeightVector,
+};
+use primitives::{AccountId, AlphaRao};
+
+use super::{
+    bounded::{BoundedVec, FixedU128},
+    calls::{
+        AdminUtilsCall, BalancesCall, CommitmentsCall, RuntimeCall, SubtensorCall, SudoCall, SystemCall,
+        UtilityCall,
+    },
+    types::{
+        AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
+        RecycleOrBurnEnum, TaoBalance,
+    },
+};
+
+/// A newtype's own field, whatever it is called.
+macro_rules! pair {
+    ($($wire:ident($own:ty);)*) => {$(
+        impl From<$wire> for $own {
+            fn from(value: $wire) -> Self {
+                Self(value.0)
+            }
+        }
+        impl From<$own> for $wire {
+            fn from(value: $own) -> Self {
+                Self(value.0)
+            }
+        }
+    )*};
+}
+
+pair! {
+    NetUid(Net);
+    MechId(Mech);
+    TaoBalance(Rao);
+    AlphaBalance(AlphaRao);
+    AccountId32(AccountId);
+    H256(Digest);
+}
+
+impl From<AccountId32> for Hotkey {
+    fn from(value: AccountId32) -> Self {
+        Self(value.into())
+    }
+}
+
+impl From<Hotkey> for AccountId32 {
+    fn from(value: Hotkey) -> Self {
+        value.0.into()
+    }
+}
+
+/// A call that travels but that the rules don't carry out as a signed extrinsic: an inherent, or an address that can't be
+/// looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCall {
+    /// Only the block's author makes it.
+    Inherent,
+    /// The address names no account.
+    Lookup,
+    /// A list in it has more entries than it may have.
+    TooLong,
+}
+
+fn account(address: MultiAddress) -> Result<AccountId, NoCall> {
+    match address {
+        MultiAddress::Id(id) => Ok(id.into()),
+        MultiAddress::Index(_)
+        | MultiAddress::Raw(_)
+        | MultiAddress::Address32(_)
+        | MultiAddress::Address20(_) => Err(NoCall::Lookup),
+    }
+}
+
+fn weights(uids: Vec<u16>, values: Vec<u16>) -> WeightVector {
+    WeightVector { uids: uids.into_iter().map(Uid).collect(), values }
+}
+
+fn numbers(uids: &[Uid]) -> Vec<u16> {
+    uids.iter().map(|uid| uid.0).collect()
+}
+
+impl TryFrom<RuntimeCall> for Call {
+    type Error = NoCall;
+
+    fn try_from(call: RuntimeCall) -> Result<Self, NoCall> {
+        Ok(match call {
+            RuntimeCall::System(SystemCall::remark { remark }) => {
+                Self::Remark { bytes: remark, with_event: false }
+            }
+            RuntimeCall::System(SystemCall::remark_with_event { remark }) => {
+                Self::Remark { bytes: remark, with_event: true }
+            }
+            RuntimeCall::Timestamp(_) => return Err(NoCall::Inherent),
+            RuntimeCall::Balances(call) => balances(call)?,
+            RuntimeCall::SubtensorModule(call) => subtensor(call)?,
+            RuntimeCall::Utility(call) => {
+                let (kind, calls) = match call {
+                    UtilityCall::batch { calls } => (BatchKind::Stop, calls),
+                    UtilityCall::batch_all { calls } => (BatchKind::All, calls),
+                    UtilityCall::force_batch { calls } => (BatchKind::Force, calls),
+                };
+                Self::Batch { kind, calls: calls.into_iter().map(Self::try_from).collect::<Result<_, _>>()? }
+            }
+            RuntimeCall::Sudo(SudoCall::sudo { call } | SudoCall::sudo_unchecked_weight { call, .. }) => {
+                Self::Sudo { call: Box::new((*call).try_into()?) }
+            }
+            RuntimeCall::Commitments(CommitmentsCall::set_commitment { netuid, info }) => {
+                Self::SetCommitment {
+                    netuid: netuid.into(),
+                    fields: info.fields.0.into_iter().filter_map(|data| data.0).collect(),
+                }
+            }
+            RuntimeCall::AdminUtils(call) => admin(call),
+        })
+    }
+}
+
+fn balances(call: BalancesCall) -> Result<Call, NoCall> {
+    Ok(match call {
+        BalancesCall::transfer_allow_death { dest, value } => {
+            Call::TransferAllowDeath { to: account(dest)?, amount: value.0.into() }
+        }
+        BalancesCall::transfer_keep_alive { dest, value } => {
+            Call::Transfer { to: account(dest)?, amount: value.0.into() }
+        }
+        BalancesCall::transfer_all { dest, keep_alive } => {
+            Call::TransferAll { to: account(dest)?, keep_alive }
+        }
+        BalancesCall::force_set_balance { who, new_free } => {
+            Call::SetBalance { account: account(who)?, free: new_free.0.into() }
+        }
+    })
+}
+
+fn subtensor(call: SubtensorCall) -> Result<Call, NoCall> {
+    use SubtensorCall as S;
+    let main = MechId(0);
+    Ok(match call {
+        S::set_weights { netuid, dests, weights: values, version_key } => {
+            set_weights(netuid, main, dests, values, version_key)
+        }
+        S::set_mechanism_weights { netuid, mecid, dests, weights: values, version_key } => {
+            set_weights(netuid, mecid, dests, values, version_key)
+        }
+        S::commit_weights { netuid, commit_hash } => commit_weights(netuid, main, commit_hash),
+        S::commit_mechanism_weights { netuid, mecid, commit_hash } => {
+            commit_weights(netuid, mecid, commit_hash)
+        }
+        S::reveal_weights { netuid, uids, values, salt, version_key } => Call::RevealWeights {
+            netuid: netuid.into(),
+            mechid: main.into(),
+            weights: weights(uids, values),
+            salt,
+            version_key,
+        },
+        S::reveal_mechanism_weights { netuid, mecid, uids, values, salt, version_key } => {
+            Call::RevealWeights {
+                netuid: netuid.into(),
+                mechid: mecid.into(),
+                weights: weights(uids, values),
+                salt,
+                version_key,
+            }
+        }
+        S::decrease_take { hotkey, take } => Call::DecreaseTake { hotkey: hotkey.into(), take },
+        S::increase_take { hotkey, take } => Call::IncreaseTake { hotkey: hotkey.into(), take },
+        S::add_stake { hotkey, netuid, amount_staked } => {
+            Call::AddStake { hotkey: hotkey.into(), netuid: netuid.into(), amount: amount_staked.into() }
+        }
+        S::remove_stake { hotkey, netuid, amount_unstaked } => {
+            Call::RemoveStake { hotkey: hotkey.into(), netuid: netuid.into(), amount: amount_unstaked.into() }
+        }
+        S::serve_axon { netuid, version, ip, port, ip_type, protocol, placeholder1, placeholder2 } => {
+            let axon = Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 };
+            Call::ServeAxon { netuid: netuid.into(), axon }
+        }
+        S::register { netuid, hotkey, .. } | S::burned_register { netuid, hotkey } => {
+            Call::BurnedRegister { netuid: netuid.into(), hotkey: hotkey.into() }
+        }
+        S::root_register { hotkey } => Call::RootRegister { hotkey: hotkey.into() },
+        S::register_network { hotkey } => Call::RegisterNetwork { hotkey: hotkey.into() },
+        S::add_stake_limit { hotkey, netuid, amount_staked, limit_price, allow_partial } => {
+            Call::AddStakeLimit {
+                hotkey: hotkey.into(),
+                netuid: netuid.into(),
+                amount: amount_staked.into(),
+                limit_price: limit_price.into(),
+                allow_partial,
+            }
+        }
+        S::remove_stake_limit { hotkey, netuid, amount_unstaked, limit_price, allow_partial } => {
+            Call::RemoveStakeLimit {
+                hotkey: hotkey.into(),
+                netuid: netuid.into(),
+                amount: amount_unstaked.into(),
+                limit_price: limit_price.into(),
+                allow_partial,
+            }
+        }
+        S::start_call { netuid } => Call::StartCall { netuid: netuid.into() },
+        S::commit_timelocked_weights { netuid, commit, reveal_round, commit_reveal_version } => {
+            commit_timelocked(netuid, main, commit, reveal_round, commit_reveal_version)?
+        }
+        S::commit_timelocked_mechanism_weights {
+            netuid,
+            mecid,
+            commit,
+            reveal_round,
+            commit_reveal_version,
+        } => commit_timelocked(netuid, mecid, commit, reveal_round, commit_reveal_version)?,
+        S::register_limit { netuid, hotkey, limit_price } => {
+            let limit_price = Rao(limit_price);
+            Call::RegisterLimit { netuid: netuid.into(), hotkey: hotkey.into(), limit_price }
+        }
+        S::set_tempo { netuid, tempo } => Call::SetTempo { netuid: netuid.into(), tempo },
+        S::set_activity_cutoff_factor { netuid, factor_milli } => {
+            Call::SetActivityCutoffFactor { netuid: netuid.into(), factor_milli }
+        }
+        S::sudo_set_tx_childkey_take_rate_limit { tx_rate_limit } => {
+            parameter(ChainParameter::TxChildkeyTakeRateLimit(tx_rate_limit))
+        }
+        S::sudo_set_min_childkey_take { take } => parameter(ChainParameter::MinChildkeyTake(take)),
+        S::sudo_set_max_childkey_take { take } => parameter(ChainParameter::MaxChildkeyTake(take)),
+        S::set_pending_childkey_cooldown { cooldown } => {
+            parameter(ChainParameter::PendingChildKeyCooldown(cooldown))
+        }
+        S::sudo_set_num_root_claims { new_value } => parameter(ChainParameter::NumRootClaims(new_value)),
+        S::trigger_epoch { netuid } => Call::TriggerEpoch { netuid: netuid.into() },
+    })
+}
+
+fn parameter(value: ChainParameter) -> Call {
+    Call::SetChainParameter { value }
+}
+
+fn set_weights(netuid: NetUid, mecid: MechId, dests: Vec<u16>, values: Vec<u16>, version_key: u64) -> Call {
+    let weights = weights(dests, values);
+    Call::SetWeights { netuid: netuid.into(), mechid: mecid.into(), weights, version_key }
+}
+
+fn commit_weights(netuid: NetUid, mecid: MechId, hash: H256) -> Call {
+    Call::CommitWeights { netuid: netuid.into(), mechid: mecid.into(), commit_hash: hash.into() }
+}
+
+fn commit_timelocked(
+    netuid: NetUid,
+    mecid: MechId,
+    commit: BoundedVec<u8>,
+    reveal_round: u64,
+    version: u16,
+) -> Result<Call, NoCall> {
+    if commit.0.len() > chain::MAX_TIMELOCKED_COMMIT_BYTES {
+        return Err(NoCall::TooLong);
+    }
+    let (netuid, mechid, commit) = (netuid.into(), mecid.into(), commit.0);
+    Ok(Call::CommitTimelockedWeights { netuid, mechid, commit, reveal_round, version })
+}
+
+/// Setters of one hyperparameter with the same type on both sides: name of the call, of its argument, and the setting.
+macro_rules! setters {
+    (
+        subnet { $($call:ident $field:ident $setting:ident;)* }
+        chain { $($global:ident $value:ident $parameter:ident;)* }
+    ) => {
+        fn admin(call: AdminUtilsCall) -> Call {
+            use AdminUtilsCall as A;
+            match call {
+                $(A::$call { netuid, $field } => {
+                    Call::SetHyperparameter { netuid: netuid.into(), value: H::$setting($field.into()) }
+                })*
+                $(A::$global { $value } => Call::SetChainParameter { value: ChainParameter::$parameter($value.into()) },)*
+                A::sudo_set_alpha_values { netuid, alpha_low, alpha_high } => Call::SetHyperparameter {
+                    netuid: netuid.into(),
+                    value: H::AlphaValues((alpha_low, alpha_high)),
+                },
+                A::sudo_set_burn_increase_mult { netuid, burn_increase_mult } => Call::SetHyperparameter {
+                    netuid: netuid.into(),
+                    value: H::BurnIncreaseMult(burn_increase_mult.bits),
+                },
+                A::sudo_set_mechanism_count { netuid, mechanism_count } => Call::SetHyperparameter {
+                    netuid: netuid.into(),
+                    value: H::MechanismCount(mechanism_count.0),
+                },
+                A::sudo_set_max_mechanism_count { max_mechanism_count } => Call::SetChainParameter {
+                    value: ChainParameter::MaxMechanismCount(max_mechanism_count.0),
+                },
+                A::sudo_set_recycle_or_burn { netuid, recycle_or_burn } => Call::SetHyperparameter {
+                    netuid: netuid.into(),
+                    value: H::RecycleOwnerIncentive(recycle_or_burn == RecycleOrBurnEnum::Recycle),
+                },
+                A::sudo_set_mechanism_emission_split { netuid, maybe_split } => {
+                    Call::SetMechanismEmissionSplit { netuid: netuid.into(), split: maybe_split }
+                }
+                A::sudo_set_subtoken_enabled { netuid, subtoken_enabled } => {
+                    Call::SetSubtokenEnabled { netuid: netuid.into(), enabled: subtoken_enabled }
+                }
+                A::sudo_set_subnet_emission_enabled { netuid, enabled } => {
+                    Call::SetSubnetEmissionEnabled { netuid: netuid.into(), enabled }
+                }
+            }
+        }
+
+        fn set_hyperparameter(netuid: NetUid, value: H) -> Option<AdminUtilsCall> {
+            use AdminUtilsCall as A;
+            Some(match value {
+                $(H::$setting(value) => A::$call { netuid, $field: value.into() },)*
+                H::AlphaValues((alpha_low, alpha_high)) => A::sudo_set_alpha_values { netuid, alpha_low, alpha_high },
+                H::BurnIncreaseMult(bits) => {
+                    A::sudo_set_burn_increase_mult { netuid, burn_increase_mult: FixedU128 { bits } }
+                }
+                H::MechanismCount(count) => A::sudo_set_mechanism_count { netuid, mechanism_count: MechId(count) },
+                H::RecycleOwnerIncentive(recycles) => {
+                    let recycle_or_burn = match recycles {
+                        true => RecycleOrBurnEnum::Recycle,
+                        false => RecycleOrBurnEnum::Burn,
+                    };
+                    A::sudo_set_recycle_or_burn { netuid, recycle_or_burn }
+                }
+                // Spec 425 has no setter for these: the first was lost, the second is the owner's alone.
+                H::MaxWeightsLimit(_) | H::ActivityCutoffFactorMilli(_) => return None,
+            })
+        }
+
+        fn set_parameter(value: ChainParameter) -> RuntimeCall {
+            use {AdminUtilsCall as A, ChainParameter as P, SubtensorCall as S};
+            RuntimeCall::SubtensorModule(match value {
+                $(P::$parameter(value) => return RuntimeCall::AdminUtils(A::$global { $value: value.into() }),)*
+                P::MaxMechanismCount(count) => {
+                    let max_mechanism_count = MechId(count);
+                    return RuntimeCall::AdminUtils(A::sudo_set_max_mechanism_count { max_mechanism_count });
+                }
+                P::TxChildkeyTakeRateLimit(tx_rate_limit) => S::sudo_set_tx_childkey_take_rate_limit { tx_rate_limit },
+                P::MinChildkeyTake(take) => S::sudo_set_min_childkey_take { take },
+                P::MaxChildkeyTake(take) => S::sudo_set_max_childkey_take { take },
+                P::PendingChildKeyCooldown(cooldown) => S::set_pending_childkey_cooldown { cooldown },
+                P::NumRootClaims(new_value) => S::sudo_set_num_root_claims { new_value },
+            })
+        }
+    };
+}
+
+setters! {
+    subnet {
+        sudo_set_tempo tempo Tempo;
+        sudo_set_kappa kappa Kappa;
+        sudo_set_rho rho Rho;
+        sudo_set_immunity_period immunity_period ImmunityPeriod;
+        sudo_set_min_allowed_uids min_allowed_uids MinAllowedUids;
+        sudo_set_max_allowed_uids max_allowed_uids MaxAllowedUids;
+        sudo_set_max_allowed_validators max_allowed_validators MaxAllowedValidators;
+        sudo_set_min_allowed_weights min_allowed_weights MinAllowedWeights;
+        sudo_set_weights_set_rate_limit weights_set_rate_limit WeightsSetRateLimit;
+        sudo_set_weights_version_key weights_version_key WeightsVersionKey;
+        sudo_set_serving_rate_limit serving_rate_limit ServingRateLimit;
+        sudo_set_commit_reveal_weights_enabled enabled CommitRevealWeightsEnabled;
+        sudo_set_commit_reveal_weights_interval interval RevealPeriodEpochs;
+        sudo_set_network_registration_allowed registration_allowed NetworkRegistrationAllowed;
+        sudo_set_min_burn min_burn MinBurn;
+        sudo_set_max_burn max_burn MaxBurn;
+        sudo_set_burn_half_life burn_half_life BurnHalfLife;
+        sudo_set_bonds_moving_average bonds_moving_average BondsMovingAverage;
+        sudo_set_bonds_penalty bonds_penalty BondsPenalty;
+        sudo_set_bonds_reset_enabled enabled BondsReset;
+        sudo_set_yuma3_enabled enabled Yuma3;
+        sudo_set_liquid_alpha_enabled enabled LiquidAlpha;
+        sudo_set_alpha_sigmoid_steepness steepness AlphaSigmoidSteepness;
+        sudo_set_owner_immune_neuron_limit immune_neurons OwnerImmuneNeuronLimit;
+        sudo_set_min_non_immune_uids min MinNonImmuneUids;
+        sudo_set_toggle_transfer toggle TransfersEnabled;
+        sudo_set_owner_cut_enabled enabled OwnerCutEnabled;
+        sudo_set_min_childkey_take_per_subnet take MinChildkeyTake;
+    }
+    chain {
+        sudo_set_admin_freeze_window window AdminFreezeWindow;
+        sudo_set_owner_hparam_rate_limit epochs OwnerHyperparameterRateLimit;
+        sudo_set_stake_threshold min_stake StakeThreshold;
+        sudo_set_network_rate_limit rate_limit NetworkRateLimit;
+        sudo_set_network_immunity_period immunity_period NetworkImmunityPeriod;
+        sudo_set_network_min_lock_cost lock_cost NetworkMinLockCost;
+        sudo_set_lock_reduction_interval interval LockReductionInterval;
+        sudo_set_subnet_limit max_subnets SubnetLimit;
+        sudo_set_max_epochs_per_block max_epochs_per_block MaxEpochsPerBlock;
+        sudo_set_subnet_owner_cut subnet_owner_cut SubnetOwnerCut;
+        sudo_set_tx_delegate_take_rate_limit tx_rate_limit TxDelegateTakeRateLimit;
+        sudo_set_tx_rate_limit tx_rate_limit TxRateLimit;
+        sudo_set_min_delegate_take take MinDelegateTake;
+        sudo_set_default_take default_take DefaultTake;
+        sudo_set_nominator_min_required_stake min_stake NominatorMinRequiredStake;
+        sudo_set_start_call_delay delay StartCallDelay;
+        sudo_set_commit_reveal_version version CommitRevealVersion;
+    }
+}
+
+/// The call as it travels; none for what the chain's metadata has no call for.
+pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
+    use SubtensorCall as S;
+    Some(RuntimeCall::SubtensorModule(match call.clone() {
+        Call::Remark { bytes, with_event } => {
+            let call = match with_event {
+                false => SystemCall::remark { remark: bytes },
+                true => SystemCall::remark_with_event { remark: bytes },
+            };
+            return Some(RuntimeCall::System(call));
+        }
+        Call::Transfer { to, amount } => {
+            let (dest, value) = (MultiAddress::Id(to.into()), TaoBalance::from(amount).into());
+            return Some(RuntimeCall::Balances(BalancesCall::transfer_keep_alive { dest, value }));
+        }
+        Call::TransferAllowDeath { to, amount } => {
+            let (dest, value) = (MultiAddress::Id(to.into()), TaoBalance::from(amount).into());
+            return Some(RuntimeCall::Balances(BalancesCall::transfer_allow_death { dest, value }));
+        }
+        Call::TransferAll { to, keep_alive } => {
+            let dest = MultiAddress::Id(to.into());
+            return Some(RuntimeCall::Balances(BalancesCall::transfer_all { dest, keep_alive }));
+        }
+        Call::SetBalance { account, free } => {
+            let (who, new_free) = (MultiAddress::Id(account.into()), TaoBalance::from(free).into());
+            return Some(RuntimeCall::Balances(BalancesCall::force_set_balance { who, new_free }));
+        }
+        Call::Sudo { call } => {
+            return Some(RuntimeCall::Sudo(SudoCall::sudo { call: Box::new(to_wire(&call)?) }));
+        }
+        Call::Batch { kind, calls } => {
+            let calls = calls.iter().map(to_wire).collect::<Option<_>>()?;
+            return Some(RuntimeCall::Utility(match kind {
+                BatchKind::Stop => UtilityCall::batch { calls },
+                BatchKind::All => UtilityCall::batch_all { calls },
+                BatchKind::Force => UtilityCall::force_batch { calls },
+            }));
+        }
+        Call::SetCommitment { netuid, fields } => {
+            let fields = BoundedVec(fields.into_iter().map(|field| Data(Some(field))).collect());
+            let info = CommitmentInfo { fields };
+            return Some(RuntimeCall::Commitments(CommitmentsCall::set_commitment {
+                netuid: netuid.into(),
+                info,
+            }));
+        }
+        Call::SetHyperparameter { netuid, value } => {
+            return set_hyperparameter(netuid.into(), value).map(RuntimeCall::AdminUtils);
+        }
+        Call::SetChainParameter { value } => return Some(set_parameter(value)),
+        Call::SetMechanismEmissionSplit { netuid, split } => {
+            let (netuid, maybe_split) = (netuid.into(), split);
+            let call = AdminUtilsCall::sudo_set_mechanism_emission_split { netuid, maybe_split };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
+        Call::SetSubtokenEnabled { netuid, enabled } => {
+            let (netuid, subtoken_enabled) = (netuid.into(), enabled);
+            let call = AdminUtilsCall::sudo_set_subtoken_enabled { netuid, subtoken_enabled };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
+        Call::SetSubnetEmissionEnabled { netuid, enabled } => {
+            let call = AdminUtilsCall::sudo_set_subnet_emission_enabled { netuid: netuid.into(), enabled };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
+        Call::RegisterNetwork { hotkey } => S::register_network { hotkey: hotkey.into() },
+        Call::StartCall { netuid } => S::start_call { netuid: netuid.into() },
+        Call::BurnedRegister { netuid, hotkey } => {
+            S::burned_register { netuid: netuid.into(), hotkey: hotkey.into() }
+        }
+        Call::RegisterLimit { netuid, hotkey, limit_price } => {
+            S::register_limit { netuid: netuid.into(), hotkey: hotkey.into(), limit_price: limit_price.0 }
+        }
+        Call::AddStake { hotkey, netuid, amount } => {
+            S::add_stake { hotkey: hotkey.into(), netuid: netuid.into(), amount_staked: amount.into() }
+        }
+        Call::RemoveStake { hotkey, netuid, amount } => {
+            S::remove_stake { hotkey: hotkey.into(), netuid: netuid.into(), amount_unstaked: amount.into() }
+        }
+        Call::AddStakeLimit { hotkey, netuid, amount, limit_price, allow_partial } => S::add_stake_limit {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            amount_staked: amount.into(),
+            limit_price: limit_price.into(),
+            allow_partial,
+        },
+        Call::RemoveStakeLimit { hotkey, netuid, amount, limit_price, allow_partial } => {
+            S::remove_stake_limit {
+                hotkey: hotkey.into(),
+                netuid: netuid.into(),
+                amount_unstaked: amount.into(),
+                limit_price: limit_price.into(),
+                allow_partial,
+            }
+        }
+        Call::ServeAxon { netuid, axon } => {
+            let Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 } = axon;
+            let netuid = netuid.into();
+            S::serve_axon { netuid, version, ip, port, ip_type, protocol, placeholder1, placeholder2 }
+        }
+        Call::SetWeights { netuid, mechid, weights, version_key } => S::set_mechanism_weights {
+            netuid: netuid.into(),
+            mecid: mechid.into(),
+            dests: numbers(&weights.uids),
+            weights: weights.values,
+            version_key,
+        },
+        Call::CommitWeights { netuid, mechid, commit_hash } => S::commit_mechanism_weights {
+            netuid: netuid.into(),
+            mecid: mechid.into(),
+            commit_hash: commit_hash.into(),
+        },
+        Call::RevealWeights { netuid, mechid, weights, salt, version_key } => S::reveal_mechanism_weights {
+            netuid: netuid.into(),
+            mecid: mechid.into(),
+            uids: numbers(&weights.uids),
+            values: weights.values,
+            salt,
+            version_key,
+        },
+        Call::CommitTimelockedWeights { netuid, mechid, commit, reveal_round, version } => {
+            S::commit_timelocked_mechanism_weights {
+                netuid: netuid.into(),
+                mecid: mechid.into(),
+                commit: BoundedVec(commit),
+                reveal_round,
+                commit_reveal_version: version,
+            }
+        }
+        Call::IncreaseTake { hotkey, take } => S::increase_take { hotkey: hotkey.into(), take },
+        Call::DecreaseTake { hotkey, take } => S::decrease_take { hotkey: hotkey.into(), take },
+        Call::TriggerEpoch { netuid } => S::trigger_epoch { netuid: netuid.into() },
+        Call::SetTempo { netuid, tempo } => S::set_tempo { netuid: netuid.into(), tempo },
+        Call::SetActivityCutoffFactor { netuid, factor_milli } => {
+            S::set_activity_cutoff_factor { netuid: netuid.into(), factor_milli }
+        }
+        Call::RootRegister { hotkey } => S::root_register { hotkey: hotkey.into() },
+        Call::ClaimRoot { .. }
+        | Call::SetRootClaimType { .. }
+        | Call::SetRootClaimThreshold { .. }
+        | Call::SetChildren { .. }
+        | Call::SetChildkeyTake { .. }
+        | Call::TryAssociateHotkey { .. }
+        | Call::SetColdkeyAutoStakeHotkey { .. } => return None,
+    }))
+}
