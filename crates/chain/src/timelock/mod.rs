@@ -127,7 +127,8 @@ pub fn encrypt(
 
 /// Opens what was locked for the round of `signature`.
 ///
-/// As on the chain, the suite's name and what lies behind the ciphertext are not looked at: every other byte is bound.
+/// As on the chain, the suite's name and what lies behind the nonce in the body or behind the ciphertext are not looked
+/// at; every other byte is bound.
 ///
 /// # Errors
 /// [`TimelockError::TooLong`] and [`TimelockError::Malformed`] whatever the signature is, [`TimelockError::Closed`] with

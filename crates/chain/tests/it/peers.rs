@@ -10,7 +10,7 @@ use std::{
 
 use chain::{
     EpochSchedule,
-    timelock::{Beacon, MAX_PAYLOAD_BYTES, encrypt},
+    timelock::{Beacon, MAX_PAYLOAD_BYTES, decrypt, encrypt},
 };
 use primitives::{DurationMs, Seed, Timestamp};
 use serde_json::json;
@@ -34,6 +34,8 @@ fn run(arguments: &[&str], input: &str) -> Vec<(&'static str, Vec<String>)> {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Their panics talk.
+            .stderr(if arguments == ["decrypt"] { Stdio::null() } else { Stdio::inherit() })
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -76,6 +78,49 @@ fn what_is_locked_here_opens_in_the_sdks() {
             }
         }
     }
+    for (variable, lines) in run(&["decrypt"], &input) {
+        assert_eq!(lines, expected, "{variable}");
+    }
+}
+
+/// `ciphertext` with each byte changed in turn, with its lengths changed, and with bytes put in and left out.
+fn altered(ciphertext: &[u8]) -> Vec<Vec<u8>> {
+    const BODY_AT: usize = 96 + 2 * (8 + 32);
+    let mut all = vec![ciphertext.to_vec(), [ciphertext, b"abc"].concat()];
+    for at in 0..ciphertext.len() {
+        let mut other = ciphertext.to_vec();
+        other[at] ^= 1 << (at % 8);
+        all.push(other);
+    }
+    for cut in 1..40 {
+        all.push(ciphertext[..ciphertext.len() - cut].to_vec());
+    }
+    // One byte more or less in a vector: v, w, the body behind its nonce.
+    let body_end = ciphertext.len() - 16;
+    for (length_at, end) in [(96, 96 + 40), (96 + 40, BODY_AT), (BODY_AT, body_end)] {
+        let (mut longer, mut shorter) = (ciphertext.to_vec(), ciphertext.to_vec());
+        longer.insert(end, 0);
+        longer[length_at] += 1;
+        shorter.remove(end - 1);
+        shorter[length_at] -= 1;
+        all.extend([longer, shorter]);
+    }
+    all
+}
+
+#[test]
+fn altered_ciphertexts_open_here_where_they_open_there() {
+    let ciphertext = encrypt(&Beacon::quicknet().public_key, 1_000, b"hello", &Seed::from_number(6)).unwrap();
+    let signature = quicknet_signature(1_000);
+    let (mut input, mut expected) = (String::new(), Vec::new());
+    for other in altered(&ciphertext) {
+        input += &format!("1000 {signature} {}\n", hex::encode(&other));
+        let opened = decrypt(&other, &signature).map(|payload| format!("opened {}", hex::encode(payload)));
+        expected.push(opened.unwrap_or_else(|_| "closed".to_owned()));
+    }
+    // Itself, with bytes behind it, eight in the cipher's name, one behind the nonce; a length of the name that is
+    // shorter than the name may open too.
+    assert!(expected.iter().filter(|verdict| *verdict != "closed").count() >= 11);
     for (variable, lines) in run(&["decrypt"], &input) {
         assert_eq!(lines, expected, "{variable}");
     }

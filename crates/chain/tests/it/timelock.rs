@@ -122,10 +122,12 @@ fn every_byte_but_the_ciphers_name_is_bound() {
         other[at] ^= 1 << (at % 8);
         assert!(decrypt(&other, &signature).is_err(), "byte {at}");
     }
-    // The chain reads neither the name nor what lies behind it.
+    // The chain reads neither the name nor what lies behind it, nor what lies behind the nonce in the body.
     let mut other = ciphertext.clone();
     *other.last_mut().unwrap() ^= 1;
     other.extend([1, 2, 3]);
+    other.insert(ciphertext.len() - UNBOUND_BYTES, 9);
+    other[PUBLIC_KEY_BYTES + 2 * (8 + 32)] += 1;
     assert_eq!(decrypt(&other, &signature).unwrap(), b"weights");
 }
 
