@@ -164,6 +164,8 @@ items! {
     0x0A TOTAL_NETWORKS TotalNetworks: () => u16, Nowhere;
     /// TAO that the present block had to give out.
     0x0B BLOCK_EMISSION BlockEmission: () => Rao, Nowhere;
+    /// TAO in the pools of the subnets that the genesis founded: it stands outside all issuance.
+    0x0C GENESIS_POOLS GenesisPools: () => Rao, Nowhere;
 
     /// The subnets there are.
     0x10 NETWORKS_ADDED NetworksAdded: NetUid => bool, Nowhere;
