@@ -44,6 +44,10 @@ pub enum InvalidTransaction {
     #[error("x")]
     BadProof,
     #[error("x")]
+    BadSigner,
+    #[error("x")]
+    AncientBirthBlock,
+    #[error("x")]
     ExhaustsResources,
     /// One of the chain's own codes.
     #[error("custom error {0}")]

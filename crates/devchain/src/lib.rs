@@ -15,7 +15,9 @@
     reason = "the SCALE derive casts an enum's index, which is below 256"
 )]
 
+mod archive;
 mod audit;
+mod block;
 mod coinbase;
 mod commit_reveal;
 mod commitments;
@@ -23,13 +25,17 @@ mod digest;
 mod dispatch;
 mod epoch;
 mod event;
+mod extrinsic;
+mod fees;
 mod genesis;
 mod hyperparameters;
 mod ledger;
 pub mod log;
 mod network;
 mod node;
+mod payment;
 mod pool;
+mod queue;
 mod registration;
 mod serving;
 mod stake;
@@ -40,8 +46,8 @@ mod weights;
 mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
-pub use dispatch::Extrinsic;
 pub use event::{Event, NeuronEmission};
+pub use extrinsic::{Extrinsic, Sent};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
 pub use state::{Block, State};
