@@ -5,8 +5,8 @@
 //! stand in one module per idea, as methods of the state being made. [`log`] writes blocks before they are seen
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
-//! Differences from the real chain, all deliberate: no transaction fees; an account is never emptied below the
-//! existential deposit; subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: child
+//! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
+//! subnets are not pruned at their limit. Not there at all: child
 //! keys, timelocked commitments, registration and weights on root, swaps with limit prices, claims of root dividends
 //! (they are booked as claimable), and locks or leases of subnets. Start with [`Genesis`] and [`State`].
 
@@ -17,6 +17,7 @@
 
 mod archive;
 mod audit;
+mod balances;
 mod block;
 mod coinbase;
 mod commit_reveal;
@@ -38,6 +39,7 @@ mod pool;
 mod queue;
 mod registration;
 mod serving;
+mod share_pool;
 mod stake;
 mod state;
 pub mod storage;
@@ -50,4 +52,5 @@ pub use event::{Event, NeuronEmission};
 pub use extrinsic::{Extrinsic, Sent};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
+pub use share_pool::SafeFloat;
 pub use state::{Block, State};
