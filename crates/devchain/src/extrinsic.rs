@@ -203,7 +203,7 @@ mod tests {
         let bytes = Extrinsic::new(account.account, transfer()).bytes(0);
         let found = Extrinsic::verified(&bytes, 5, |_| Some(Digest::default()));
         assert_eq!(found, Err(Unsound::Invalid(InvalidTransaction::BadProof)));
-        let found = Extrinsic::verified(&bytes, 5, |number| (number == 0).then(Digest::default));
+        let found = Extrinsic::verified(&bytes, 100, |number| (number == 0).then(Digest::default));
         assert_eq!(found, Err(Unsound::Invalid(InvalidTransaction::AncientBirthBlock)));
         assert_eq!(Extrinsic::verified(&bytes[1..], 5, |_| None), Err(Unsound::Malformed));
     }

@@ -38,6 +38,7 @@ mod payment;
 mod pool;
 mod queue;
 mod registration;
+pub mod rpc;
 mod serving;
 mod share_pool;
 mod stake;

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use chain::{Call, Chain, Head, Included, InvalidTransaction, ReadError, Refusal, SubmitError, Subnet};
+use chain::{Call, Chain, Head, Included, ReadError, Refusal, SubmitError, Subnet};
 use primitives::{AccountId, BlockNumber, Digest, NetUid, Rao, Timestamp};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc as channel, oneshot, watch};
@@ -316,6 +316,10 @@ impl Handle {
 
     pub(crate) fn body_of(&self, number: BlockNumber) -> Option<Body> {
         self.0.shared.kept().archive.body(number)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.pace
     }
 
     /// Each new head; one that is replaced before it was looked at is not shown.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chain::{Call, InvalidTransaction};
+use chain::InvalidTransaction;
 use primitives::{AccountId, Rao};
 
 use crate::{
@@ -69,17 +69,23 @@ impl Ledger {
         if withdrawn.is_zero() {
             return Payment::default();
         }
-        if matches!(extrinsic.call, Call::Sudo { .. }) {
-            self.deposit(extrinsic.origin, withdrawn);
-            return Payment { withdrawn, refund: withdrawn, ..Payment::default() };
+        // A tip is not given back.
+        let refund =
+            if payable.info.refunded { withdrawn.saturating_sub(extrinsic.tip()) } else { Rao::ZERO };
+        if !refund.is_zero() {
+            self.deposit(extrinsic.origin, refund);
+        }
+        let to_author = withdrawn.saturating_sub(refund);
+        if to_author.is_zero() {
+            return Payment { withdrawn, refund, ..Payment::default() };
         }
         let author = self.settings.author;
-        if self.balance(author).saturating_add(withdrawn) >= self.settings.existential_deposit {
-            self.deposit(author, withdrawn);
+        if self.balance(author).saturating_add(to_author) >= self.settings.existential_deposit {
+            self.deposit(author, to_author);
         } else {
             // What can't be deposited is gone.
-            self.update(&TOTAL_ISSUANCE, &(), |total| *total = total.saturating_sub(withdrawn));
+            self.update(&TOTAL_ISSUANCE, &(), |total| *total = total.saturating_sub(to_author));
         }
-        Payment { withdrawn, refund: Rao::ZERO, to_author: withdrawn, tip: extrinsic.tip() }
+        Payment { withdrawn, refund, to_author, tip: extrinsic.tip() }
     }
 }
