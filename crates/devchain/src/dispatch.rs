@@ -1,34 +1,22 @@
 //! One extrinsic's way: the pool's guards, the nonce, the call itself, and back if it fails.
 
-use chain::{BatchKind, Call, InvalidTransaction, ModuleError, Refusal, WeightsCommitment, storage_index};
-use parity_scale_codec::{Decode, Encode};
+use chain::{BatchKind, Call, InvalidTransaction, ModuleError, WeightsCommitment, storage_index};
 use primitives::{AccountId, Hotkey, MechId, NetUid};
 
 use crate::{
-    Event,
+    Event, Extrinsic,
     balances::Preservation,
+    block::Payment,
     ledger::{Dispatch, Ledger, Origin},
+    payment::Payable,
     pool::PriceLimit,
-    storage::items::NONCE,
 };
 
-/// A call by an account. Who the origin is has been settled before: in process it is trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Extrinsic {
-    /// The account that calls: a hotkey or a coldkey, as the call demands.
-    pub origin: AccountId,
-    /// Its number among the account's extrinsics; without one, order alone decides.
-    pub nonce: Option<u32>,
-    /// What it asks for.
-    pub call: Call,
-}
-
-impl Extrinsic {
-    /// An extrinsic without a number.
-    #[must_use]
-    pub fn new(origin: impl Into<AccountId>, call: Call) -> Self {
-        Self { origin: origin.into(), nonce: None, call }
-    }
+/// What carrying out an extrinsic came to.
+pub(crate) struct Applied {
+    pub(crate) outcome: Dispatch,
+    pub(crate) payable: Payable,
+    pub(crate) payment: Payment,
 }
 
 /// What the pool says for a failed guard. Source: `common/src/transaction_error.rs`, and `SudoTransactionExtension`.
@@ -92,25 +80,24 @@ fn is_operational(call: &Call) -> bool {
 }
 
 impl Ledger {
-    /// Carries out one extrinsic. A failed call leaves nothing but its used nonce.
-    pub(crate) fn apply(&mut self, extrinsic: &Extrinsic) -> Result<(), Refusal> {
-        let Extrinsic { origin, nonce, call } = extrinsic;
-        if let Some(nonce) = nonce {
-            match nonce.cmp(&self.read(&NONCE, origin)) {
-                std::cmp::Ordering::Less => return Err(InvalidTransaction::Stale.into()),
-                std::cmp::Ordering::Greater => return Err(InvalidTransaction::Future.into()),
-                std::cmp::Ordering::Equal => {}
-            }
+    /// What the pool says of an extrinsic: its cost, or why it is not let in.
+    pub(crate) fn validate(&self, extrinsic: &Extrinsic) -> Result<Payable, InvalidTransaction> {
+        let payable = self.payable(extrinsic)?;
+        self.guard(extrinsic.origin, &extrinsic.call)?;
+        Ok(payable)
+    }
+
+    /// Carries out one extrinsic. A failed call leaves nothing but its used nonce and its fee.
+    pub(crate) fn apply(&mut self, extrinsic: &Extrinsic) -> Result<Applied, InvalidTransaction> {
+        let payable = self.validate(extrinsic)?;
+        if payable.is_early {
+            return Err(InvalidTransaction::Future);
         }
-        self.guard(*origin, call)?;
-        if let Some(nonce) = nonce {
-            self.put(&NONCE, origin, &nonce.saturating_add(1));
-        }
+        self.charge(extrinsic.origin, &payable);
         let mark = self.mark();
-        self.call(*origin, call).map_err(|error| {
-            self.roll_back(mark);
-            Refusal::Module(error)
-        })
+        let outcome = self.call(extrinsic.origin, &extrinsic.call).inspect_err(|_| self.roll_back(mark));
+        let payment = self.settle(extrinsic, &payable);
+        Ok(Applied { outcome, payable, payment })
     }
 
     /// The checks before inclusion.

@@ -115,9 +115,17 @@ pub struct Settings {
     /// Whether a neuron may serve on the own host. The main network refuses that; a subnet on one machine has no other
     /// place.
     pub serve_on_loopback: bool,
+    /// The account that blocks' fees go to.
+    pub author: AccountId,
     /// Settings of a new subnet.
     pub new_subnet: Hyperparameters,
 }
+
+/// The first of the public local network's authors, `//One`.
+const ONE: AccountId = AccountId([
+    0xac, 0x85, 0x9f, 0x8a, 0x21, 0x6e, 0xeb, 0x1b, 0x32, 0x0b, 0x4c, 0x76, 0xd1, 0x18, 0xda, 0x3d, 0x74,
+    0x07, 0xfa, 0x52, 0x34, 0x84, 0xd0, 0xa9, 0x80, 0x12, 0x6d, 0x3b, 0x4d, 0x0d, 0x22, 0x0a,
+]);
 
 impl Default for Settings {
     /// The main network's. Source: `SubtensorInitial*` in `runtime/src/lib.rs`, spec 425.
@@ -154,6 +162,7 @@ impl Default for Settings {
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
             serve_on_loopback: false,
+            author: ONE,
             new_subnet: Hyperparameters::default(),
         }
     }

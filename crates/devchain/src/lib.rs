@@ -14,9 +14,11 @@
     reason = "the SCALE derive casts an enum's index, which is below 256"
 )]
 
+mod archive;
 mod audit;
 mod balances;
 mod children;
+mod block;
 mod coinbase;
 mod commit_reveal;
 mod commitments;
@@ -24,6 +26,7 @@ mod digest;
 mod dispatch;
 mod epoch;
 mod event;
+mod extrinsic;
 mod fees;
 mod genesis;
 mod hyperparameters;
@@ -31,9 +34,12 @@ mod ledger;
 pub mod log;
 mod network;
 mod node;
+mod payment;
 mod pool;
+mod queue;
 mod registration;
 mod root;
+pub mod rpc;
 mod serving;
 mod share_pool;
 mod stake;
@@ -44,8 +50,8 @@ mod weights;
 mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
-pub use dispatch::Extrinsic;
 pub use event::{Event, NeuronEmission};
+pub use extrinsic::{Extrinsic, Sent};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
 pub use share_pool::SafeFloat;

@@ -1,15 +1,16 @@
 //! A chain that runs: one thread that makes blocks, and handles that read and call it.
 //!
 //! This is the only place where a clock is read. Each block is in the log, where there is one, before anybody can
-//! see it. The states of recent blocks are kept for reads; they share what is equal.
+//! see it. The states of recent blocks are kept for reads; they share what is equal. What clients send comes in through
+//! `crate::rpc`, which checks signatures on its own threads; the block thread only carries out.
 
 #![expect(clippy::disallowed_methods, reason = "this module is where the clock is read")]
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
@@ -17,18 +18,23 @@ use std::{
 };
 
 use chain::{Call, Chain, Head, Included, ReadError, Refusal, SubmitError, Subnet};
-use primitives::{AccountId, BlockNumber, NetUid, Rao, Timestamp};
+use primitives::{AccountId, BlockNumber, Digest, NetUid, Rao, Timestamp};
 use thiserror::Error;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc as channel, oneshot, watch};
 
 use crate::{
     Event, Extrinsic, Genesis, GenesisError, State,
+    archive::Archive,
+    block::{Body, Header},
     log::{self, Log, LogError, Report},
+    queue::{Asker, Fate, NotTaken, Placed, Queue, Waiting},
 };
 
-/// Extrinsics that may wait for a block; who comes later waits to be let in. Enough for every neuron of the largest
-/// subnet to call many times per block.
+/// Extrinsics made in process that may wait for a block; who comes later waits to be let in. Enough for every neuron of
+/// the largest subnet to call many times per block.
 const MAX_WAITING: usize = 8192;
+/// States that [`Handle::remember`] keeps; the oldest is given up for a new one.
+const MAX_REMEMBERED: usize = 64;
 
 /// When blocks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +43,7 @@ pub enum Pace {
     Every(u64),
     /// Only by [`Handle::step`].
     Stepped,
-    /// As soon as an extrinsic arrives, and by [`Handle::step`].
+    /// One for each extrinsic as soon as it arrives, and by [`Handle::step`].
     Instant,
 }
 
@@ -82,6 +88,9 @@ pub enum NodeError {
         /// Why.
         reason: String,
     },
+    /// A chain with a log can't go back: what was seen stays.
+    #[error("chain has a log and can't go back to an earlier state")]
+    Durable,
 }
 
 /// What a block made by [`Handle::step`] came to.
@@ -94,14 +103,44 @@ pub struct Made {
 }
 
 enum Command {
-    Submit { extrinsic: Extrinsic, reply: oneshot::Sender<Result<Included, SubmitError>> },
-    Step { time: Option<Timestamp>, reply: Sender<Made> },
+    /// Something new is ready; only an instant node cares.
+    Arrived,
+    Step {
+        time: Option<Timestamp>,
+        reply: Sender<Made>,
+    },
+    Remember {
+        reply: Sender<Option<u32>>,
+    },
+    GoBack {
+        to: u32,
+        reply: Sender<Option<bool>>,
+    },
     Stop,
 }
 
-struct Shared {
+/// What can be read.
+struct Kept {
     /// The newest states, oldest first, never empty.
-    states: RwLock<VecDeque<State>>,
+    states: VecDeque<State>,
+    archive: Archive,
+}
+
+impl Kept {
+    fn newest(&self) -> &State {
+        self.states.back().expect("the newest state is always kept")
+    }
+
+    fn state(&self, at: BlockNumber) -> Option<&State> {
+        let oldest = self.states.front().map_or(0, |state| state.head().number);
+        let index = at.checked_sub(oldest).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.states.get(index))
+    }
+}
+
+struct Shared {
+    kept: RwLock<Kept>,
+    queue: Mutex<Queue>,
     waiting: Semaphore,
     /// Why the thread ended, where it did by itself.
     end: Mutex<Option<String>>,
@@ -112,12 +151,21 @@ impl Shared {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         end.clone().unwrap_or_else(|| "it was told to".to_owned())
     }
+
+    fn kept(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct Owned {
     shared: Arc<Shared>,
     commands: Sender<Command>,
     heads: watch::Receiver<Head>,
+    pace: Pace,
     report: Option<Report>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -142,17 +190,25 @@ pub struct Handle(Arc<Owned>);
 /// # Errors
 /// [`NodeError`] for a bad genesis or log.
 pub fn spawn(config: Config) -> Result<Handle, NodeError> {
-    let (log, state, report) = match &config.folder {
+    let kept_states = config.kept_states.max(1);
+    let (log, state, kept, report) = match &config.folder {
         Some(folder) => {
-            let opened = Log::open(folder, &config.genesis)?;
-            (Some(opened.log), opened.state, Some(opened.report))
+            let opened = Log::open_keeping(folder, &config.genesis, kept_states)?;
+            let kept = Kept { states: opened.recent, archive: opened.archive };
+            (Some(opened.log), opened.state, kept, Some(opened.report))
         }
-        None => (None, State::genesis(&config.genesis)?, None),
+        None => {
+            let state = State::genesis(&config.genesis)?;
+            let kept =
+                Kept { states: VecDeque::from([state.clone()]), archive: Archive::new(*state.header()) };
+            (None, state, kept, None)
+        }
     };
     let (head_sender, heads) = watch::channel(state.head());
     let (commands, inbox) = mpsc::channel();
     let shared = Arc::new(Shared {
-        states: RwLock::new(VecDeque::from([state.clone()])),
+        kept: RwLock::new(kept),
+        queue: Mutex::default(),
         waiting: Semaphore::new(MAX_WAITING),
         end: Mutex::new(None),
     });
@@ -161,15 +217,17 @@ pub fn spawn(config: Config) -> Result<Handle, NodeError> {
         log,
         shared: shared.clone(),
         heads: head_sender,
-        kept_states: config.kept_states.max(1),
+        kept_states,
         snapshot_every: config.snapshot_every,
-        waiting: Vec::new(),
+        remembered: BTreeMap::new(),
+        next_remembered: 1,
     };
+    let pace = config.pace;
     let thread = std::thread::Builder::new()
         .name("devchain".to_owned())
-        .spawn(move || maker.run(config.pace, &inbox))
+        .spawn(move || maker.run(pace, &inbox))
         .map_err(NodeError::Thread)?;
-    Ok(Handle(Arc::new(Owned { shared, commands, heads, report, thread: Mutex::new(Some(thread)) })))
+    Ok(Handle(Arc::new(Owned { shared, commands, heads, pace, report, thread: Mutex::new(Some(thread)) })))
 }
 
 impl Handle {
@@ -184,16 +242,40 @@ impl Handle {
     /// # Errors
     /// [`NodeError::Stopped`] where the log can't be written any more.
     pub fn step(&self, time: Option<Timestamp>) -> Result<Made, NodeError> {
+        self.command(|reply| Command::Step { time, reply })
+    }
+
+    /// Keeps the present state, for [`Self::go_back`], under a number.
+    ///
+    /// # Errors
+    /// [`NodeError::Durable`] where the chain has a log, [`NodeError::Stopped`].
+    pub fn remember(&self) -> Result<u32, NodeError> {
+        self.command(|reply| Command::Remember { reply })?.ok_or(NodeError::Durable)
+    }
+
+    /// Goes back to a state that was remembered, and gives up all blocks since, those remembered later, and all that waits.
+    /// False where there is none of that number.
+    ///
+    /// # Errors
+    /// [`NodeError::Durable`] where the chain has a log, [`NodeError::Stopped`].
+    pub fn go_back(&self, to: u32) -> Result<bool, NodeError> {
+        self.command(|reply| Command::GoBack { to, reply })?.ok_or(NodeError::Durable)
+    }
+
+    fn command<T>(&self, make: impl FnOnce(Sender<T>) -> Command) -> Result<T, NodeError> {
         let stopped = || NodeError::Stopped { reason: self.0.shared.end_reason() };
         let (reply, answer) = mpsc::channel();
-        self.0.commands.send(Command::Step { time, reply }).map_err(|_| stopped())?;
+        self.0.commands.send(make(reply)).map_err(|_| stopped())?;
         answer.recv().map_err(|_| stopped())
     }
 
     /// Extrinsics that wait for a block, or are about to.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        MAX_WAITING.saturating_sub(self.0.shared.waiting.available_permits())
+        let made = MAX_WAITING.saturating_sub(self.0.shared.waiting.available_permits());
+        let queue = self.0.shared.queue();
+        let is_sent = |waiting: &&Waiting| waiting.extrinsic.sent.is_some();
+        made.saturating_add(queue.ready().iter().filter(is_sent).count())
     }
 
     /// The state after block `at`.
@@ -201,19 +283,84 @@ impl Handle {
     /// # Errors
     /// [`ReadError::NoBlock`] where it is not kept or not made yet.
     pub fn state_at(&self, at: BlockNumber) -> Result<State, ReadError> {
-        let states = self.0.shared.states.read().unwrap_or_else(PoisonError::into_inner);
-        let oldest = states.front().map_or(0, |state| state.head().number);
-        let head = states.back().map_or(0, |state| state.head().number);
-        let index = at.checked_sub(oldest).and_then(|index| usize::try_from(index).ok());
-        let state = index.and_then(|index| states.get(index));
-        state.cloned().ok_or(ReadError::NoBlock { block: at, oldest, head })
+        let kept = self.0.shared.kept();
+        kept.state(at).cloned().ok_or_else(|| {
+            let oldest = kept.states.front().map_or(0, |state| state.head().number);
+            ReadError::NoBlock { block: at, oldest, head: kept.newest().head().number }
+        })
     }
 
     /// The state after the newest block.
     #[must_use]
     pub fn state(&self) -> State {
-        let states = self.0.shared.states.read().unwrap_or_else(PoisonError::into_inner);
-        states.back().cloned().expect("the newest state is always kept")
+        self.0.shared.kept().newest().clone()
+    }
+
+    /// The state after the block with this hash, where it is kept.
+    pub(crate) fn state_of(&self, hash: Digest) -> Option<State> {
+        let kept = self.0.shared.kept();
+        kept.state(kept.archive.number(hash)?).cloned()
+    }
+
+    pub(crate) fn number_of(&self, hash: Digest) -> Option<BlockNumber> {
+        self.0.shared.kept().archive.number(hash)
+    }
+
+    pub(crate) fn hash_of(&self, number: BlockNumber) -> Option<Digest> {
+        self.0.shared.kept().archive.hash(number)
+    }
+
+    pub(crate) fn header_of(&self, number: BlockNumber) -> Option<Header> {
+        self.0.shared.kept().archive.header(number).copied()
+    }
+
+    pub(crate) fn body_of(&self, number: BlockNumber) -> Option<Body> {
+        self.0.shared.kept().archive.body(number)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.pace
+    }
+
+    /// Each new head; one that is replaced before it was looked at is not shown.
+    pub(crate) fn heads(&self) -> watch::Receiver<Head> {
+        self.0.heads.clone()
+    }
+
+    /// Hands over a client's extrinsic that was verified and validated.
+    pub(crate) fn admit(
+        &self,
+        extrinsic: Extrinsic,
+        hash: Digest,
+        fates: Option<channel::UnboundedSender<Fate>>,
+    ) -> Result<Fate, NotTaken> {
+        let mut queue = self.0.shared.queue();
+        let next = self.0.shared.kept().newest().nonce(extrinsic.origin);
+        let fate = queue.admit(extrinsic, hash, next, fates)?;
+        drop(queue);
+        self.announce();
+        Ok(fate)
+    }
+
+    fn announce(&self) {
+        if self.0.pace == Pace::Instant {
+            // A thread that has ended has told all who wait.
+            let _ended = self.0.commands.send(Command::Arrived);
+        }
+    }
+
+    /// The number of the account's next extrinsic behind all that waits.
+    pub(crate) fn next_nonce(&self, account: AccountId) -> u32 {
+        let queue = self.0.shared.queue();
+        let next = self.0.shared.kept().newest().nonce(account);
+        queue.next_nonce(account, next)
+    }
+
+    /// Clients' extrinsics that are ready for the next block.
+    pub(crate) fn pending(&self) -> Vec<Arc<[u8]>> {
+        let queue = self.0.shared.queue();
+        let sent = queue.ready().iter().filter(|waiting| waiting.extrinsic.sent.is_some());
+        sent.map(|waiting| waiting.extrinsic.bytes(0)).collect()
     }
 }
 
@@ -252,13 +399,14 @@ impl Chain for Handle {
         let unknown = || SubmitError::Unknown { call: call.name(), reason: self.0.shared.end_reason() };
         let _place = self.0.shared.waiting.acquire().await.map_err(|_| unknown())?;
         let (reply, answer) = oneshot::channel();
-        let extrinsic = Extrinsic { origin, nonce, call: call.clone() };
-        self.0.commands.send(Command::Submit { extrinsic, reply }).map_err(|_| unknown())?;
-        answer.await.map_err(|_| unknown())?
+        let extrinsic = Extrinsic { nonce, ..Extrinsic::new(origin, call.clone()) };
+        let waiting = Waiting { extrinsic, asker: Asker::Caller(reply) };
+        self.0.shared.queue().push(waiting).map_err(|_| unknown())?;
+        self.announce();
+        let refused = |refusal| SubmitError::Refused { call: call.name(), refusal };
+        answer.await.map_err(|_| unknown())?.map_err(refused)
     }
 }
-
-type Waiting = (Extrinsic, oneshot::Sender<Result<Included, SubmitError>>);
 
 /// The thread's own part.
 struct Maker {
@@ -268,7 +416,9 @@ struct Maker {
     heads: watch::Sender<Head>,
     kept_states: usize,
     snapshot_every: BlockNumber,
-    waiting: Vec<Waiting>,
+    /// States to go back to.
+    remembered: BTreeMap<u32, State>,
+    next_remembered: u32,
 }
 
 impl Maker {
@@ -279,6 +429,7 @@ impl Maker {
             *end = Some(error.to_string());
         }
         self.shared.waiting.close();
+        self.shared.queue().close();
     }
 
     fn serve(&mut self, pace: Pace, inbox: &Receiver<Command>) -> Result<(), LogError> {
@@ -293,20 +444,25 @@ impl Maker {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match received {
-                Ok(Command::Submit { extrinsic, reply }) => {
-                    self.waiting.push((extrinsic, reply));
-                    if pace == Pace::Instant {
-                        self.make(now())?;
+                Ok(Command::Arrived) => {
+                    while !self.shared.queue().ready().is_empty() {
+                        self.make(now(), 1)?;
                     }
                 }
                 Ok(Command::Step { time, reply }) => {
-                    let made = self.make(time.unwrap_or_else(now))?;
+                    let made = self.make(time.unwrap_or_else(now), usize::MAX)?;
                     // Who asked may have gone.
                     let _gone = reply.send(made);
                 }
+                Ok(Command::Remember { reply }) => {
+                    let _gone = reply.send(self.remember());
+                }
+                Ok(Command::GoBack { to, reply }) => {
+                    let _gone = reply.send(self.go_back(to));
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.make(now())?;
+                    self.make(now(), usize::MAX)?;
                     // A late block delays the next ones; none are made up for.
                     due = period.map(|period| Instant::now() + period);
                 }
@@ -314,25 +470,32 @@ impl Maker {
         }
     }
 
-    /// Makes a block, writes it, and only then shows it.
-    fn make(&mut self, time: Timestamp) -> Result<Made, LogError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let (extrinsics, replies): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    /// Makes a block of at most `most` extrinsics, writes it, and only then shows it.
+    fn make(&mut self, time: Timestamp, most: usize) -> Result<Made, LogError> {
+        let taken = self.shared.queue().take(most);
+        let (extrinsics, askers): (Vec<_>, Vec<_>) =
+            taken.into_iter().map(|waiting| (waiting.extrinsic, waiting.asker)).unzip();
         let mut next = self.state.clone();
         let block = next.block(log::not_before(self.state.head().time, time), &extrinsics);
         if let Some(log) = &mut self.log {
-            log.append(&block, &extrinsics)?;
+            log.append(&block)?;
         }
         self.state = next;
         self.show();
-        let mut index = 0;
-        for ((extrinsic, outcome), reply) in extrinsics.iter().zip(&block.outcomes).zip(replies) {
-            let included = Included { block: block.head.number, index };
-            index += u32::from(!matches!(outcome, Err(Refusal::Pool(_))));
-            let refused = |refusal| SubmitError::Refused { call: extrinsic.call.name(), refusal };
-            // Who asked may have gone.
-            let _gone = reply.send(outcome.map(|()| included).map_err(refused));
-        }
+        let mut next_index = 1;
+        let placed = block.outcomes.iter().map(|outcome| match *outcome {
+            Err(Refusal::Pool(reason)) => Placed::Refused(reason),
+            Ok(()) | Err(Refusal::Module(_)) => {
+                let index = next_index;
+                next_index += 1;
+                Placed::Included { index, outcome: *outcome }
+            }
+        });
+        let waiting = extrinsics.into_iter().zip(askers);
+        let results =
+            waiting.map(|(extrinsic, asker)| Waiting { extrinsic, asker }).zip(placed.collect::<Vec<_>>());
+        let Head { number, hash, .. } = block.head;
+        self.shared.queue().finish((number, hash), results, |account| self.state.nonce(account));
         if let Some(log) = &self.log
             && self.snapshot_every > 0
             && block.head.number.is_multiple_of(self.snapshot_every)
@@ -343,13 +506,47 @@ impl Maker {
     }
 
     fn show(&self) {
-        let mut states = self.shared.states.write().unwrap_or_else(PoisonError::into_inner);
-        states.push_back(self.state.clone());
-        while states.len() > self.kept_states {
-            states.pop_front();
+        let mut kept = self.shared.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.archive.push(*self.state.header(), self.state.body().clone());
+        kept.states.push_back(self.state.clone());
+        while kept.states.len() > self.kept_states {
+            kept.states.pop_front();
         }
-        drop(states);
+        drop(kept);
         self.heads.send_replace(self.state.head());
+    }
+
+    /// None where the chain has a log.
+    fn remember(&mut self) -> Option<u32> {
+        if self.log.is_some() {
+            return None;
+        }
+        let number = self.next_remembered;
+        self.next_remembered = number.saturating_add(1);
+        self.remembered.insert(number, self.state.clone());
+        if self.remembered.len() > MAX_REMEMBERED {
+            self.remembered.pop_first();
+        }
+        Some(number)
+    }
+
+    /// None where the chain has a log, false where nothing is remembered under that number.
+    fn go_back(&mut self, to: u32) -> Option<bool> {
+        if self.log.is_some() {
+            return None;
+        }
+        let Some(state) = self.remembered.get(&to).cloned() else { return Some(false) };
+        self.remembered.split_off(&to);
+        self.state = state;
+        let number = self.state.head().number;
+        let mut kept = self.shared.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.archive.go_back(number);
+        kept.states.retain(|state| state.head().number < number);
+        kept.states.push_back(self.state.clone());
+        drop(kept);
+        self.shared.queue().clear();
+        self.heads.send_replace(self.state.head());
+        Some(true)
     }
 }
 

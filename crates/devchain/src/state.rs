@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use chain::{Head, ReadError, Refusal, Subnet};
-use parity_scale_codec::{Codec, Encode};
+use chain::{Head, InvalidTransaction, ReadError, Refusal, Subnet};
+use parity_scale_codec::Codec;
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
 
 use crate::{
     Event, Extrinsic, Genesis, GenesisError,
+    block::{Body, Header, Receipt, Receipts, inherent},
     digest::DigestTree,
+    dispatch::Applied,
     ledger::Ledger,
+    payment::Payable,
     storage::{
         ChangeSet, Item, Key, KeyParts, Store, Value,
         items::{BONDS, NONCE, SETTINGS, TOTAL_ISSUANCE, WEIGHTS},
@@ -18,9 +21,6 @@ use crate::{
     wire::runtime::{self, CallError},
 };
 
-/// Domain of a block's hash.
-const BLOCK_DOMAIN: &str = "weighhouse devchain 1 block";
-
 /// A block and what it came to.
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -28,6 +28,8 @@ pub struct Block {
     pub head: Head,
     /// What became of each extrinsic, in the order given.
     pub outcomes: Vec<Result<(), Refusal>>,
+    /// Those that are part of the block, each with its number.
+    pub included: Vec<Extrinsic>,
     /// What happened, in order.
     pub events: Vec<Event>,
     /// What was changed.
@@ -41,7 +43,9 @@ pub struct Block {
 pub struct State {
     ledger: Ledger,
     digest: DigestTree,
-    head: Head,
+    header: Header,
+    body: Body,
+    receipts: Arc<Receipts>,
     views: Views,
 }
 
@@ -56,18 +60,19 @@ impl State {
         ledger.events.clear();
         let mut digest = DigestTree::new();
         digest.apply(&changes);
-        let head = next_head(None, genesis.time, &[], digest.root());
-        Ok(Self::assemble(ledger, digest, head))
+        let header = Header::genesis(genesis.time, digest.root());
+        Ok(Self::assemble(ledger, digest, header))
     }
 
-    fn assemble(ledger: Ledger, digest: DigestTree, head: Head) -> Self {
+    fn assemble(ledger: Ledger, digest: DigestTree, header: Header) -> Self {
         let mut views = Views::default();
         views.refresh(&ChangeSet::new(), &ledger.subnets());
-        Self { ledger, digest, head, views }
+        Self { ledger, digest, header, body: Body::default(), receipts: Arc::default(), views }
     }
 
     /// A state from its entries; none where an entry is not what its item's type says, or the settings are
-    /// missing. Whether it is the right one is for the caller to judge by its digest.
+    /// missing. Whether it is the right one is for the caller to judge by its digest. Its block's events are not
+    /// known, nor is its body.
     pub(crate) fn from_entries(head: Head, entries: Vec<(Key, Value)>) -> Option<Self> {
         if !entries.iter().all(|(key, value)| crate::storage::items::is_valid(key, value)) {
             return None;
@@ -77,7 +82,13 @@ impl State {
         let store = Store::from_entries(entries);
         let settings = store.get(&SETTINGS, &())?;
         let ledger = Ledger { store, settings, block: head.number, events: Vec::new() };
-        Some(Self::assemble(ledger, digest, head))
+        let header = Header { head, state_root: digest.root(), extrinsics_root: Digest::default() };
+        Some(Self::assemble(ledger, digest, header))
+    }
+
+    /// The same state under the header and body that its block has in the log.
+    pub(crate) fn with_block(self, header: Header, body: Body) -> Self {
+        Self { header, body, ..self }
     }
 
     /// Makes the next block: first what every block does, then the extrinsics in their order.
@@ -85,22 +96,76 @@ impl State {
     /// Everything follows from the state and the arguments. An extrinsic that the pool refuses is not part of the
     /// block and leaves no trace; one that fails is, and leaves its used nonce.
     pub fn block(&mut self, time: Timestamp, extrinsics: &[Extrinsic]) -> Block {
-        self.ledger.block = self.head.number + 1;
+        let parent = self.header.head;
+        self.ledger.block = parent.number + 1;
         self.ledger.block_step();
-        let outcomes: Vec<_> = extrinsics.iter().map(|extrinsic| self.ledger.apply(extrinsic)).collect();
+        let mut body = vec![inherent(time)];
+        let (mut included, mut receipts) = (Vec::new(), Vec::new());
+        let mut outcomes = Vec::with_capacity(extrinsics.len());
+        for extrinsic in extrinsics {
+            let first = self.ledger.events.len();
+            let applied = match self.ledger.apply(extrinsic) {
+                Ok(applied) => applied,
+                Err(refused) => {
+                    outcomes.push(Err(refused.into()));
+                    continue;
+                }
+            };
+            let Applied { outcome, payable, payment } = applied;
+            outcomes.push(outcome.map_err(Refusal::from));
+            included.push(Extrinsic { nonce: Some(payable.nonce), ..extrinsic.clone() });
+            body.push(payable.bytes);
+            receipts.push(Receipt {
+                signer: extrinsic.origin,
+                outcome,
+                payment,
+                info: payable.info,
+                events: first..self.ledger.events.len(),
+            });
+        }
         let changes = self.ledger.store.take_changes();
         let events = std::mem::take(&mut self.ledger.events);
         self.digest.apply(&changes);
-        let included = included(extrinsics, &outcomes);
-        self.head = next_head(Some(&self.head), time, &included, self.digest.root());
+        self.body = body.into();
+        self.header = Header::of_body(&parent, time, self.digest.root(), &self.body);
+        self.receipts = Arc::new(Receipts { events: events.clone(), of: receipts });
         self.views.refresh(&changes, &self.ledger.subnets());
-        Block { head: self.head, outcomes, events, changes, state_digest: self.digest.root() }
+        Block {
+            head: self.header.head,
+            outcomes,
+            included,
+            events,
+            changes,
+            state_digest: self.digest.root(),
+        }
+    }
+
+    /// What the pool of the next block says of an extrinsic; one whose number has not come yet is let in.
+    pub(crate) fn validate(&self, extrinsic: &Extrinsic) -> Result<Payable, InvalidTransaction> {
+        let mut next = self.ledger.clone();
+        next.block = self.header.head.number + 1;
+        next.validate(extrinsic)
+    }
+
+    /// The newest block's header with all that its hash covers.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The newest block's extrinsics; none where the state was read from a snapshot alone.
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// What happened in the newest block; nothing where the state was read from a snapshot.
+    pub(crate) fn receipts(&self) -> &Receipts {
+        &self.receipts
     }
 
     /// The newest block's header.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.head
+        self.header.head
     }
 
     /// The digest of all entries; follows from them alone.
@@ -115,9 +180,9 @@ impl State {
     /// [`ReadError::NoSubnet`].
     pub fn subnet(&self, netuid: NetUid) -> Result<Arc<Subnet>, ReadError> {
         if netuid == NetUid::ROOT || !self.ledger.subnet_exists(netuid) {
-            return Err(ReadError::NoSubnet { netuid, block: self.head.number });
+            return Err(ReadError::NoSubnet { netuid, block: self.header.head.number });
         }
-        Ok(self.views.subnet(&self.ledger, netuid, self.head))
+        Ok(self.views.subnet(&self.ledger, netuid, self.header.head))
     }
 
     /// The subnets there are, root not counted.
@@ -148,7 +213,7 @@ impl State {
     #[must_use]
     pub fn lock_cost(&self) -> Rao {
         let mut next = self.ledger.clone();
-        next.block = self.head.number + 1;
+        next.block = self.header.head.number + 1;
         next.lock_cost()
     }
 
@@ -204,26 +269,4 @@ impl State {
     pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
-}
-
-/// The extrinsics that are part of the block: those that the pool did not refuse.
-pub(crate) fn included(extrinsics: &[Extrinsic], outcomes: &[Result<(), Refusal>]) -> Vec<Extrinsic> {
-    let taken = |outcome: &Result<(), Refusal>| !matches!(outcome, Err(Refusal::Pool(_)));
-    extrinsics
-        .iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| taken(outcome))
-        .map(|(one, _)| one.clone())
-        .collect()
-}
-
-/// The header that follows `parent`: its hash covers the parent, number, time, extrinsics and the state's digest.
-fn next_head(parent: Option<&Head>, time: Timestamp, extrinsics: &[Extrinsic], state: Digest) -> Head {
-    let (parent, number): (Digest, BlockNumber) =
-        parent.map_or((Digest::default(), 0), |parent| (parent.hash, parent.number + 1));
-    let hash = Digest::of_parts(
-        BLOCK_DOMAIN,
-        &[&parent.0, &number.to_le_bytes(), &time.0.to_le_bytes(), &extrinsics.encode(), &state.0],
-    );
-    Head { number, hash, parent, time }
 }

@@ -12,22 +12,28 @@ mod record;
 mod snapshot;
 
 use std::{
+    collections::VecDeque,
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
+use chain::Head;
 use primitives::{BlockNumber, Digest, Timestamp};
 pub use record::Record;
 use record::{Found, HEADER_BYTES, Scan};
 use thiserror::Error;
 
-use crate::{Block, Extrinsic, Genesis, GenesisError, State};
+use crate::{
+    Block, Genesis, GenesisError, State,
+    archive::Archive,
+    block::{Body, Header, inherent},
+};
 
 /// The log's name in its folder.
 const LOG_FILE: &str = "blocks.log";
 /// First bytes of a log: what it is and its version. The hash of block 0 follows.
-const MAGIC: &[u8; 8] = b"WHBLOCK1";
+const MAGIC: &[u8; 8] = b"WHBLOCK2";
 /// Bytes in front of the first record.
 const START: u64 = 8 + 32;
 
@@ -135,6 +141,10 @@ pub struct Opened {
     pub state: State,
     /// What was found.
     pub report: Report,
+    /// The newest states of those replayed, oldest first.
+    pub(crate) recent: VecDeque<State>,
+    /// The blocks.
+    pub(crate) archive: Archive,
 }
 
 /// A log open for writing.
@@ -162,6 +172,11 @@ impl Log {
     /// # Errors
     /// [`LogError`]; the log is left as it is, but for a cut-off record at its end, which is removed.
     pub fn open(folder: &Path, genesis: &Genesis) -> Result<Opened, LogError> {
+        Self::open_keeping(folder, genesis, 1)
+    }
+
+    /// [`Self::open`], with up to `kept` of the states replayed.
+    pub(crate) fn open_keeping(folder: &Path, genesis: &Genesis, kept: usize) -> Result<Opened, LogError> {
         let start = State::genesis(genesis)?;
         std::fs::create_dir_all(folder).map_err(io_error("create", folder))?;
         let path = folder.join(LOG_FILE);
@@ -193,9 +208,17 @@ impl Log {
         }
         file.seek(SeekFrom::End(0)).map_err(io_error("seek in", &path))?;
         let mut report = Report { torn, ..Report::default() };
-        let state = replay(folder, start, &records, &mut report)?;
+        let archive = archive(*start.header(), &records);
+        let mut recent = VecDeque::new();
+        let keep = |state: &State| {
+            recent.push_back(state.clone());
+            if recent.len() > kept {
+                recent.pop_front();
+            }
+        };
+        let state = replay(folder, start, &records, &archive, &mut report, keep)?;
         let log = Log { file, folder: folder.to_owned(), last: state.head().number, failed: false };
-        Ok(Opened { log, state, report })
+        Ok(Opened { log, state, report, recent, archive })
     }
 
     /// The state that the log in `folder` leads to, every block of it carried out from the genesis: snapshots are left
@@ -210,26 +233,24 @@ impl Log {
         check_header(&bytes, &state, &path)?;
         let (records, torn) = read_records(&bytes)?;
         let mut report = Report { torn, ..Report::default() };
-        carry_out(&mut state, &records, &mut report)?;
+        carry_out(&mut state, &records, &mut report, |_| {})?;
         Ok((state, report))
     }
 
     /// Writes a block and waits until it is on disk.
     ///
-    /// `extrinsics` are those that were handed to [`State::block`]; the ones that the pool refused are left out.
-    ///
     /// # Errors
     /// [`LogError`]; after a failed write the log takes no more.
-    pub fn append(&mut self, block: &Block, extrinsics: &[Extrinsic]) -> Result<(), LogError> {
+    pub fn append(&mut self, block: &Block) -> Result<(), LogError> {
         if self.failed {
             return Err(LogError::Failed);
         }
-        let number = block.head.number;
+        let Head { number, hash, time, .. } = block.head;
         if number != self.last + 1 {
             return Err(LogError::OutOfOrder { found: number, last: self.last });
         }
-        let extrinsics = crate::state::included(extrinsics, &block.outcomes);
-        let record = Record { number, time: block.head.time, extrinsics, state_digest: block.state_digest };
+        let extrinsics = block.included.clone();
+        let record = Record { number, hash, time, extrinsics, state_digest: block.state_digest };
         let bytes = record.to_bytes();
         self.failed = true;
         let path = self.folder.join(LOG_FILE);
@@ -295,8 +316,32 @@ fn read_records(bytes: &[u8]) -> Result<(Vec<Placed>, Option<TornTail>), LogErro
     }
 }
 
-/// Carries out the blocks after the newest usable snapshot.
-fn replay(folder: &Path, genesis: State, records: &[Placed], report: &mut Report) -> Result<State, LogError> {
+/// The blocks as clients know them, whether or not they are carried out again.
+fn archive(genesis: Header, records: &[Placed]) -> Archive {
+    let mut archive = Archive::new(genesis);
+    let mut parent = genesis.head;
+    let skipped = records.len().saturating_sub(crate::archive::MAX_HEADERS);
+    for (at, (_, record)) in records.iter().enumerate() {
+        let Record { number, hash, time, extrinsics, state_digest } = record;
+        if at >= skipped {
+            let bytes = extrinsics.iter().map(|one| one.bytes(one.nonce.unwrap_or_default()));
+            let body: Body = std::iter::once(inherent(*time)).chain(bytes).collect();
+            archive.push(Header::of_body(&parent, *time, *state_digest, &body), body);
+        }
+        parent = Head { number: *number, hash: *hash, ..parent };
+    }
+    archive
+}
+
+/// Carries out the blocks after the newest usable snapshot, and shows each state to `seen`.
+fn replay(
+    folder: &Path,
+    genesis: State,
+    records: &[Placed],
+    archive: &Archive,
+    report: &mut Report,
+    mut seen: impl FnMut(&State),
+) -> Result<State, LogError> {
     let mut state = genesis;
     for path in snapshot::newest_first(folder)? {
         let fits = |state: &State| {
@@ -306,28 +351,39 @@ fn replay(folder: &Path, genesis: State, records: &[Placed], report: &mut Report
         };
         match snapshot::read(&path).filter(fits) {
             Some(found) => {
-                report.snapshot = Some(found.head().number);
-                state = found;
+                let number = found.head().number;
+                report.snapshot = Some(number);
+                state = match (archive.header(number), archive.body(number)) {
+                    (Some(header), Some(body)) => found.with_block(*header, body),
+                    _ => found,
+                };
                 break;
             }
             None => report.skipped.push(path),
         }
     }
-    carry_out(&mut state, records, report)?;
+    seen(&state);
+    carry_out(&mut state, records, report, seen)?;
     Ok(state)
 }
 
 /// Carries out the blocks that `state` has not seen, and checks each one's digest.
-fn carry_out(state: &mut State, records: &[Placed], report: &mut Report) -> Result<(), LogError> {
+fn carry_out(
+    state: &mut State,
+    records: &[Placed],
+    report: &mut Report,
+    mut seen: impl FnMut(&State),
+) -> Result<(), LogError> {
     let done = usize::try_from(state.head().number).unwrap_or(usize::MAX);
     for (offset, record) in records.iter().skip(done) {
-        let Record { number, time, extrinsics, state_digest } = record;
+        let Record { number, time, extrinsics, state_digest, .. } = record;
         let block = state.block(*time, extrinsics);
         if block.state_digest != *state_digest {
             let (found, expect) = (block.state_digest, *state_digest);
             return Err(LogError::Diverged { block: *number, offset: *offset, found, expect });
         }
         report.replayed += 1;
+        seen(state);
     }
     Ok(())
 }

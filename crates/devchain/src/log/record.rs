@@ -17,9 +17,11 @@ const MAX_CONTENT_BYTES: usize = 256 << 20;
 pub struct Record {
     /// The block's number.
     pub number: BlockNumber,
+    /// Its hash.
+    pub hash: Digest,
     /// Its time.
     pub time: Timestamp,
-    /// Its extrinsics.
+    /// Its extrinsics, each with its number; those of clients as they were signed.
     pub extrinsics: Vec<Extrinsic>,
     /// The digest of the state after it.
     pub state_digest: Digest,

@@ -2,6 +2,7 @@
 
 use parity_scale_codec::Compact;
 
+pub(crate) use super::happened::of_block;
 use super::{bounded::FixedU128, shape, types::*};
 
 shape! { "frame_system::pallet::Event" enum SystemEvent {
@@ -232,7 +233,3 @@ shape! { "node_subtensor_runtime::RuntimeEvent" enum RuntimeEvent {
     26 Drand(DrandEvent),
     28 Swap(SwapEvent),
 } }
-
-pub(crate) fn of_block(_state: &crate::State) -> Vec<EventRecord> {
-    Vec::new()
-}

@@ -8,7 +8,7 @@
 
 use blake2::{
     Blake2b, Digest as _,
-    digest::consts::{U16, U32},
+    digest::consts::{U8, U16, U32},
 };
 use scale_info::Path;
 use twox_hash::XxHash64;
@@ -19,6 +19,7 @@ mod convert;
 mod errors;
 mod events;
 pub(crate) mod extrinsic;
+mod happened;
 mod info;
 pub(crate) mod metadata;
 pub(crate) mod runtime;
@@ -45,6 +46,11 @@ pub(crate) fn twox_128(bytes: &[u8]) -> [u8; 16] {
 
 pub(crate) fn blake2_128(bytes: &[u8]) -> [u8; 16] {
     Blake2b::<U16>::digest(bytes).into()
+}
+
+/// The identity of a runtime interface, from its name.
+pub(crate) fn blake2_64(name: &str) -> [u8; 8] {
+    Blake2b::<U8>::digest(name.as_bytes()).into()
 }
 
 pub(crate) fn blake2_256(bytes: &[u8]) -> [u8; 32] {

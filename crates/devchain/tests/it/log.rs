@@ -38,7 +38,7 @@ fn write(folder: &Path, last: u64, snapshot_at: &[u64]) -> Vec<Digest> {
         let number = state.head().number + 1;
         let extrinsics = extrinsics(number);
         let block = state.block(Timestamp(i64::try_from(number).unwrap() * 12_000), &extrinsics);
-        log.append(&block, &extrinsics).unwrap();
+        log.append(&block).unwrap();
         digests.push(block.state_digest);
         if snapshot_at.contains(&number) {
             log.snapshot(&state).unwrap();
@@ -183,9 +183,9 @@ fn refused_extrinsics_are_not_in_the_log() {
     let failing = Extrinsic::new(cold(99), Call::Transfer { to: cold(1), amount: Rao(1) });
     let given = vec![stale, failing];
     let block = state.block(Timestamp(1), &given);
-    log.append(&block, &given).unwrap();
+    log.append(&block).unwrap();
     let (head, digest) = (state.head(), state.digest());
-    assert!(matches!(log.append(&block, &given), Err(LogError::OutOfOrder { found: 1, last: 1 })));
+    assert!(matches!(log.append(&block), Err(LogError::OutOfOrder { found: 1, last: 1 })));
     drop(log);
     let opened = open(folder.path()).unwrap();
     assert_eq!((opened.state.head(), opened.state.digest()), (head, digest));

@@ -178,8 +178,10 @@ fn a_kept_view_is_never_stale() {
 #[test]
 fn a_pool_refusal_is_not_part_of_the_block() {
     let (mut with, mut without) = (World::new(), World::new());
-    let stale =
-        Extrinsic { origin: cold(3), nonce: Some(4), call: Call::Transfer { to: cold(4), amount: Rao(1) } };
+    let stale = Extrinsic {
+        nonce: Some(4),
+        ..Extrinsic::new(cold(3), Call::Transfer { to: cold(4), amount: Rao(1) })
+    };
     let refused = with.state.block(Timestamp(1), &[stale]);
     assert!(matches!(refused.outcomes[0], Err(Refusal::Pool(_))));
     assert_eq!(refused.head, without.state.block(Timestamp(1), &[]).head);

@@ -629,7 +629,7 @@ fn emission_is_switched_by_sudo_alone() {
 fn numbered_extrinsics_follow_each_other() {
     let mut state = State::genesis(&genesis()).unwrap();
     let call = || Call::Transfer { to: cold(4), amount: Rao(1) };
-    let send = |nonce| Extrinsic { origin: cold(3), nonce: Some(nonce), call: call() };
+    let send = |nonce| Extrinsic { nonce: Some(nonce), ..Extrinsic::new(cold(3), call()) };
     let outcomes = state.block(Timestamp(0), &[send(0), send(0), send(2), send(1)]).outcomes;
     let (stale, future) = (InvalidTransaction::Stale, InvalidTransaction::Future);
     assert_eq!(outcomes, [Ok(()), Err(stale.into()), Err(future.into()), Ok(())]);
@@ -637,7 +637,7 @@ fn numbered_extrinsics_follow_each_other() {
     // A call that fails uses its number all the same.
     let dear = Call::Transfer { to: cold(4), amount: Rao(u64::MAX) };
     let outcomes =
-        state.block(Timestamp(0), &[Extrinsic { origin: cold(3), nonce: Some(2), call: dear }]).outcomes;
+        state.block(Timestamp(0), &[Extrinsic { nonce: Some(2), ..Extrinsic::new(cold(3), dear) }]).outcomes;
     assert_eq!((outcomes, state.nonce(cold(3))), (vec![module(M::InsufficientBalance)], 3));
 }
 
