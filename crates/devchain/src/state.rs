@@ -75,7 +75,7 @@ impl State {
         digest.set(entries.iter().map(|(key, value)| (key, Some(&value[..]))));
         let store = Store::from_entries(entries);
         let settings = store.get(&SETTINGS, &())?;
-        let ledger = Ledger { store, settings, block: head.number, events: Vec::new() };
+        let ledger = Ledger { store, settings, block: head.number, time: head.time, events: Vec::new() };
         Some(Self::assemble(ledger, digest, head))
     }
 
@@ -85,6 +85,7 @@ impl State {
     /// block and leaves no trace; one that fails is, and leaves its used nonce.
     pub fn block(&mut self, time: Timestamp, extrinsics: &[Extrinsic]) -> Block {
         self.ledger.block = self.head.number + 1;
+        self.ledger.time = time;
         self.ledger.block_step();
         let outcomes: Vec<_> = extrinsics.iter().map(|extrinsic| self.ledger.apply(extrinsic)).collect();
         let changes = self.ledger.store.take_changes();

@@ -539,6 +539,19 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
         | Call::SetChildren { .. }
         | Call::SetChildkeyTake { .. }
         | Call::TryAssociateHotkey { .. }
-        | Call::SetColdkeyAutoStakeHotkey { .. } => return None,
+        | Call::SetColdkeyAutoStakeHotkey { .. }
+        | Call::WritePulse { .. }
+        | Call::UnstakeAll { .. }
+        | Call::UnstakeAllAlpha { .. }
+        | Call::RemoveStakeFullLimit { .. }
+        | Call::MoveStake { .. }
+        | Call::TransferStake { .. }
+        | Call::SwapStake { .. }
+        | Call::SwapStakeLimit { .. }
+        | Call::RecycleAlpha { .. }
+        | Call::BurnAlpha { .. }
+        | Call::BatchSetWeights { .. }
+        | Call::BatchCommitWeights { .. }
+        | Call::BatchRevealWeights { .. } => return None,
     }))
 }
