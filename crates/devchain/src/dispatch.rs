@@ -71,13 +71,16 @@ const MAX_CALL_DEPTH: usize = 8;
 /// Calls in one batch. Source: `pallet_utility`, `batched_calls_limit`: what a third of 32 MiB holds at 1 KiB per call.
 const MAX_BATCH_CALLS: usize = 10_922;
 
+/// One commitment opened in a batch: the weights, the salt, the version.
+type Opened<'a> = (WeightVector, &'a [u16], u64);
+
 /// The parallel lists of a batch of reveals as one list.
 fn batch_of_reveals<'a>(
     uids: &[Vec<Uid>],
     values: &[Vec<u16>],
     salts: &'a [Vec<u16>],
     version_keys: &[u64],
-) -> Result<Vec<(WeightVector, &'a [u16], u64)>, ModuleError> {
+) -> Result<Vec<Opened<'a>>, ModuleError> {
     if [values.len(), salts.len(), version_keys.len()] != [uids.len(); 3] {
         return Err(ModuleError::InputLengthsUnequal);
     }
