@@ -16,6 +16,7 @@ mod hyperparameters;
 mod refusal;
 mod schedule;
 mod subnet;
+pub mod timelock;
 
 use std::{future::Future, sync::Arc};
 
