@@ -19,7 +19,7 @@ use crate::{
         items::{
             ACTIVE, BONDS, CONSENSUS, DIVIDENDS, EMISSION, EPOCH_INDEX, INCENTIVE, KEYS, LAST_STEP_BLOCK,
             LAST_UPDATE, MECHANISM_SPLIT, MINER_BURNED, OWNER, PERMIT, REGISTERED_AT, ROOT_CLAIMABLE,
-            STAKE_WEIGHT, SUBNET_OWNER, TRUST, WEIGHT_COMMITS, WEIGHTS,
+            STAKE_WEIGHT, SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, WEIGHT_COMMITS, WEIGHTS,
         },
     },
 };
@@ -53,7 +53,7 @@ impl Ledger {
         let parts = self.dividends(netuid, &members, &earned, for_validators, pending.root);
         let mut left = total.saturating_add(pending.owner_cut);
         left = left.saturating_sub(self.pay_owner_cut(netuid, pending.owner_cut));
-        left = left.saturating_sub(self.pay_incentives(netuid, &members, &earned, &mut summary));
+        left = left.saturating_sub(self.pay_incentives(netuid, &settings, &members, &earned, &mut summary));
         left = left.saturating_sub(self.pay_dividends(netuid, &members, &parts, &mut summary));
         self.leave_unassigned(netuid, left);
 
@@ -225,10 +225,12 @@ impl Ledger {
         }
     }
 
-    /// Stakes miners' rewards with them; those of the owner's hotkeys are burned. Returns what was staked.
+    /// Stakes miners' rewards with them; those of the owner's hotkeys are burned or recycled. Returns what was staked
+    /// or recycled.
     fn pay_incentives(
         &mut self,
         netuid: NetUid,
+        settings: &Hyperparameters,
         members: &Members,
         earned: &[(AlphaRao, AlphaRao)],
         summary: &mut [NeuronEmission],
@@ -251,6 +253,10 @@ impl Ledger {
         let all = U96F32::from_num(paid.saturating_add(burned).0);
         let share = U96F32::from_num(burned.0).checked_div(all).unwrap_or_default();
         self.put(&MINER_BURNED, &netuid, &share.to_bits());
+        if settings.recycle_owner_incentive {
+            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(burned));
+            paid = paid.saturating_add(burned);
+        }
         paid
     }
 
@@ -271,14 +277,14 @@ impl Ledger {
             let alpha = dividends::take(part.alpha, rate);
             let root = dividends::take(part.root, rate);
             self.add_alpha(hotkey, owner, netuid, AlphaRao(alpha.delegate));
-            let refused = self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
+            self.add_for_nominators(hotkey, netuid, AlphaRao(alpha.nominators));
             self.add_alpha(hotkey, owner, netuid, AlphaRao(root.delegate));
             let claimable = AlphaRao(root.nominators);
             if !claimable.is_zero() {
                 self.update(&ROOT_CLAIMABLE, &(netuid, hotkey), |all| *all = all.saturating_add(claimable));
             }
             let got = AlphaRao(alpha.delegate + alpha.nominators + root.delegate + root.nominators);
-            summary[*uid].dividends = got.saturating_sub(refused);
+            summary[*uid].dividends = got;
             paid = paid.saturating_add(summary[*uid].dividends);
         }
         paid
