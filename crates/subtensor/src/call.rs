@@ -111,9 +111,11 @@ fn parts(call: &Call) -> Parts {
         Call::Transfer { to, amount } | Call::TransferAllowDeath { to, amount } => {
             Parts::new(BALANCES, call, named! { "dest": address(*to), "value": number(amount.0) })
         }
-        Call::TransferAll { to, keep_alive } => {
-            Parts::new(BALANCES, call, named! { "dest": address(*to), "keep_alive": Value::bool(*keep_alive) })
-        }
+        Call::TransferAll { to, keep_alive } => Parts::new(
+            BALANCES,
+            call,
+            named! { "dest": address(*to), "keep_alive": Value::bool(*keep_alive) },
+        ),
         Call::SetBalance { account, free } => {
             Parts::new(BALANCES, call, named! { "who": address(*account), "new_free": number(free.0) })
         }
@@ -133,7 +135,19 @@ fn parts(call: &Call) -> Parts {
             arguments.extend(hyperparameter(*value));
             Parts::new(ADMIN, call, arguments)
         }
-        Call::SetChainParameter { value } => Parts::new(ADMIN, call, vec![parameter(*value)]),
+        Call::SetChainParameter { value } => {
+            use ChainParameter as P;
+            // Settings of child keys and claims belong to the other pallet.
+            let pallet = match value {
+                P::TxChildkeyTakeRateLimit(_)
+                | P::MinChildkeyTake(_)
+                | P::MaxChildkeyTake(_)
+                | P::PendingChildKeyCooldown(_)
+                | P::NumRootClaims(_) => SUBTENSOR,
+                _ => ADMIN,
+            };
+            Parts::new(pallet, call, vec![parameter(*value)])
+        }
         Call::SetMechanismEmissionSplit { netuid, split } => {
             let split = option(split.as_deref().map(numbers));
             Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "maybe_split": split })
@@ -141,9 +155,11 @@ fn parts(call: &Call) -> Parts {
         Call::SetSubnetEmissionEnabled { netuid, enabled } => {
             Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "enabled": Value::bool(*enabled) })
         }
-        Call::SetSubtokenEnabled { netuid, enabled } => {
-            Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "subtoken_enabled": Value::bool(*enabled) })
-        }
+        Call::SetSubtokenEnabled { netuid, enabled } => Parts::new(
+            ADMIN,
+            call,
+            named! { "netuid": net(*netuid), "subtoken_enabled": Value::bool(*enabled) },
+        ),
         _ => Parts::new(SUBTENSOR, call, subtensor(call)),
     }
 }
@@ -244,6 +260,13 @@ fn hyperparameter(value: Hyperparameter) -> Vec<(&'static str, Value)> {
         H::MechanismCount(value) => one("mechanism_count", number(value)),
         H::OwnerImmuneNeuronLimit(value) => one("immune_neurons", number(value)),
         H::MinNonImmuneUids(value) => one("min", number(value)),
+        H::TransfersEnabled(value) => one("toggle", Value::bool(value)),
+        H::RecycleOwnerIncentive(recycles) => {
+            let what = if recycles { "Recycle" } else { "Burn" };
+            one("recycle_or_burn", Value::unnamed_variant(what, []))
+        }
+        H::OwnerCutEnabled(value) => one("enabled", Value::bool(value)),
+        H::MinChildkeyTake(value) => one("take", number(value)),
     }
 }
 
@@ -262,9 +285,16 @@ fn parameter(value: ChainParameter) -> (&'static str, Value) {
         P::MaxEpochsPerBlock(value) => ("max_epochs_per_block", number(value)),
         P::MaxMechanismCount(value) => ("max_mechanism_count", number(value)),
         P::SubnetOwnerCut(value) => ("subnet_owner_cut", number(value)),
-        P::TxDelegateTakeRateLimit(value) | P::TxRateLimit(value) => ("tx_rate_limit", number(value)),
-        P::MinDelegateTake(value) => ("take", number(value)),
+        P::TxDelegateTakeRateLimit(value) | P::TxRateLimit(value) | P::TxChildkeyTakeRateLimit(value) => {
+            ("tx_rate_limit", number(value))
+        }
         P::DefaultTake(value) => ("default_take", number(value)),
         P::StartCallDelay(value) => ("delay", number(value)),
+        P::MinDelegateTake(value) | P::MinChildkeyTake(value) | P::MaxChildkeyTake(value) => {
+            ("take", number(value))
+        }
+        P::PendingChildKeyCooldown(value) => ("cooldown", number(value)),
+        P::CommitRevealVersion(value) => ("version", number(value)),
+        P::NumRootClaims(value) => ("new_value", number(value)),
     }
 }

@@ -12,6 +12,7 @@ mod endpoint;
 mod read;
 mod submit;
 mod subnet;
+mod views;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,10 +30,14 @@ use subxt::{
     config::RpcConfigFor,
     dynamic::Value,
     ext::codec::Decode,
-    rpcs::{LegacyRpcMethods, RpcClient, client::ReconnectingRpcClient, client::reconnecting_rpc_client::ExponentialBackoff},
+    rpcs::{
+        LegacyRpcMethods, RpcClient, client::ReconnectingRpcClient,
+        client::reconnecting_rpc_client::ExponentialBackoff,
+    },
     utils::H256,
 };
 use tokio::{sync::watch, task::JoinHandle};
+pub use views::Stake;
 use wallet::Keypair;
 
 use crate::{
@@ -50,8 +55,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const KEPT_SUBNETS: usize = 4;
 /// `twox128("Timestamp") ‖ twox128("Now")`: where every such chain keeps its time.
 const NOW: [u8; 32] = [
-    0xf0, 0xc3, 0x65, 0xc3, 0xcf, 0x59, 0xd6, 0x71, 0xeb, 0x72, 0xda, 0x0e, 0x7a, 0x41, 0x13, 0xc4, 0x9f, 0x1f, 0x05,
-    0x15, 0xf4, 0x62, 0xcd, 0xcf, 0x84, 0xe0, 0xf1, 0xd6, 0x04, 0x5d, 0xfc, 0xbb,
+    0xf0, 0xc3, 0x65, 0xc3, 0xcf, 0x59, 0xd6, 0x71, 0xeb, 0x72, 0xda, 0x0e, 0x7a, 0x41, 0x13, 0xc4, 0x9f,
+    0x1f, 0x05, 0x15, 0xf4, 0x62, 0xcd, 0xcf, 0x84, 0xe0, 0xf1, 0xd6, 0x04, 0x5d, 0xfc, 0xbb,
 ];
 
 /// Which blocks count.
@@ -174,7 +179,8 @@ impl Subtensor {
     pub async fn subnets(&self, at: BlockNumber) -> Result<Vec<NetUid>, ReadError> {
         let at = self.at(at).await?;
         let address = subxt::dynamic::storage::<Vec<Value>, bool>("SubtensorModule", "NetworksAdded");
-        let mut entries = at.client.storage().iter(address, Vec::<Value>::new()).await.map_err(unreachable)?;
+        let mut entries =
+            at.client.storage().iter(address, Vec::<Value>::new()).await.map_err(unreachable)?;
         let mut found = Vec::new();
         while let Some(entry) = entries.next().await {
             let entry = entry.map_err(unreachable)?;
@@ -302,7 +308,12 @@ impl Chain for Subtensor {
         Ok(at.account(account).await?.nonce)
     }
 
-    async fn submit(&self, origin: AccountId, nonce: Option<u32>, call: Call) -> Result<Included, SubmitError> {
+    async fn submit(
+        &self,
+        origin: AccountId,
+        nonce: Option<u32>,
+        call: Call,
+    ) -> Result<Included, SubmitError> {
         submit::submit(self, origin, nonce, &call).await
     }
 }

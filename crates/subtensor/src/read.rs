@@ -1,15 +1,11 @@
 //! Reading storage: many values at one block in few requests, each decoded by the metadata of that block.
 
+use chain::ReadError;
 use primitives::Digest;
 use subxt::{
-    ArcMetadata, OnlineClientAtBlock,
-    config::RpcConfigFor,
-    dynamic::Value,
-    ext::scale_decode::DecodeAsType,
-    rpcs::LegacyRpcMethods,
-    utils::H256,
+    ArcMetadata, OnlineClientAtBlock, config::RpcConfigFor, dynamic::Value, ext::scale_decode::DecodeAsType,
+    rpcs::LegacyRpcMethods, utils::H256,
 };
-use chain::ReadError;
 
 use crate::Config;
 
@@ -65,7 +61,13 @@ impl At {
     }
 
     /// Puts a value on the list.
-    pub(crate) fn ask(&self, batch: &mut Batch, pallet: &str, item: &str, key: Vec<Value>) -> Result<Asked, ReadError> {
+    pub(crate) fn ask(
+        &self,
+        batch: &mut Batch,
+        pallet: &str,
+        item: &str,
+        key: Vec<Value>,
+    ) -> Result<Asked, ReadError> {
         let address = subxt::dynamic::storage::<Vec<Value>, Value>(pallet, item);
         let storage = self.client.storage();
         let entry = storage.entry(address).map_err(|error| not_understood(item, error))?;

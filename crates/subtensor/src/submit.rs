@@ -59,7 +59,12 @@ impl subxt::tx::Signer<Config> for Signer<'_> {
 
 type Submittable = subxt::tx::SubmittableTransaction<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
 
-async fn signed(chain: &Subtensor, key: &Keypair, nonce: u32, call: &Call) -> Result<Submittable, SubmitError> {
+async fn signed(
+    chain: &Subtensor,
+    key: &Keypair,
+    nonce: u32,
+    call: &Call,
+) -> Result<Submittable, SubmitError> {
     let name = call.name();
     let unknown = |reason: String| SubmitError::Unknown { call: name, reason };
     let at: OnlineClientAtBlock<Config> =
@@ -71,9 +76,8 @@ async fn signed(chain: &Subtensor, key: &Keypair, nonce: u32, call: &Call) -> Re
         .build();
     let transactions = at.transactions();
     let payload = payload(call);
-    let mut signable = transactions
-        .create_signable_offline(&payload, params)
-        .map_err(|error| not_there(name, &error))?;
+    let mut signable =
+        transactions.create_signable_offline(&payload, params).map_err(|error| not_there(name, &error))?;
     signable.sign(&Signer(key)).map_err(|error| unknown(error.to_string()))
 }
 
@@ -157,7 +161,8 @@ async fn included(chain: &Subtensor, call: &'static str, block: &InBlock) -> Res
     let unknown = |reason: String| SubmitError::Unknown { call, reason };
     let header = chain.0.legacy.chain_get_header(Some(block.block_hash())).await;
     let header = header.map_err(|error| unknown(error.to_string()))?;
-    let number: BlockNumber = header.map(|header| header.number.into()).ok_or_else(|| unknown("its block is gone".into()))?;
+    let number: BlockNumber =
+        header.map(|header| header.number.into()).ok_or_else(|| unknown("its block is gone".into()))?;
     match block.wait_for_success().await {
         Ok(events) => {
             Ok(Included { block: number, index: u32::try_from(events.extrinsic_index()).unwrap_or(u32::MAX) })
@@ -193,8 +198,9 @@ fn dispatch(error: &DispatchError) -> Option<Refusal> {
 /// What a node says to an extrinsic that it does not take.
 fn refusal(call: &'static str, error: &ExtrinsicError) -> SubmitError {
     let unknown = || SubmitError::Unknown { call, reason: error.to_string() };
-    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(rpcs::Error::User(said)))) =
-        error
+    let ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(
+        rpcs::Error::User(said),
+    ))) = error
     else {
         return unknown();
     };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chain::{
-    Axon, BlockNumber, Commitment, CommitmentField, EpochSchedule, Head, Hyperparameters, Neuron, ReadError, Subnet,
-    SUBNETS_PER_MECHANISM,
+    Axon, BlockNumber, Commitment, CommitmentField, EpochSchedule, Head, Hyperparameters, Neuron, ReadError,
+    SUBNETS_PER_MECHANISM, Subnet,
 };
 use primitives::{AlphaRao, Coldkey, Hotkey, NetUid, Rao, Uid};
 use subxt::{
@@ -30,6 +30,13 @@ struct AxonInfo {
     protocol: u8,
     placeholder1: u8,
     placeholder2: u8,
+}
+
+#[derive(PartialEq, Eq, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+enum RecycleOrBurn {
+    Burn,
+    Recycle,
 }
 
 #[derive(DecodeAsType)]
@@ -104,6 +111,10 @@ settings! {
     "MechanismCountCurrent" mechanism_count: u8;
     "ImmuneOwnerUidsLimit" owner_immune_neuron_limit: u16;
     "MinNonImmuneUids" min_non_immune_uids: u16;
+    "TransferToggle" transfers_enabled: bool;
+    "OwnerCutEnabled" owner_cut_enabled: bool;
+    "MinChildkeyTakePerSubnet" min_childkey_take: u16;
+    "RecycleOrBurn" recycle_owner_incentive: RecycleOrBurn => |what: RecycleOrBurn| what == RecycleOrBurn::Recycle;
 }
 
 /// The columns of a metagraph.
@@ -143,7 +154,9 @@ pub(crate) async fn read(at: &At, netuid: NetUid, head: Head) -> Result<Subnet, 
     let count: u16 = answers.value(neurons)?;
     let columns = columns(at, netuid, hyperparameters.mechanism_count).await?;
     let (members, commitments) = members(at, netuid, count, &columns).await?;
-    let owner = answers.get::<AccountId32>(owner)?.map_or_else(Coldkey::default, |account| Coldkey::from_bytes(account.0));
+    let owner = answers
+        .get::<AccountId32>(owner)?
+        .map_or_else(Coldkey::default, |account| Coldkey::from_bytes(account.0));
     let owner_hotkey = answers.get::<AccountId32>(owner_hotkey)?;
     Ok(Subnet {
         netuid,
@@ -254,7 +267,10 @@ async fn members(at: &At, netuid: NetUid, count: u16, columns: &Columns) -> Resu
             validator_trust: entry(&columns.trust, uid),
         });
         if let Some(stored) = answers.get::<Value>(stored)? {
-            commitments.insert(hotkey, commitment(&stored).ok_or_else(|| not_understood("CommitmentOf", "unknown form"))?);
+            commitments.insert(
+                hotkey,
+                commitment(&stored).ok_or_else(|| not_understood("CommitmentOf", "unknown form"))?,
+            );
         }
     }
     Ok((neurons, commitments))
