@@ -16,6 +16,7 @@ mod nearest;
 mod network;
 mod rehearsal;
 mod score;
+mod serve;
 mod show;
 mod source;
 mod storm;
@@ -70,7 +71,7 @@ enum Configured {
     /// The local subnet's examinations: what waits, what is under way, what was given up.
     #[command(subcommand)]
     Queue(up::QueueCommand),
-    /// The chain's rules by themselves.
+    /// A chain by itself: served to clients of the real one, replayed, or its rules alone.
     #[command(subcommand)]
     Chain(ChainCommand),
     /// Simulations.
@@ -128,6 +129,8 @@ enum ChainCommand {
         /// A file with `cases` of `epochs`, or a bare list of `{"input": …}`.
         file: PathBuf,
     },
+    /// Run a local chain for btcli, the SDKs and other clients of the real one.
+    Serve(serve::ServeArguments),
     /// Carry out all blocks of the local subnet's chain again, check every digest and the books, and show who has what.
     Replay(up::HouseArguments),
 }
@@ -176,6 +179,9 @@ enum Failure {
     Storm(#[from] storm::StormError),
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Serve(#[from] serve::ServeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Network(#[from] network::NetworkError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -207,6 +213,7 @@ impl Failure {
             Failure::Config(error) => error.exit_code(),
             Failure::Doctor(_)
             | Failure::Manual(_)
+            | Failure::Serve(_)
             | Failure::Epoch(_)
             | Failure::Output(_)
             | Failure::Storm(_) => 1,
@@ -326,6 +333,7 @@ fn run_configured(command: Configured, configuration: &Configuration) -> Result<
             Ok(up::queue(&command)?)
         }
         Configured::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Configured::Chain(ChainCommand::Serve(arguments)) => Ok(serve::run(&arguments)?),
         Configured::Chain(ChainCommand::Replay(arguments)) => {
             Ok(up::replay(&settled(arguments, configuration))?)
         }

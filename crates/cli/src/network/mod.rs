@@ -33,6 +33,7 @@ use subtensor::{Certainty, Endpoint, Options, Subtensor};
 use wallet::Keypair;
 pub(crate) use weights::{WeightsCommand, run as weights};
 
+pub(crate) use self::amount::Amount;
 use self::amount::shown;
 use crate::{
     config::environment,
