@@ -2,7 +2,7 @@
 
 use chain::{Call, Chain as _};
 use clap::Args;
-use primitives::NetUid;
+use primitives::{Hotkey, NetUid};
 use serde_json::json;
 
 use super::{NetworkError, Writing, amount::Amount, plan_and_write, subnet_at};
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &RegisterArguments) -> Result<(), NetworkError> {
     plan_and_write(&arguments.writing, KeyKind::Coldkey, |chain, _| async move {
         let head = chain.head().await?.number;
         let price = subnet_at(&chain, netuid, head).await?.burn;
-        let hotkey = hotkey.into();
+        let hotkey = Hotkey(hotkey);
         let call = match limit {
             Some(limit) => Call::RegisterLimit { netuid, hotkey, limit_price: limit.into() },
             None => Call::BurnedRegister { netuid, hotkey },

@@ -73,7 +73,7 @@ impl With {
             Some(address) => AccountId::from_ss58(address).map_err(NetworkError::Address)?,
             None => place.read_public(KeyKind::Hotkey)?.account,
         };
-        Ok(account.into())
+        Ok(Hotkey(account))
     }
 }
 

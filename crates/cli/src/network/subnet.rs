@@ -3,7 +3,7 @@
 use chain::{Call, Chain as _};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use primitives::NetUid;
+use primitives::{Hotkey, NetUid};
 use serde_json::json;
 
 use super::{
@@ -51,11 +51,11 @@ pub(crate) fn run(command: &SubnetCommand) -> Result<(), NetworkError> {
         SubnetCommand::List(reading) => list(reading),
         SubnetCommand::Show(arguments) => show(arguments),
         SubnetCommand::Create(writing) => {
-            let hotkey = writing.place.read_public(KeyKind::Hotkey)?.account.into();
+            let hotkey = writing.place.read_public(KeyKind::Hotkey)?.account;
             plan_and_write(writing, KeyKind::Coldkey, |chain, _| async move {
                 let head = chain.head().await?.number;
                 let lock = chain.lock_cost(head).await?;
-                Ok((Call::RegisterNetwork { hotkey }, json!({ "lock_cost_rao": lock.0 })))
+                Ok((Call::RegisterNetwork { hotkey: Hotkey(hotkey) }, json!({ "lock_cost_rao": lock.0 })))
             })
         }
         SubnetCommand::Start(StartArguments { writing, netuid }) => {
