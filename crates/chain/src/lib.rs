@@ -72,6 +72,22 @@ pub enum SubmitError {
         /// What the chain said.
         refusal: Refusal,
     },
+    /// The chain has no such call, or one with other arguments.
+    #[error("the chain has no call {call} as it is known here: {reason}")]
+    NoCall {
+        /// The call's name.
+        call: &'static str,
+        /// What its metadata says.
+        reason: String,
+    },
+    /// The key of the account that should sign is not here.
+    #[error("no key for {account}, which {call} is to be signed by")]
+    NoKey {
+        /// The call's name.
+        call: &'static str,
+        /// The account.
+        account: AccountId,
+    },
     /// It is not known whether the call was carried out: ask the chain before sending it again.
     #[error("outcome of {call} is unknown: {reason}")]
     Unknown {

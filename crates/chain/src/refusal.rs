@@ -13,6 +13,14 @@ pub enum Refusal {
     /// It was included and failed.
     #[error("{0}")]
     Module(ModuleError),
+    /// It was included and failed with an error that is not known here: the chain has one that this client has not.
+    #[error("error {error} of pallet {pallet}, which is not known here")]
+    Unlisted {
+        /// The pallet's index.
+        pallet: u8,
+        /// The error's index in it.
+        error: u8,
+    },
 }
 
 impl From<ModuleError> for Refusal {
@@ -80,6 +88,20 @@ macro_rules! module_errors {
         #[error("{self:?}")]
         pub enum ModuleError {
             $($(#[$doc])* $name,)*
+        }
+
+        impl ModuleError {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The error with this name; none where it is not known here.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

@@ -2,7 +2,8 @@
 //!
 //! Arguments become one typed command, and that one call into the house. Standard output is data, standard error
 //! is talk. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not found or
-//! lacking evidence, 4 key or password, 10 done already, 130 ended by Ctrl-C.
+//! lacking evidence, 4 key or password, 5 network unreachable, 6 refused by the chain, 9 outcome unknown,
+//! 10 done already, 130 ended by Ctrl-C.
 
 mod config;
 mod data;
@@ -12,8 +13,10 @@ mod manual;
 mod mechanism;
 mod mend;
 mod nearest;
+mod network;
 mod rehearsal;
 mod score;
+mod serve;
 mod show;
 mod source;
 mod storm;
@@ -68,7 +71,7 @@ enum Configured {
     /// The local subnet's examinations: what waits, what is under way, what was given up.
     #[command(subcommand)]
     Queue(up::QueueCommand),
-    /// The chain's rules by themselves.
+    /// A chain by itself: served to clients of the real one, replayed, or its rules alone.
     #[command(subcommand)]
     Chain(ChainCommand),
     /// Simulations.
@@ -83,6 +86,23 @@ enum Configured {
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Subnets of a chain.
+    #[command(subcommand)]
+    Subnet(network::SubnetCommand),
+    /// Register the wallet's hotkey on a subnet, for the price of the moment.
+    Register(network::RegisterArguments),
+    /// Stake on a chain.
+    #[command(subcommand)]
+    Stake(network::StakeCommand),
+    /// Weights on a chain.
+    #[command(subcommand)]
+    Weights(network::WeightsCommand),
+    /// Where neurons can be reached, as a chain tells it.
+    #[command(subcommand)]
+    Axon(network::AxonCommand),
+    /// Public commitments on a chain.
+    #[command(subcommand)]
+    Commit(network::CommitCommand),
     /// Mechanisms: what is paid for, and which attacks must not pay.
     #[command(subcommand)]
     Mechanism(mechanism::MechanismCommand),
@@ -109,6 +129,8 @@ enum ChainCommand {
         /// A file with `cases` of `epochs`, or a bare list of `{"input": …}`.
         file: PathBuf,
     },
+    /// Run a local chain for btcli, the SDKs and other clients of the real one.
+    Serve(serve::ServeArguments),
     /// Carry out all blocks of the local subnet's chain again, check every digest and the books, and show who has what.
     Replay(up::HouseArguments),
 }
@@ -157,7 +179,10 @@ enum Failure {
     Storm(#[from] storm::StormError),
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Wallet(#[from] wallet::WalletError),
+    Serve(#[from] serve::ServeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Network(#[from] network::NetworkError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Mechanism(#[from] mechanism::MechanismError),
@@ -181,13 +206,14 @@ impl Failure {
             Failure::Control(error) => error.exit_code(),
             Failure::Queue(error) => error.exit_code(),
             Failure::Rehearsal(error) => error.exit_code(),
-            Failure::Wallet(error) => error.exit_code(),
+            Failure::Network(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
             Failure::Mechanism(error) => error.exit_code(),
             Failure::Config(error) => error.exit_code(),
             Failure::Doctor(_)
             | Failure::Manual(_)
+            | Failure::Serve(_)
             | Failure::Epoch(_)
             | Failure::Output(_)
             | Failure::Storm(_) => 1,
@@ -307,6 +333,7 @@ fn run_configured(command: Configured, configuration: &Configuration) -> Result<
             Ok(up::queue(&command)?)
         }
         Configured::Chain(ChainCommand::Epoch { file }) => print_epochs(&file),
+        Configured::Chain(ChainCommand::Serve(arguments)) => Ok(serve::run(&arguments)?),
         Configured::Chain(ChainCommand::Replay(arguments)) => {
             Ok(up::replay(&settled(arguments, configuration))?)
         }
@@ -319,11 +346,18 @@ fn run_configured(command: Configured, configuration: &Configuration) -> Result<
         Configured::Score(command) => Ok(score::run(&command)?),
         Configured::Mechanism(command) => Ok(mechanism::run(&command)?),
         Configured::Config(command) => Ok(config::run(&command, configuration)?),
-        Configured::Wallet(command) => {
-            wallet::run(&command)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Configured::Wallet(command) => done(wallet::run(&command)),
+        Configured::Subnet(command) => done(network::subnet(&command)),
+        Configured::Register(arguments) => done(network::register(&arguments)),
+        Configured::Stake(command) => done(network::stake(&command)),
+        Configured::Weights(command) => done(network::weights(&command)),
+        Configured::Axon(command) => done(network::axon(&command)),
+        Configured::Commit(command) => done(network::commit(&command)),
     }
+}
+
+fn done(result: Result<(), network::NetworkError>) -> Result<ExitCode, Failure> {
+    Ok(result.map(|()| ExitCode::SUCCESS)?)
 }
 
 fn settled(mut arguments: up::HouseArguments, configuration: &Configuration) -> up::HouseArguments {

@@ -102,7 +102,9 @@ impl Outbox {
         let intent = self.pending.as_ref().filter(|intent| intent.nonce == nonce)?;
         match result {
             Ok(_) => Some((intent.purpose, Outcome::Included)),
-            Err(SubmitError::Refused { .. }) => Some((intent.purpose, Outcome::Refused)),
+            Err(SubmitError::Refused { .. } | SubmitError::NoCall { .. } | SubmitError::NoKey { .. }) => {
+                Some((intent.purpose, Outcome::Refused))
+            }
             Err(SubmitError::Unknown { .. }) => None,
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use wallet::{
-    Keypair, Password, Scheme, WordCount,
+    Keypair, Password, PublicKey, Scheme, WordCount,
     file::{
         FileError, KeyName, KeyPlace, PasswordError, PasswordSources, Wallet, Wallets, read_secret_file,
         read_secret_line,
@@ -15,7 +15,7 @@ use wallet::{
 };
 
 use super::{MESSAGE_MAX_BYTES, WalletError};
-use crate::{config::environment, mend::quoted};
+use crate::{config::environment, mend::quoted, network::BalanceArguments};
 
 /// `weigh wallet …`.
 #[derive(Subcommand)]
@@ -34,6 +34,8 @@ pub(crate) enum WalletCommand {
     Sign(SignArguments),
     /// Check a signature.
     Verify(VerifyArguments),
+    /// Show what the wallet's coldkey, or an address, holds on a chain.
+    Balance(BalanceArguments),
 }
 
 /// Which wallet, and how to answer.
@@ -92,7 +94,7 @@ impl From<SchemeName> for Scheme {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum KeyKind {
+pub(crate) enum KeyKind {
     /// Owns hotkeys and holds TAO.
     Coldkey,
     /// Signs requests and weights.
@@ -237,11 +239,21 @@ impl Place {
         Ok(self.password_fd.map(read_secret_line).transpose()?)
     }
 
-    pub(super) fn read_pair(&self, kind: KeyKind) -> Result<Keypair, WalletError> {
+    pub(crate) fn read_pair(&self, kind: KeyKind) -> Result<Keypair, WalletError> {
         let mut ask = |path: &Path| hidden(&format!("Password of {}: ", path.display()));
         let prompt: Option<wallet::file::Prompt<'_>> = if self.may_ask() { Some(&mut ask) } else { None };
         let mut sources = PasswordSources { given: self.given_password()?, prompt };
         self.key(kind)?.read_pair(&mut sources).map_err(|error| self.told(error))
+    }
+
+    /// The public half of a key, for which no password is needed.
+    pub(crate) fn read_public(&self, kind: KeyKind) -> Result<PublicKey, WalletError> {
+        self.key(kind)?.read_public().map_err(|error| self.told(error))
+    }
+
+    /// Whether one JSON document is wanted.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// The options that lead a command to the same wallet, with a space in front of each.

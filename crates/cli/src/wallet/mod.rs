@@ -20,12 +20,18 @@ use wallet::{
 };
 
 use self::arguments::{
-    ExportArguments, ImportArguments, KeyKind, NewArguments, Place, SecretForm, SignArguments,
-    VerifyArguments, Writing, hidden,
+    ExportArguments, ImportArguments, NewArguments, SecretForm, SignArguments, VerifyArguments, Writing,
+    hidden,
 };
-pub(crate) use self::{arguments::WalletCommand, failure::WalletError};
+pub(crate) use self::{
+    arguments::{KeyKind, Place, WalletCommand},
+    failure::WalletError,
+};
 
-use crate::mend::quoted;
+use crate::{
+    mend::quoted,
+    network::{self, NetworkError},
+};
 
 /// The largest message that is signed or verified: it is held in memory, and nobody signs more by hand.
 const MESSAGE_MAX_BYTES: u64 = 64 << 20;
@@ -33,8 +39,9 @@ const MESSAGE_MAX_BYTES: u64 = 64 << 20;
 /// Runs one command; stdout is its result.
 ///
 /// # Errors
-/// [`WalletError`], whose exit code says what can be done.
-pub(crate) fn run(command: &WalletCommand) -> Result<(), WalletError> {
+/// [`NetworkError`], whose exit code says what can be done; all but the balance fail with its
+/// [`WalletError`] alone.
+pub(crate) fn run(command: &WalletCommand) -> Result<(), NetworkError> {
     let (answer, as_json) = match command {
         WalletCommand::New(arguments) => (new(arguments)?, arguments.place.json),
         WalletCommand::List(place) => (list(place)?, place.json),
@@ -42,9 +49,10 @@ pub(crate) fn run(command: &WalletCommand) -> Result<(), WalletError> {
         WalletCommand::Import(arguments) => (import(arguments)?, arguments.place.json),
         WalletCommand::Export(arguments) => (export(arguments)?, arguments.place.json),
         WalletCommand::Sign(arguments) => (sign(arguments)?, arguments.place.json),
-        WalletCommand::Verify(arguments) => return verify(arguments),
+        WalletCommand::Verify(arguments) => return Ok(verify(arguments)?),
+        WalletCommand::Balance(arguments) => return network::balance(arguments),
     };
-    answer.print(as_json)
+    Ok(answer.print(as_json)?)
 }
 
 /// A result in both forms.

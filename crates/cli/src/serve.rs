@@ -1,0 +1,208 @@
+//! `weigh chain serve`: a local chain that speaks as the real one does, for btcli, the SDKs and anything else that knows it.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+};
+
+use clap::Args;
+use devchain::{Config, Genesis, NodeError, Pace, Settings, rpc};
+use miette::Diagnostic;
+use primitives::{AccountId, Rao, Timestamp};
+use serde_json::json;
+use thiserror::Error;
+use wallet::Keypair;
+
+/// States of how many blocks can be read: at a block every 12 s those of the last 9 hours.
+const KEPT_STATES: usize = 2700;
+/// Blocks from one snapshot of the log to the next.
+const SNAPSHOT_EVERY: u64 = 1000;
+/// The port at which nodes are looked for.
+const PORT: u16 = 9944;
+/// The development accounts: anybody knows their keys.
+const ACCOUNTS: [&str; 9] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "One", "Two", "Three"];
+
+/// Run a local chain for btcli, the SDKs and other clients of the real one.
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// The port; 0 takes any that is free.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+    /// The address to listen on. Whoever can reach it can do anything with this chain.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// When blocks are made: every so often, as 12s or 250ms; `instant`, one as soon as somebody sends something; or
+    /// `manual`, by dev_newBlock alone.
+    #[arg(long, default_value_t = BlockTime(Pace::Every(250)), value_name = "TIME|instant|manual")]
+    block_time: BlockTime,
+    /// Where the chain is kept; without it, it is gone with this process.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// An account with TAO from the start, besides //Alice and the other development accounts; may be repeated.
+    #[arg(long = "account", value_name = "SS58=TAO")]
+    accounts: Vec<Funded>,
+    /// Settings as on the main network: new subnets with commit–reveal, rate limits, a lock of 1000 TAO.
+    #[arg(long)]
+    mainnet_defaults: bool,
+    /// Say where it listens in one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// When blocks are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BlockTime(Pace);
+
+impl FromStr for BlockTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is no block time: expected 12s, 250ms, instant or manual");
+        let every = |digits: &str, unit: u64| {
+            let number: u64 = digits.parse().map_err(|_| bad())?;
+            let milliseconds = number.checked_mul(unit).filter(|ms| (1..=3_600_000).contains(ms));
+            milliseconds.map(|ms| Self(Pace::Every(ms))).ok_or_else(bad)
+        };
+        match text {
+            "instant" => Ok(Self(Pace::Instant)),
+            "manual" => Ok(Self(Pace::Stepped)),
+            _ => match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+                (Some(digits), _) => every(digits, 1),
+                (None, Some(digits)) => every(digits, 1000),
+                (None, None) => Err(bad()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for BlockTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Pace::Every(ms) if ms.is_multiple_of(1000) => write!(f, "{}s", ms / 1000),
+            Pace::Every(ms) => write!(f, "{ms}ms"),
+            Pace::Instant => f.write_str("instant"),
+            Pace::Stepped => f.write_str("manual"),
+        }
+    }
+}
+
+/// An account and what it starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Funded {
+    account: AccountId,
+    balance: Rao,
+}
+
+impl FromStr for Funded {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, amount) =
+            text.split_once('=').ok_or_else(|| format!("{text:?}: expected an address, = and an amount of TAO"))?;
+        let account = AccountId::from_ss58(address).map_err(|error| error.to_string())?;
+        let amount: crate::network::Amount = amount.parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { account, balance: amount.into() })
+    }
+}
+
+/// The chain could not be served.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    #[diagnostic(help("another node may be there: choose a port with --port, 0 for any that is free"))]
+    Listen(#[from] rpc::ServeError),
+    #[error("a development key can't be derived: {0}")]
+    Key(#[from] wallet::KeyError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("Ctrl-C can't be caught: {0}")]
+    Signal(#[from] ctrlc::Error),
+}
+
+fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
+    let keys: Vec<Keypair> = ACCOUNTS.iter().map(|name| Keypair::development(name)).collect::<Result<_, _>>()?;
+    let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
+    let mut genesis = Genesis::localnet(&accounts);
+    if arguments.mainnet_defaults {
+        genesis.settings = Settings { serve_on_loopback: true, ..Settings::default() };
+    }
+    for Funded { account, balance } in &arguments.accounts {
+        genesis.accounts.retain(|(known, _)| known != account);
+        genesis.accounts.push((*account, *balance));
+    }
+    genesis.time = Timestamp::default();
+    Ok(genesis)
+}
+
+/// Serves until Ctrl-C.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, ServeError> {
+    let node = devchain::spawn(Config {
+        genesis: genesis(arguments)?,
+        pace: arguments.block_time.0,
+        folder: arguments.state.clone(),
+        kept_states: KEPT_STATES,
+        snapshot_every: SNAPSHOT_EVERY,
+    })?;
+    let (ended, end) = std::sync::mpsc::channel();
+    // A second Ctrl-C finds nobody to tell.
+    ctrlc::set_handler(move || drop(ended.send(())))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let config =
+        rpc::Config { listen: SocketAddr::new(arguments.listen, arguments.port), ..rpc::Config::default() };
+    let server = runtime.block_on(rpc::serve(node.clone(), config))?;
+    say(arguments, server.address(), node.state().head().number)?;
+    // Nobody drops the sender before this process ends.
+    let _ended = end.recv();
+    runtime.block_on(server.stop());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(arguments: &ServeArguments, address: SocketAddr, head: u64) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let (url, block_time) = (format!("ws://{address}"), arguments.block_time.to_string());
+    if arguments.json {
+        return writeln!(out, "{}", json!({ "url": url, "block": head, "block_time": block_time, "accounts": ACCOUNTS }));
+    }
+    writeln!(out, "chain at {url}, also over HTTP on the same port; block {head}, blocks: {block_time}")?;
+    let names: Vec<String> = ACCOUNTS.iter().map(|name| format!("//{name}")).collect();
+    writeln!(out, "accounts with 1,000,000 TAO: {} (anybody knows their keys); //Alice is sudo", names.join(" "))?;
+    writeln!(out, "  btcli subnets list --network {url}")?;
+    writeln!(out, "  weigh subnet list --network {url}")?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_times_are_read_and_written() {
+        for text in ["12s", "250ms", "instant", "manual"] {
+            let read: BlockTime = text.parse().unwrap();
+            assert_eq!(read.to_string(), text);
+        }
+        assert_eq!("1000ms".parse::<BlockTime>().unwrap().to_string(), "1s");
+        for text in ["", "s", "12", "0s", "-1s", "2h", "3601s", "99999999999999999999s"] {
+            assert!(text.parse::<BlockTime>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn accounts_are_an_address_and_an_amount() {
+        let alice = Keypair::development("Alice").unwrap().public().account;
+        let funded: Funded = format!("{alice}=1.5").parse().unwrap();
+        assert_eq!(funded, Funded { account: alice, balance: Rao(1_500_000_000) });
+        for text in ["", "5Grw=1", &format!("{alice}"), &format!("{alice}=x")] {
+            assert!(text.parse::<Funded>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `weigh chain serve` and the commands on a chain, as their users meet them: the real binary, its own node, the Python SDK.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests are tests too, and say why they skip"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A served chain; killed when dropped.
+struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Served {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weigh"))
+        .args(["chain", "serve", "--port", "0", "--json"])
+        .args(arguments)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    Served { child, url: said["url"].as_str().unwrap().to_owned() }
+}
+
+/// A folder of wallets and a chain to use them on.
+struct World {
+    wallets: TempDir,
+    chain: Served,
+}
+
+impl World {
+    /// //Alice owns the wallet `alice` and its hotkey, //Bob likewise.
+    fn new(arguments: &[&str]) -> Self {
+        let world = Self { wallets: tempfile::tempdir().unwrap(), chain: serve(arguments) };
+        for (wallet, name) in [("alice", "Alice"), ("bob", "Bob")] {
+            for (key, uri) in [("coldkey", format!("//{name}")), ("hotkey", format!("//{name}//hot"))] {
+                let private = private_key(&uri);
+                let arguments = ["wallet", "import", "--wallet", wallet, "--key", key, "--from", "private-key"];
+                let output = world.weigh(&[&arguments[..], &["--secret-fd", "0", "--no-password"]].concat(), &private);
+                assert!(output.status.success(), "{}", told(&output));
+            }
+        }
+        world
+    }
+
+    fn weigh(&self, arguments: &[&str], input: &str) -> Output {
+        use std::io::Write as _;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_weigh"))
+            .args(arguments)
+            .env_clear()
+            .env("WEIGH_WALLET_PATH", self.wallets.path())
+            .env("WEIGH_NETWORK", &self.chain.url)
+            .env("COLUMNS", "200")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read leaves the pipe broken, which is no fault.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        child.wait_with_output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.weigh(&[arguments, &["--json"]].concat(), "");
+        assert!(output.status.success(), "{arguments:?}: {}", told(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn refused(&self, arguments: &[&str], code: i32, says: &str) {
+        let output = self.weigh(arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", told(&output));
+        assert!(told(&output).contains(says), "{arguments:?}: {}", told(&output));
+    }
+}
+
+/// What was said on standard error, without line breaks and frames.
+fn told(output: &Output) -> String {
+    let talk = String::from_utf8_lossy(&output.stderr).replace(['\n', '│'], " ");
+    talk.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn private_key(uri: &str) -> String {
+    let uri = wallet::SecretUri::parse(uri).unwrap();
+    let pair = wallet::Keypair::from_uri(wallet::Scheme::Sr25519, &uri).unwrap();
+    pair.expose_private_key().to_string()
+}
+
+#[test]
+fn a_subnet_is_made_joined_and_weighed_from_the_command_line() {
+    let world = World::new(&["--block-time", "instant"]);
+    let free = |wallet: &str| world.json(&["wallet", "balance", "--wallet", wallet])["free_rao"].as_u64().unwrap();
+    let before = free("alice");
+    let plan = world.json(&["subnet", "create", "--wallet", "alice", "--dry-run"]);
+    assert_eq!((plan["dry_run"].as_bool(), plan["call"].as_str()), (Some(true), Some("register_network")));
+    assert_eq!(free("alice"), before, "a plan changes nothing");
+    let made = world.json(&["subnet", "create", "--wallet", "alice"]);
+    let paid = before - free("alice");
+    assert_eq!(paid, made["lock_cost_rao"].as_u64().unwrap() + made["fee_rao"].as_u64().unwrap());
+
+    let subnets = world.json(&["subnet", "list"]);
+    let netuid = subnets["subnets"].as_array().unwrap().last().unwrap()["netuid"].to_string();
+    let of = |arguments: &[&str]| -> Vec<String> {
+        arguments.iter().map(|one| (*one).to_owned()).chain(["--netuid".to_owned(), netuid.clone()]).collect()
+    };
+    let run = |arguments: &[&str]| {
+        let all = of(arguments);
+        world.json(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    run(&["subnet", "start", "--wallet", "alice"]);
+    run(&["register", "--wallet", "bob"]);
+    run(&["stake", "add", "--wallet", "alice", "--amount", "100"]);
+    run(&["stake", "add", "--wallet", "bob", "--amount", "50.5"]);
+    run(&["axon", "serve", "--wallet", "bob", "--ip", "10.0.0.7", "--port", "8091"]);
+    run(&["commit", "set", "--wallet", "bob", "--text", "model:v1"]);
+    run(&["weights", "set", "--wallet", "alice", "0:1", "1:3"]);
+
+    let shown = run(&["subnet", "show"]);
+    let neurons = shown["neurons"].as_array().unwrap();
+    assert_eq!(neurons.len(), 2);
+    assert_eq!(neurons[1]["axon"]["port"], 8091);
+    let weights = run(&["weights", "show"]);
+    assert_eq!(weights["weights"][0]["weights"], serde_json::json!([[0, 21_845], [1, 65_535]]));
+    let commitments = run(&["commit", "show"]);
+    assert_eq!(commitments["commitments"][0]["fields"][0]["text"], "model:v1");
+    let stakes = world.json(&["stake", "list", "--wallet", "bob"]);
+    let held = stakes["stakes"][0]["alpha_rao"].as_u64().unwrap();
+    assert!(held > 50_000_000_000 / 2, "{stakes}");
+    run(&["stake", "remove", "--wallet", "bob", "--amount", "1000000"]);
+    let stakes = world.json(&["stake", "list", "--wallet", "bob"]);
+    let left: u64 = stakes["stakes"].as_array().unwrap().iter().filter_map(|one| one["alpha_rao"].as_u64()).sum();
+    assert_eq!(left, 0, "{stakes}");
+}
+
+#[test]
+fn what_a_chain_refuses_is_told_by_its_name() {
+    let world = World::new(&["--block-time", "instant"]);
+    let nowhere = ["stake", "add", "--wallet", "bob", "--netuid", "77", "--amount", "1"];
+    world.refused(&nowhere, 6, "SubnetNotExists");
+    world.refused(&["subnet", "show", "--netuid", "77"], 3, "subnet 77 does not exist");
+    world.refused(&["register", "--wallet", "nobody", "--netuid", "1"], 3, "nobody");
+    let elsewhere = ["subnet", "list", "--network", "ws://127.0.0.1:1", "--timeout", "1"];
+    world.refused(&elsewhere, 5, "weigh chain serve");
+    world.refused(&["subnet", "list", "--network", "finny"], 2, "is no network");
+}
+
+/// Where the recorded scenario lies, from this crate.
+fn recorded(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/lifecycle").join(file)
+}
+
+#[test]
+fn the_python_sdk_finds_here_what_it_found_on_a_real_runtime() {
+    let Some(python) = std::env::var_os("WEIGH_BITTENSOR10_PYTHON") else {
+        println!("skipped: WEIGH_BITTENSOR10_PYTHON names no Python with bittensor 10.5.0");
+        return;
+    };
+    if !recorded("scenario.py").exists() {
+        println!("skipped: there is no recorded scenario at {}", recorded("scenario.py").display());
+        return;
+    }
+    let chain = serve(&["--block-time", "instant", "--mainnet-defaults"]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.json");
+    let run = Command::new(&python)
+        .arg(recorded("scenario.py"))
+        .arg(&chain.url)
+        .args(["--mine", "dev_newBlock", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let compare = Command::new(&python)
+        .arg(recorded("compare.py"))
+        .arg(recorded("expected-a-g.json"))
+        .arg(&out)
+        .arg("--fees")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&compare.stdout);
+    println!("{}", said.lines().last().unwrap_or_default());
+    assert!(compare.status.success(), "{said}");
+}
