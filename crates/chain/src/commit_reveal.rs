@@ -39,8 +39,14 @@ impl WeightsCommitment<'_> {
         let encoded =
             (self.hotkey, index, &self.weights.uids, &self.weights.values, self.salt, self.version_key)
                 .encode();
-        Digest(blake2b::<U32>(&encoded).into())
+        blake2_256(&encoded)
     }
+}
+
+/// BLAKE2b with 256 bits, the chain's hash of what its extrinsics carry.
+#[must_use]
+pub fn blake2_256(bytes: &[u8]) -> Digest {
+    Digest(blake2b::<U32>(bytes).into())
 }
 
 fn blake2b<N>(bytes: &[u8]) -> blake2::digest::array::Array<u8, N>

@@ -106,6 +106,14 @@ hyperparameters! {
     OwnerImmuneNeuronLimit owner_immune_neuron_limit: u16 = 1, "sudo_set_owner_immune_neuron_limit";
     /// How many neurons outside of immunity are kept before an immune one is pruned.
     MinNonImmuneUids min_non_immune_uids: u16 = 10, "sudo_set_min_non_immune_uids";
+    /// Whether stake may be handed to another coldkey.
+    TransfersEnabled transfers_enabled: bool = true, "sudo_set_toggle_transfer";
+    /// Whether incentive for the owner's own hotkeys is recycled instead of burned.
+    RecycleOwnerIncentive recycle_owner_incentive: bool = false, "sudo_set_recycle_or_burn";
+    /// Whether the owner gets a cut of emission.
+    OwnerCutEnabled owner_cut_enabled: bool = true, "sudo_set_owner_cut_enabled";
+    /// Least take of a childkey on this subnet, of 65535.
+    MinChildkeyTake min_childkey_take: u16 = 0, "sudo_set_min_childkey_take_per_subnet";
 }
 
 macro_rules! chain_parameters {
@@ -161,6 +169,18 @@ chain_parameters! {
     NominatorMinRequiredStake: u64, "sudo_set_nominator_min_required_stake";
     /// Blocks between a subnet's creation and its start.
     StartCallDelay: u64, "sudo_set_start_call_delay";
+    /// Blocks between two raises of a childkey's take.
+    TxChildkeyTakeRateLimit: u64, "sudo_set_tx_childkey_take_rate_limit";
+    /// The least take of a childkey, of 65535.
+    MinChildkeyTake: u16, "sudo_set_min_childkey_take";
+    /// The largest take of a childkey, of 65535.
+    MaxChildkeyTake: u16, "sudo_set_max_childkey_take";
+    /// Blocks from the choice of children until it takes effect.
+    PendingChildKeyCooldown: u64, "set_pending_childkey_cooldown";
+    /// The version of commit–reveal that commitments must name.
+    CommitRevealVersion: u16, "sudo_set_commit_reveal_version";
+    /// Claims of root dividends that the chain makes by itself in a block.
+    NumRootClaims: u64, "sudo_set_num_root_claims";
 }
 
 impl Hyperparameters {

@@ -27,27 +27,50 @@ impl From<InvalidTransaction> for Refusal {
     }
 }
 
-/// Why the pool refused. Source: `common/src/transaction_error.rs`.
+/// Why the pool refused, by the names and numbers of `sp_runtime`'s `InvalidTransaction`. What the codes of
+/// `Custom` say stands in `common/src/transaction_error.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, Error)]
 pub enum InvalidTransaction {
+    /// The call is not expected: it can't be sent this way.
+    #[codec(index = 0)]
+    #[error("call")]
+    Call,
     /// The account can't pay.
+    #[codec(index = 1)]
     #[error("payment")]
     Payment,
-    /// The nonce was used.
-    #[error("stale")]
-    Stale,
     /// The nonce is not the next one.
+    #[codec(index = 2)]
     #[error("future")]
     Future,
-    #[error("x")]
-    Call,
-    #[error("x")]
+    /// The nonce was used, or the extrinsic's time has passed.
+    #[codec(index = 3)]
+    #[error("stale")]
+    Stale,
+    /// The signature is wrong, or was made for another chain or runtime.
+    #[codec(index = 4)]
+    #[error("bad proof")]
     BadProof,
-    #[error("x")]
+    /// The block of the extrinsic's birth is not known any more.
+    #[codec(index = 5)]
+    #[error("ancient birth block")]
+    AncientBirthBlock,
+    /// It does not fit into a block.
+    #[codec(index = 6)]
+    #[error("exhausts resources")]
     ExhaustsResources,
     /// One of the chain's own codes.
+    #[codec(index = 7)]
     #[error("custom error {0}")]
     Custom(u8),
+    /// A call that every block must have failed.
+    #[codec(index = 8)]
+    #[error("bad mandatory")]
+    BadMandatory,
+    /// The signer may not send this.
+    #[codec(index = 10)]
+    #[error("bad signer")]
+    BadSigner,
 }
 
 macro_rules! module_errors {
@@ -178,4 +201,126 @@ module_errors! {
     EpochTriggerAlreadyPending,
     /// The same was changed a moment ago.
     TxRateLimitExceeded,
+    /// The sudo account alone may do this.
+    RequireSudo,
+    /// A batch of more calls than are carried out at once.
+    TooManyCalls,
+    /// The subnet does not exist, as the administration of settings says it.
+    SubnetDoesNotExist,
+    /// More validators than slots.
+    MaxValidatorsLargerThanMaxUIds,
+    /// Fewer slots than neurons.
+    MaxAllowedUIdsLessThanCurrentUIds,
+    /// A moving average that only the chain itself may set.
+    BondsMovingAverageMaxReached,
+    /// A steepness that only the chain itself may set.
+    NegativeSigmoidSteepness,
+    /// At least as many slots must stay as there are neurons.
+    MinAllowedUidsGreaterThanCurrentUids,
+    /// The fewest slots are not fewer than the most.
+    MinAllowedUidsGreaterThanMaxAllowedUids,
+    /// The most slots are fewer than the fewest.
+    MaxAllowedUidsLessThanMinAllowedUids,
+    /// More slots than any subnet has.
+    MaxAllowedUidsGreaterThanDefaultMaxAllowedUids,
+    /// Root has no such setting.
+    NotPermittedOnRootSubnet,
+    /// Slots times mechanisms are more than a subnet may have.
+    TooManyUIDsPerMechanism,
+    /// Liquid alpha is off.
+    LiquidAlphaDisabled,
+    /// The upper bound of liquid alpha is too low.
+    AlphaHighTooLow,
+    /// The lower bound of liquid alpha is out of its range.
+    AlphaLowOutOfRange,
+    /// The reveal period is too long.
+    RevealPeriodTooLarge,
+    /// The reveal period is too short.
+    RevealPeriodTooSmall,
+    /// The tempo is not one that an owner may choose.
+    TempoOutOfBounds,
+    /// The activity cutoff is out of its range.
+    ActivityCutoffFactorMilliOutOfBounds,
+    /// The next epoch comes by itself as soon.
+    AutoEpochAlreadyImminent,
+    /// A delegate's take would not rise, would not fall, or is below the least.
+    DelegateTakeTooLow,
+    /// A delegate's take is above the largest.
+    DelegateTakeTooHigh,
+    /// A take was changed a moment ago.
+    DelegateTxRateLimitExceeded,
+    /// The swap would pass the caller's price.
+    PriceLimitExceeded,
+    /// The pool holds too little for the swap.
+    ReservesTooLow,
+    /// The amount would pass the caller's price.
+    SlippageTooHigh,
+    /// The subnet was created too short a while ago to be started.
+    NeedWaitingMoreBlocksToStarCall,
+    /// Too many registrations in this block.
+    TooManyRegistrationsThisBlock,
+    /// Too many registrations in this interval.
+    TooManyRegistrationsThisInterval,
+    /// Others on root have more stake.
+    StakeTooLowForRoot,
+    /// A share of the claims' subnets is out of its range.
+    InvalidRootClaimThreshold,
+    /// A claim names no subnet, or too many.
+    InvalidSubnetNumber,
+    /// The number of claims per block is too high.
+    InvalidNumRootClaim,
+    /// A hotkey can't be its own child.
+    InvalidChild,
+    /// A child stands twice.
+    DuplicateChild,
+    /// Children get more than there is.
+    ProportionOverflow,
+    /// More children than a hotkey may have.
+    TooManyChildren,
+    /// A child would be a parent of its own parent.
+    ChildParentInconsistency,
+    /// The stake is too low to have children.
+    NotEnoughStakeToSetChildkeys,
+    /// A child's take is out of its range.
+    InvalidChildkeyTake,
+    /// A child's take was raised a moment ago.
+    TxChildkeyTakeRateLimitExceeded,
+    /// The same destination is set already.
+    SameAutoStakeHotkeyAlreadySet,
+    /// The version of commit–reveal is not the chain's.
+    IncorrectCommitRevealVersion,
+    /// The round has been published already.
+    InvalidRevealRound,
+    /// Parallel lists differ in length.
+    InputLengthsUnequal,
+    /// Stake would be moved to where it is.
+    SameNetuid,
+    /// Stake can't be handed to others on this subnet.
+    TransferDisallowed,
+    /// Root has no alpha to destroy.
+    CannotBurnOrRecycleOnRootSubnet,
+    /// A name or another text is too long.
+    InvalidIdentity,
+    /// The new hotkey is the old one.
+    NewHotKeyIsSameWithOld,
+    /// A hotkey was swapped a moment ago.
+    HotKeySetTxRateLimitExceeded,
+    /// The balance does not pay the swap of a hotkey.
+    NotEnoughBalanceToPaySwapHotKey,
+    /// A hotkey was swapped on this subnet a moment ago.
+    HotKeySwapOnSubnetIntervalNotPassed,
+    /// There is no such symbol.
+    SymbolDoesNotExist,
+    /// Another subnet has the symbol.
+    SymbolAlreadyInUse,
+    /// Every subnet is too young to be pruned.
+    AllNetworksInImmunity,
+    /// Too many of the neurons that would stay are immune.
+    TrimmingWouldExceedMaxImmunePercentage,
+    /// A pulse of the beacon does not verify.
+    PulseVerificationError,
+    /// A pulse's round is not one that follows.
+    InvalidRoundNumber,
+    /// A commitment that opens itself can't be opened at that round.
+    TimelockRevealFailedNotAllowed,
 }

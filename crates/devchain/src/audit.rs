@@ -7,7 +7,7 @@
 //! nobody holds (burned incentive and remainders) are together `SubnetAlphaOut`; with the pool's alpha that is the
 //! subnet's issuance. Alpha bought for registrations and recycled root alpha have left `SubnetAlphaOut`. What emission
 //! bought from the pool (`SubnetProtocolAlpha`) is held by the chain itself. Each coldkey's shares with a hotkey sum
-//! to the hotkey's shares.
+//! to the hotkey's shares, but for the digits that were cut off.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,19 @@ use thiserror::Error;
 
 use crate::{
     State,
+    ledger::Ledger,
     storage::items::{
-        ALPHA, ALPHA_UNASSIGNED, BALANCE, HOTKEY_ALPHA, HOTKEY_SHARES, PENDING_OWNER_CUT, PENDING_ROOT,
-        PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_CLAIMABLE, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT,
-        SUBNET_TAO, SWAP_FEES,
+        ALPHA, ALPHA_UNASSIGNED, BALANCE, GENESIS_POOLS, HOTKEY_ALPHA, HOTKEY_SHARES, PENDING_OWNER_CUT,
+        PENDING_ROOT, PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_CLAIMABLE, SUBNET_ALPHA_IN,
+        SUBNET_ALPHA_OUT, SUBNET_TAO, SWAP_FEES, TOTAL_ISSUANCE,
     },
 };
+
+/// Whole shares, each worth about a rao, by which the holders' may differ from the hotkey's: every holder's are counted
+/// rounded down, and every change of theirs cuts off what is below the 21st digit of the hotkey's.
+const LOST_SHARES: u128 = 100_000;
+/// And one in so many of them, for changes by the million.
+const LOST_SHARES_PART: u128 = 1_000_000_000_000;
 
 /// The books of one subnet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +37,7 @@ pub struct SubnetAudit {
     pub tao: Rao,
     /// TAO that swaps paid as fees.
     pub fees: Rao,
-    /// Alpha in its pool.
+    /// Alpha in its pool; without meaning on root.
     pub pool: AlphaRao,
     /// Alpha staked with all hotkeys.
     pub staked: AlphaRao,
@@ -51,6 +58,8 @@ pub struct Audit {
     pub balances: Rao,
     /// All TAO.
     pub issuance: Rao,
+    /// TAO that the genesis put into pools besides.
+    pub genesis_pools: Rao,
     /// Per subnet, root included.
     pub subnets: BTreeMap<NetUid, SubnetAudit>,
 }
@@ -59,7 +68,7 @@ pub struct Audit {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuditError {
     /// TAO came from nowhere or got lost.
-    #[error("balances and pools hold {found}, the total issuance is {expect}")]
+    #[error("balances and pools hold {found}, issued and given by the genesis are {expect}")]
     Issuance {
         /// Found.
         found: Rao,
@@ -84,7 +93,7 @@ pub enum AuditError {
         /// Held.
         tao: Rao,
     },
-    /// The shares of coldkeys are not the hotkey's.
+    /// The shares of coldkeys are not the hotkey's, counted in whole ones.
     #[error("coldkeys hold {found} shares of {hotkey} on subnet {netuid}, it has {expect}")]
     Shares {
         /// The subnet.
@@ -104,7 +113,14 @@ impl State {
     /// # Errors
     /// [`AuditError`] for the first sum that is off.
     pub fn audit(&self) -> Result<Audit, AuditError> {
-        let ledger = self.ledger();
+        self.ledger().audit()
+    }
+}
+
+impl Ledger {
+    /// [`State::audit`].
+    pub(crate) fn audit(&self) -> Result<Audit, AuditError> {
+        let ledger = self;
         let balances: Rao = ledger.store.scan(&BALANCE, &()).map(|(_, balance)| balance).sum();
         let mut subnets: BTreeMap<NetUid, SubnetAudit> = BTreeMap::new();
         for netuid in std::iter::once(NetUid::ROOT).chain(ledger.subnets()) {
@@ -126,7 +142,8 @@ impl State {
             let books = subnets.entry(netuid).or_default();
             books.staked = books.staked.saturating_add(staked);
         }
-        let audit = Audit { balances, issuance: self.total_issuance(), subnets };
+        let (issuance, genesis_pools) = (ledger.read(&TOTAL_ISSUANCE, &()), ledger.read(&GENESIS_POOLS, &()));
+        let audit = Audit { balances, issuance, genesis_pools, subnets };
         audit.check_tao()?;
         for (netuid, books) in &audit.subnets {
             books.check_alpha(*netuid, ledger.read(&SUBNET_ALPHA_OUT, netuid))?;
@@ -136,28 +153,29 @@ impl State {
     }
 
     fn check_shares(&self) -> Result<(), AuditError> {
-        let store = &self.ledger().store;
-        let mut held: BTreeMap<(Hotkey, NetUid), u128> = BTreeMap::new();
+        let store = &self.store;
+        // Each hotkey's shares by its holders, and by itself.
+        let mut counts: BTreeMap<(Hotkey, NetUid), (u128, u128)> = BTreeMap::new();
         for ((hotkey, _, netuid), shares) in store.scan(&ALPHA, &()) {
-            *held.entry((hotkey, netuid)).or_default() += shares;
+            counts.entry((hotkey, netuid)).or_default().0 += u128::from(shares.whole());
         }
-        for ((hotkey, netuid), expect) in store.scan(&HOTKEY_SHARES, &()) {
-            let found = held.remove(&(hotkey, netuid)).unwrap_or(0);
-            if found != expect {
+        for ((hotkey, netuid), shares) in store.scan(&HOTKEY_SHARES, &()) {
+            counts.entry((hotkey, netuid)).or_default().1 = shares.whole().into();
+        }
+        for ((hotkey, netuid), (found, expect)) in counts {
+            if found.abs_diff(expect) > LOST_SHARES + expect / LOST_SHARES_PART {
                 return Err(AuditError::Shares { netuid, hotkey, found, expect });
             }
         }
-        match held.into_iter().next() {
-            Some(((hotkey, netuid), found)) => Err(AuditError::Shares { netuid, hotkey, found, expect: 0 }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
 impl Audit {
     fn check_tao(&self) -> Result<(), AuditError> {
         let pools: Rao = self.subnets.values().map(|books| books.tao.saturating_add(books.fees)).sum();
-        let (found, expect) = (self.balances.saturating_add(pools), self.issuance);
+        let expect = self.issuance.saturating_add(self.genesis_pools);
+        let found = self.balances.saturating_add(pools);
         if found == expect { Ok(()) } else { Err(AuditError::Issuance { found, expect }) }
     }
 }

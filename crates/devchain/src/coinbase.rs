@@ -1,23 +1,24 @@
 //! The block step: prices, minting, each subnet's part of the block, and the epochs that are due.
 //!
 //! Formulas come from `yuma::emission`; this module knows where the amounts lie. Order within a block as in
-//! `coinbase/block_step.rs`: registration prices, coinbase, moving prices, root proportions.
+//! `coinbase/block_step.rs`: registration prices, coinbase, moving prices, root proportions, children, root claims.
 
 use std::collections::BTreeMap;
 
 use chain::Hyperparameters;
 use primitives::{AlphaRao, BlockNumber, NetUid, Rao};
 use substrate_fixed::types::{I96F32, U64F64, U96F32};
-use yuma::emission::{self, OWNER_CUT, SubnetPrice};
+use yuma::emission::{self, SubnetPrice};
 
 use crate::{
     Event,
     ledger::Ledger,
     storage::items::{
-        ALPHA_UNASSIGNED, BLOCKS_SINCE_STEP, EMISSION_ENABLED, EMITTED, EPOCH_INDEX, FIRST_EMISSION_BLOCK,
-        HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_STEP_BLOCK, MINER_BURNED, MOVING_PRICE, PENDING_EPOCH_AT,
-        PENDING_OWNER_CUT, PENDING_ROOT, PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_PROPORTION,
-        SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_TAO, SUBTOKEN_ENABLED,
+        ALPHA_IN_EMISSION, ALPHA_OUT_EMISSION, ALPHA_UNASSIGNED, BLOCK_EMISSION, BLOCKS_SINCE_STEP,
+        EMISSION_ENABLED, EMITTED, EPOCH_INDEX, EXCESS_TAO, FIRST_EMISSION_BLOCK, HYPERPARAMETERS,
+        LAST_EPOCH_BLOCK, LAST_STEP_BLOCK, MINER_BURNED, MOVING_PRICE, PENDING_EPOCH_AT, PENDING_OWNER_CUT,
+        PENDING_ROOT, PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_PROPORTION, SUBNET_ALPHA_IN,
+        SUBNET_ALPHA_OUT, SUBNET_TAO, SUBTOKEN_ENABLED, TAO_IN_EMISSION, TOTAL_STAKE,
     },
 };
 
@@ -44,16 +45,21 @@ impl Ledger {
         for (netuid, settings) in &subnets {
             self.decay_burns(*netuid, settings);
         }
+        self.restart_root_registrations();
         let emitting = self.subnets_to_emit_to(&subnets);
         self.emit_to_subnets(&emitting);
-        self.run_epochs(&subnets);
-        for (netuid, _) in &subnets {
+        let ran = self.run_epochs(&subnets);
+        for netuid in &emitting {
             self.move_price(*netuid);
         }
-        for (netuid, _) in &subnets {
+        for netuid in &emitting {
             let proportion = self.root_proportion(*netuid).to_bits();
             self.put(&ROOT_PROPORTION, netuid, &proportion);
         }
+        for netuid in ran {
+            self.set_pending_children(netuid);
+        }
+        self.claim_for_some();
     }
 
     /// Started subnets that take registrations.
@@ -96,6 +102,7 @@ impl Ledger {
 
     fn emit_to_subnets(&mut self, subnets: &[NetUid]) {
         let minted = emission::block_emission(self.read(&EMITTED, &()).0);
+        self.put(&BLOCK_EMISSION, &(), &Rao(minted));
         let prices: BTreeMap<NetUid, SubnetPrice> = subnets
             .iter()
             .map(|netuid| {
@@ -123,26 +130,35 @@ impl Ledger {
             self.alpha_issuance(netuid),
             self.root_proportion(netuid),
         );
-        let excess = Rao(terms.excess_tao.saturating_to_num());
-        if !excess.is_zero()
-            && let Some(alpha) = self.buy_alpha_without_fee(netuid, excess)
-        {
-            self.mint(excess);
-            self.update(&PROTOCOL_ALPHA, &netuid, |all| *all = all.saturating_add(alpha));
+        let mut excess = Rao(terms.excess_tao.saturating_to_num());
+        if !excess.is_zero() {
+            match self.buy_alpha_without_fee(netuid, excess) {
+                Some(alpha) => {
+                    self.mint(excess);
+                    self.update(&PROTOCOL_ALPHA, &netuid, |all| *all = all.saturating_add(alpha));
+                }
+                None => excess = Rao::ZERO,
+            }
         }
+        self.put(&EXCESS_TAO, &netuid, &excess);
         let tao_in = Rao(terms.tao_in.saturating_to_num());
         if !tao_in.is_zero() {
             self.mint(tao_in);
             self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_add(tao_in));
+            self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_add(tao_in));
         }
+        self.put(&TAO_IN_EMISSION, &netuid, &tao_in);
         let alpha_in = AlphaRao(terms.alpha_in.saturating_to_num());
         if !alpha_in.is_zero() {
             self.update(&SUBNET_ALPHA_IN, &netuid, |all| *all = all.saturating_add(alpha_in));
         }
+        self.put(&ALPHA_IN_EMISSION, &netuid, &alpha_in);
 
         let alpha_out = AlphaRao(terms.alpha_out.saturating_to_num());
+        self.put(&ALPHA_OUT_EMISSION, &netuid, &alpha_out);
         self.update(&SUBNET_ALPHA_OUT, &netuid, |all| *all = all.saturating_add(alpha_out));
-        let parts = emission::participants(terms.alpha_out, OWNER_CUT, self.root_proportion(netuid));
+        let cut = if self.hyperparameters(netuid).owner_cut_enabled { self.settings.owner_cut } else { 0 };
+        let parts = emission::participants(terms.alpha_out, cut, self.root_proportion(netuid));
         let mut rest = alpha_out;
         for (item, part) in [
             (&PENDING_OWNER_CUT, parts.owner),
@@ -172,7 +188,7 @@ impl Ledger {
         }
     }
 
-    /// Source: `update_moving_price`.
+    /// Source: `update_moving_price`, of a subnet that is emitted to.
     fn move_price(&mut self, netuid: NetUid) {
         let Some(start) = self.get(&FIRST_EMISSION_BLOCK, &netuid) else { return };
         let price = self.alpha_price(netuid);
@@ -183,9 +199,9 @@ impl Ledger {
         self.put(&MOVING_PRICE, &netuid, &bits);
     }
 
-    /// Runs the epochs that are due, at most so many; the rest are put off by a block.
+    /// Runs the epochs that are due, at most so many; the rest are put off by a block. Returns which ran.
     /// Source: `drain_pending`, `distribute_emissions_to_subnets`.
-    fn run_epochs(&mut self, subnets: &Subnets) {
+    fn run_epochs(&mut self, subnets: &Subnets) -> Vec<NetUid> {
         let block = self.block;
         let mut due = Vec::new();
         for (netuid, settings) in subnets {
@@ -205,10 +221,12 @@ impl Ledger {
             self.put(&PENDING_EPOCH_AT, netuid, &0);
             self.update(&EPOCH_INDEX, netuid, |index| *index = index.saturating_add(1));
         }
+        let ran = due.iter().map(|(netuid, _)| *netuid).collect();
         for (netuid, pending) in due {
             self.run_epoch(netuid, pending);
             self.put(&LAST_STEP_BLOCK, &netuid, &block);
         }
+        ran
     }
 
     fn drain_pending(&mut self, netuid: NetUid) -> Pending {

@@ -1,11 +1,11 @@
 //! Weights by commitment: a hash now, the weights some epochs later.
 
 use chain::{ModuleError, WeightVector, WeightsCommitment, storage_index};
-use primitives::{AccountId, Digest, Hotkey, MechId, NetUid};
+use primitives::{Digest, Hotkey, MechId, NetUid};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     storage::items::{WEIGHT_COMMITS, WeightCommit},
 };
 
@@ -31,12 +31,12 @@ impl Ledger {
     /// Source: `do_commit_weights` in `subnets/weights.rs`.
     pub(crate) fn commit_weights(
         &mut self,
-        origin: AccountId,
+        origin: Origin,
         netuid: NetUid,
         mechid: MechId,
         hash: Digest,
     ) -> Dispatch {
-        let hotkey = Hotkey(origin);
+        let hotkey = Hotkey(origin.signed()?);
         self.ensure_mechanism(netuid, mechid)?;
         if !self.hyperparameters(netuid).commit_reveal_weights_enabled {
             return Err(ModuleError::CommitRevealDisabled);
@@ -75,12 +75,10 @@ impl Ledger {
     /// Source: `do_reveal_weights`. The commitment and all before it go, whether they were opened or not.
     pub(crate) fn reveal_weights(
         &mut self,
-        origin: AccountId,
         commitment: &WeightsCommitment<'_>,
         weights: &WeightVector,
     ) -> Dispatch {
-        let hotkey = Hotkey(origin);
-        let (netuid, mechid) = (commitment.netuid, commitment.mechid);
+        let WeightsCommitment { hotkey, netuid, mechid, .. } = *commitment;
         self.ensure_mechanism(netuid, mechid)?;
         if !self.hyperparameters(netuid).commit_reveal_weights_enabled {
             return Err(ModuleError::CommitRevealDisabled);

@@ -1,11 +1,11 @@
 //! Commitments of hotkeys: a few fields of data each, within a space per epoch.
 
 use chain::{CommitmentField, MAX_COMMITMENT_FIELDS, ModuleError};
-use primitives::{AccountId, Hotkey, NetUid, Rao};
+use primitives::{Hotkey, NetUid, Rao};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     storage::items::{COMMITMENT_OF, EPOCH_INDEX, Registration, USED_SPACE, UsedSpace},
 };
 
@@ -22,11 +22,11 @@ impl Ledger {
     /// Source: `set_commitment` in `pallets/commitments`.
     pub(crate) fn set_commitment(
         &mut self,
-        origin: AccountId,
+        origin: Origin,
         netuid: NetUid,
         fields: &[CommitmentField],
     ) -> Dispatch {
-        let key = (netuid, Hotkey(origin));
+        let key = (netuid, Hotkey(origin.signed()?));
         // The bounds of the call's types: a longer one can't be encoded for the real chain.
         if fields.iter().any(|field| length(field) > longest(field)) {
             return Err(ModuleError::CommitmentFieldTooLong);

@@ -1,12 +1,15 @@
 //! One extrinsic's way: the pool's guards, the nonce, the call itself, and back if it fails.
 
-use chain::{Call, InvalidTransaction, ModuleError, Refusal, WeightsCommitment, storage_index};
+use chain::{BatchKind, Call, InvalidTransaction, ModuleError, Refusal, WeightsCommitment, storage_index};
 use parity_scale_codec::{Decode, Encode};
-use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid};
+use primitives::{AccountId, Hotkey, MechId, NetUid};
 
 use crate::{
-    ledger::{Dispatch, Ledger},
-    storage::items::{NONCE, OWNER},
+    Event,
+    balances::Preservation,
+    ledger::{Dispatch, Ledger, Origin},
+    pool::PriceLimit,
+    storage::items::NONCE,
 };
 
 /// A call by an account. Who the origin is has been settled before: in process it is trusted.
@@ -28,25 +31,64 @@ impl Extrinsic {
     }
 }
 
-/// The pool's code for a failed guard. Source: `common/src/transaction_error.rs`.
+/// What the pool says for a failed guard. Source: `common/src/transaction_error.rs`, and `SudoTransactionExtension`.
 fn pool_code(error: ModuleError) -> InvalidTransaction {
+    use ModuleError as E;
     /// What stands for everything without a code of its own.
     const BAD_REQUEST: u8 = 255;
     InvalidTransaction::Custom(match error {
-        ModuleError::NotEnoughStakeToSetWeights => 1,
-        ModuleError::SettingWeightsTooFast
-        | ModuleError::CommittingWeightsTooFast
-        | ModuleError::NetworkTxRateLimitExceeded => 6,
-        ModuleError::HotKeyNotRegisteredInNetwork => 10,
-        ModuleError::InvalidIpAddress => 11,
-        ModuleError::ServingRateLimitExceeded => 12,
-        ModuleError::InvalidPort => 13,
-        ModuleError::NoWeightsCommitFound => 16,
-        ModuleError::RevealTooEarly => 17,
-        ModuleError::NonAssociatedColdKey => 25,
-        ModuleError::InvalidTake => 27,
+        E::RequireSudo => return InvalidTransaction::BadSigner,
+        E::AmountTooLow | E::NotEnoughStakeToSetWeights => 1,
+        E::NotEnoughBalanceToStake => 2,
+        E::SubnetNotExists => 3,
+        E::HotKeyAccountNotExists => 4,
+        E::NotEnoughStakeToWithdraw => 5,
+        E::SettingWeightsTooFast | E::CommittingWeightsTooFast | E::NetworkTxRateLimitExceeded => 6,
+        E::InsufficientLiquidity => 7,
+        E::SlippageTooHigh => 8,
+        E::TransferDisallowed => 9,
+        E::HotKeyNotRegisteredInNetwork => 10,
+        E::InvalidIpAddress => 11,
+        E::ServingRateLimitExceeded => 12,
+        E::InvalidPort => 13,
+        E::InvalidRevealRound => 15,
+        E::NoWeightsCommitFound => 16,
+        E::RevealTooEarly => 17,
+        E::InputLengthsUnequal => 18,
+        E::HotKeyNotRegisteredInSubNet => 19,
+        E::NonAssociatedColdKey => 25,
+        E::DelegateTakeTooLow => 26,
+        E::DelegateTakeTooHigh => 27,
         _ => BAD_REQUEST,
     })
+}
+
+/// Calls within calls that the pool takes. Source: `validate_transaction` of `runtime/src/lib.rs`, spec 425.
+const MAX_CALL_DEPTH: usize = 8;
+/// Calls in one batch. Source: `pallet_utility`, `batched_calls_limit`: what a third of 32 MiB holds at 1 KiB per call.
+const MAX_BATCH_CALLS: usize = 10_922;
+
+/// How many calls stand within each other.
+fn depth(call: &Call) -> usize {
+    let mut deepest = 0;
+    let mut left = vec![(call, 0)];
+    while let Some((call, depth)) = left.pop() {
+        deepest = deepest.max(depth);
+        match call {
+            Call::Sudo { call } => left.push((call, depth + 1)),
+            Call::Batch { calls, .. } => left.extend(calls.iter().map(|call| (call, depth + 1))),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Calls of the class `Operational` are for root: an account can send them only within another call. Source: the
+/// weights in `pallets/admin-utils`, and `SudoTransactionExtension`.
+fn is_operational(call: &Call) -> bool {
+    use chain::Hyperparameter as H;
+    let Call::SetHyperparameter { value, .. } = call else { return false };
+    matches!(value, H::BurnHalfLife(_) | H::BurnIncreaseMult(_) | H::OwnerCutEnabled(_))
 }
 
 impl Ledger {
@@ -60,7 +102,7 @@ impl Ledger {
                 std::cmp::Ordering::Equal => {}
             }
         }
-        self.guard(*origin, call).map_err(pool_code)?;
+        self.guard(*origin, call)?;
         if let Some(nonce) = nonce {
             self.put(&NONCE, origin, &nonce.saturating_add(1));
         }
@@ -71,11 +113,24 @@ impl Ledger {
         })
     }
 
-    /// The checks before inclusion. Source: `guards/*`.
-    fn guard(&self, origin: AccountId, call: &Call) -> Dispatch {
+    /// The checks before inclusion.
+    fn guard(&self, origin: AccountId, call: &Call) -> Result<(), InvalidTransaction> {
+        if depth(call) > MAX_CALL_DEPTH || is_operational(call) {
+            return Err(InvalidTransaction::Call);
+        }
+        self.guards(origin, call).map_err(pool_code)
+    }
+
+    /// What is checked of every call that an account makes, within another one too. Source: `guards/*`, in the order
+    /// in which they run.
+    fn guards(&self, origin: AccountId, call: &Call) -> Dispatch {
         match call {
+            Call::Sudo { .. } if !self.is_sudo(origin) => Err(ModuleError::RequireSudo),
             Call::SetWeights { netuid, mechid, .. } => {
                 self.guard_stake(origin, *netuid)?;
+                if self.hyperparameters(*netuid).commit_reveal_weights_enabled {
+                    return Ok(());
+                }
                 self.guard_rate(origin, *netuid, *mechid, ModuleError::SettingWeightsTooFast)
             }
             Call::CommitWeights { netuid, mechid, .. } => {
@@ -91,6 +146,9 @@ impl Ledger {
             }
             Call::RegisterNetwork { .. } if !self.passes_network_rate_limit() => {
                 Err(ModuleError::NetworkTxRateLimitExceeded)
+            }
+            Call::IncreaseTake { hotkey, take } | Call::DecreaseTake { hotkey, take } => {
+                self.check_take(origin, *hotkey, *take)
             }
             Call::ServeAxon { netuid, axon } => self.check_axon(Hotkey(origin), *netuid, axon),
             _ => Ok(()),
@@ -111,8 +169,72 @@ impl Ledger {
     }
 
     fn call(&mut self, origin: AccountId, call: &Call) -> Dispatch {
+        self.dispatch(Origin::Signed(origin), call)
+    }
+
+    /// Carries out a call within another one: guarded again, and undone where it fails.
+    fn dispatch_inner(&mut self, origin: Origin, call: &Call) -> Dispatch {
+        if let Origin::Signed(account) = origin {
+            self.guards(account, call)?;
+        }
+        let mark = self.mark();
+        self.dispatch(origin, call).inspect_err(|_| self.roll_back(mark))
+    }
+
+    /// Source: `pallet_sudo`, `sudo`: what the call comes to does not touch the outer one.
+    fn sudo(&mut self, origin: Origin, call: &Call) -> Dispatch {
+        if !self.is_sudo(origin.signed()?) {
+            return Err(ModuleError::RequireSudo);
+        }
+        let result = self.dispatch_inner(Origin::Root, call);
+        self.emit(Event::Sudid { result });
+        Ok(())
+    }
+
+    /// Source: `pallet_utility`, `batch`, `batch_all`, `force_batch`.
+    fn batch(&mut self, origin: Origin, kind: BatchKind, calls: &[Call]) -> Dispatch {
+        if calls.len() > MAX_BATCH_CALLS {
+            return Err(ModuleError::TooManyCalls);
+        }
+        let mut all_went_well = true;
+        for (index, call) in (0..).zip(calls) {
+            match (self.dispatch_inner(origin, call), kind) {
+                (Ok(()), _) => self.emit(Event::ItemCompleted),
+                (Err(error), BatchKind::Stop) => {
+                    self.emit(Event::BatchInterrupted { index, error });
+                    return Ok(());
+                }
+                (Err(error), BatchKind::All) => return Err(error),
+                (Err(error), BatchKind::Force) => {
+                    all_went_well = false;
+                    self.emit(Event::ItemFailed { error });
+                }
+            }
+        }
+        self.emit(if all_went_well { Event::BatchCompleted } else { Event::BatchCompletedWithErrors });
+        Ok(())
+    }
+
+    /// Source: `frame_system`, `remark`, `remark_with_event`.
+    fn remark(&mut self, origin: Origin, bytes: &[u8], with_event: bool) -> Dispatch {
+        if with_event {
+            let sender = origin.signed()?;
+            self.emit(Event::Remarked { sender, hash: chain::blake2_256(bytes) });
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, origin: Origin, call: &Call) -> Dispatch {
         match call {
-            Call::Transfer { to, amount } => self.transfer(origin, *to, *amount),
+            Call::Sudo { call } => self.sudo(origin, call),
+            Call::Batch { kind, calls } => self.batch(origin, *kind, calls),
+            Call::Remark { bytes, with_event } => self.remark(origin, bytes, *with_event),
+            Call::Transfer { to, amount } => self.transfer(origin, *to, *amount, Preservation::Preserve),
+            Call::TransferAllowDeath { to, amount } => {
+                self.transfer(origin, *to, *amount, Preservation::Expendable)
+            }
+            Call::TransferAll { to, keep_alive } => self.transfer_all(origin, *to, *keep_alive),
+            Call::SetBalance { account, free } => self.set_balance(origin, *account, *free),
             Call::RegisterNetwork { hotkey } => self.register_network(origin, *hotkey),
             Call::StartCall { netuid } => self.start_call(origin, *netuid),
             Call::BurnedRegister { netuid, hotkey } => self.burned_register(origin, *netuid, *hotkey, None),
@@ -120,9 +242,19 @@ impl Ledger {
                 self.burned_register(origin, *netuid, *hotkey, Some(*limit_price))
             }
             Call::AddStake { hotkey, netuid, amount } => self.add_stake(origin, *hotkey, *netuid, *amount),
+            Call::AddStakeLimit { hotkey, netuid, amount, limit_price, allow_partial } => {
+                let limit = PriceLimit { price: *limit_price, allow_partial: *allow_partial };
+                self.add_stake_limit(origin, *hotkey, *netuid, *amount, limit)
+            }
             Call::RemoveStake { hotkey, netuid, amount } => {
                 self.remove_stake(origin, *hotkey, *netuid, *amount)
             }
+            Call::RemoveStakeLimit { hotkey, netuid, amount, limit_price, allow_partial } => {
+                let limit = PriceLimit { price: *limit_price, allow_partial: *allow_partial };
+                self.remove_stake_limit(origin, *hotkey, *netuid, *amount, limit)
+            }
+            Call::IncreaseTake { hotkey, take } => self.increase_take(origin, *hotkey, *take),
+            Call::DecreaseTake { hotkey, take } => self.decrease_take(origin, *hotkey, *take),
             Call::ServeAxon { netuid, axon } => self.serve_axon(origin, *netuid, axon),
             Call::SetWeights { netuid, mechid, weights, version_key } => {
                 self.set_weights(origin, *netuid, *mechid, weights, *version_key)
@@ -131,21 +263,47 @@ impl Ledger {
                 self.commit_weights(origin, *netuid, *mechid, *commit_hash)
             }
             Call::RevealWeights { netuid, mechid, weights, salt, version_key } => {
-                let (hotkey, netuid, mechid) = (Hotkey(origin), *netuid, *mechid);
+                let (hotkey, netuid, mechid) = (Hotkey(origin.signed()?), *netuid, *mechid);
                 let version_key = *version_key;
                 let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
-                self.reveal_weights(origin, &opened, weights)
+                self.reveal_weights(&opened, weights)
+            }
+            Call::CommitTimelockedWeights { .. } => Err(ModuleError::BadOrigin),
+            Call::RootRegister { hotkey } => self.root_register(origin, *hotkey),
+            Call::ClaimRoot { subnets } => self.claim_root(origin, subnets),
+            Call::SetRootClaimType { new_root_claim_type } => {
+                self.set_root_claim_type(origin, new_root_claim_type)
+            }
+            Call::SetRootClaimThreshold { netuid, new_value } => {
+                self.set_root_claim_threshold(origin, *netuid, *new_value)
+            }
+            Call::SetChildren { hotkey, netuid, children } => {
+                self.set_children(origin, *hotkey, *netuid, children)
+            }
+            Call::SetChildkeyTake { hotkey, netuid, take } => {
+                self.set_childkey_take(origin, *hotkey, *netuid, *take)
+            }
+            Call::TryAssociateHotkey { hotkey } => self.try_associate_hotkey(origin, *hotkey),
+            Call::SetColdkeyAutoStakeHotkey { netuid, hotkey } => {
+                self.set_auto_stake(origin, *netuid, *hotkey)
             }
             Call::SetCommitment { netuid, fields } => self.set_commitment(origin, *netuid, fields),
             Call::SetHyperparameter { netuid, value } => self.set_hyperparameter(origin, *netuid, *value),
             Call::SetMechanismEmissionSplit { netuid, split } => {
                 self.set_mechanism_split(origin, *netuid, split.as_deref())
             }
-            _ => Err(ModuleError::BadOrigin),
+            Call::SetTempo { netuid, tempo } => self.set_tempo(origin, *netuid, *tempo),
+            Call::SetActivityCutoffFactor { netuid, factor_milli } => {
+                self.set_activity_cutoff_factor(origin, *netuid, *factor_milli)
+            }
             Call::TriggerEpoch { netuid } => self.trigger_epoch(origin, *netuid),
             Call::SetSubnetEmissionEnabled { netuid, enabled } => {
                 self.set_emission_enabled(origin, *netuid, *enabled)
             }
+            Call::SetSubtokenEnabled { netuid, enabled } => {
+                self.set_subtoken_enabled(origin, *netuid, *enabled)
+            }
+            Call::SetChainParameter { value } => self.set_chain_parameter(origin, *value),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a block reports besides its changes, by the chain's names.
 
+use chain::ModuleError;
 use parity_scale_codec::{Decode, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Hotkey, MechId, NetUid, Rao, Uid};
 
@@ -88,8 +89,19 @@ pub enum Event {
         /// The fee, in alpha.
         fee: AlphaRao,
     },
-    /// A hotkey changed how much of its dividends its owner keeps.
-    TakeSet {
+    /// A hotkey's owner keeps more of its dividends.
+    TakeIncreased {
+        /// The owner.
+        coldkey: Coldkey,
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The take, of 65535.
+        take: u16,
+    },
+    /// A hotkey's owner keeps less of its dividends.
+    TakeDecreased {
+        /// The owner.
+        coldkey: Coldkey,
         /// The hotkey.
         hotkey: Hotkey,
         /// The take, of 65535.
@@ -147,6 +159,18 @@ pub enum Event {
         /// Which, and its new value.
         value: chain::Hyperparameter,
     },
+    /// A setting of the whole chain was set.
+    ChainParameterSet {
+        /// Which, and its new value.
+        value: chain::ChainParameter,
+    },
+    /// A subnet's alpha can be staked, or can't.
+    SubtokenEnabledSet {
+        /// The subnet.
+        netuid: NetUid,
+        /// Whether it can.
+        enabled: bool,
+    },
     /// The split of emission among mechanisms was set.
     MechanismEmissionSplitSet {
         /// The subnet.
@@ -156,6 +180,8 @@ pub enum Event {
     EpochTriggered {
         /// The subnet.
         netuid: NetUid,
+        /// By whom.
+        by: AccountId,
         /// When it is due.
         at: BlockNumber,
     },
@@ -185,5 +211,110 @@ pub enum Event {
         owner_cut: AlphaRao,
         /// Neurons that got something.
         emission: Vec<NeuronEmission>,
+    },
+    /// An account was given a balance.
+    BalanceSet {
+        /// The account.
+        account: AccountId,
+        /// Its free balance.
+        free: Rao,
+    },
+    /// An account fell below the existential deposit and what it held was lost.
+    DustLost {
+        /// The account.
+        account: AccountId,
+        /// How much.
+        amount: Rao,
+    },
+    /// Something was said.
+    Remarked {
+        /// By whom.
+        sender: AccountId,
+        /// The BLAKE2b-256 hash of what was said.
+        hash: primitives::Digest,
+    },
+    /// The sudo account had a call carried out.
+    Sudid {
+        /// What the call came to.
+        result: Result<(), ModuleError>,
+    },
+    /// A call of a batch succeeded.
+    ItemCompleted,
+    /// A call of a batch failed, and the batch went on.
+    ItemFailed {
+        /// Why.
+        error: ModuleError,
+    },
+    /// A call of a batch failed, and the batch ended there.
+    BatchInterrupted {
+        /// Its place in the batch.
+        index: u32,
+        /// Why.
+        error: ModuleError,
+    },
+    /// All calls of a batch succeeded.
+    BatchCompleted,
+    /// A batch went through, and some of its calls failed.
+    BatchCompletedWithErrors,
+    /// A coldkey claimed its root dividends, or the chain did so for it.
+    RootClaimed {
+        /// The coldkey.
+        coldkey: Coldkey,
+    },
+    /// A coldkey chose what becomes of its root dividends.
+    RootClaimTypeSet {
+        /// The coldkey.
+        coldkey: Coldkey,
+        /// What.
+        kind: chain::RootClaimType,
+    },
+    /// A hotkey's children were chosen.
+    SetChildrenScheduled {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// They take effect with an epoch after this block.
+        due: BlockNumber,
+        /// Their parts, and who they are.
+        children: Vec<(u64, Hotkey)>,
+    },
+    /// A hotkey's children took effect.
+    SetChildren {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// Their parts, and who they are.
+        children: Vec<(u64, Hotkey)>,
+    },
+    /// A child's take was set.
+    ChildKeyTakeSet {
+        /// The child.
+        hotkey: Hotkey,
+        /// The take, of 65535.
+        take: u16,
+    },
+    /// A coldkey chose with whom its incentive is staked.
+    AutoStakeDestinationSet {
+        /// The coldkey.
+        coldkey: Coldkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// With whom.
+        hotkey: Hotkey,
+    },
+    /// Incentive was staked with another than the miner.
+    AutoStakeAdded {
+        /// The subnet.
+        netuid: NetUid,
+        /// With whom.
+        destination: Hotkey,
+        /// The miner.
+        hotkey: Hotkey,
+        /// Whose it is.
+        owner: Coldkey,
+        /// How much.
+        incentive: AlphaRao,
     },
 }

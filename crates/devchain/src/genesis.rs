@@ -7,7 +7,10 @@ use thiserror::Error;
 
 use crate::{
     ledger::Ledger,
-    storage::items::{BALANCE, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE},
+    storage::items::{
+        BALANCE, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE,
+        TOTAL_NETWORKS,
+    },
 };
 
 /// A genesis could not be made into a state.
@@ -73,8 +76,38 @@ pub struct Settings {
     pub min_stake: Rao,
     /// Most mechanisms of a subnet.
     pub max_mechanisms: u8,
+    /// Blocks between two changes of a subnet's mechanisms by its owner.
+    pub mechanism_rate_limit: BlockNumber,
+    /// Tempos between two changes of the weights' version key by the owner.
+    pub version_key_rate_limit_tempos: u16,
+    /// The owner's share of emission, of 65535.
+    pub owner_cut: u16,
     /// Largest take of a hotkey's owner, of 65535; also the default.
     pub max_take: u16,
+    /// Least take of a hotkey's owner, of 65535.
+    pub min_take: u16,
+    /// Blocks between two changes of a take.
+    pub take_rate_limit: BlockNumber,
+    /// Largest take of a childkey, of 65535.
+    pub max_childkey_take: u16,
+    /// Least take of a childkey, of 65535.
+    pub min_childkey_take: u16,
+    /// Blocks between two raises of a childkey's take.
+    pub childkey_take_rate_limit: BlockNumber,
+    /// Blocks from the choice of children until it takes effect.
+    pub children_cooldown: BlockNumber,
+    /// Blocks between two swaps of a hotkey.
+    pub tx_rate_limit: BlockNumber,
+    /// Least alpha that a nominator may leave staked; less is unstaked.
+    pub nominator_min_stake: u64,
+    /// Blocks from a subnet's creation until it may be started.
+    pub start_call_delay: BlockNumber,
+    /// Blocks for which a new subnet is safe from pruning.
+    pub network_immunity_period: BlockNumber,
+    /// The version of commit–reveal that timelocked commitments must name.
+    pub commit_reveal_version: u16,
+    /// Claims of root dividends that the chain makes by itself in a block.
+    pub root_claims_per_block: u64,
     /// Bytes of commitments per hotkey and epoch.
     pub commitment_space: u64,
     /// Price of the first registration in a new subnet.
@@ -102,7 +135,22 @@ impl Default for Settings {
             tao_weight: 971_718_665_099_567_868,
             min_stake: Rao(2_000_000),
             max_mechanisms: 2,
+            mechanism_rate_limit: 7200,
+            version_key_rate_limit_tempos: 5,
+            owner_cut: 11_796,
             max_take: 11_796,
+            min_take: 0,
+            take_rate_limit: 216_000,
+            max_childkey_take: 11_796,
+            min_childkey_take: 0,
+            childkey_take_rate_limit: 216_000,
+            children_cooldown: 7200,
+            tx_rate_limit: 1000,
+            nominator_min_stake: 0,
+            start_call_delay: 0,
+            network_immunity_period: 1_296_000,
+            commit_reveal_version: 4,
+            root_claims_per_block: 5,
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
             serve_on_loopback: false,
@@ -122,12 +170,30 @@ impl Settings {
             max_epochs_per_block: 32,
             admin_freeze_window: 0,
             owner_rate_limit_tempos: 0,
+            mechanism_rate_limit: 0,
+            version_key_rate_limit_tempos: 0,
+            take_rate_limit: 0,
+            childkey_take_rate_limit: 0,
+            children_cooldown: 0,
+            tx_rate_limit: 0,
             new_subnet: Hyperparameters {
                 commit_reveal_weights_enabled: false,
                 ..Hyperparameters::default()
             },
             ..Self::default()
         }
+    }
+}
+
+/// Root's own settings, which its few calls read. Source: `pallets/subtensor/src/macros/genesis.rs`.
+fn root_hyperparameters() -> Hyperparameters {
+    Hyperparameters {
+        tempo: 100,
+        max_allowed_uids: 64,
+        max_allowed_validators: 64,
+        min_allowed_weights: 0,
+        yuma3_enabled: false,
+        ..Hyperparameters::default()
     }
 }
 
@@ -142,8 +208,8 @@ pub struct Genesis {
     pub settings: Settings,
     /// Whether TAO can be staked on root.
     pub root_staking: bool,
-    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which
-    /// is minted.
+    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which no
+    /// issuance counts, as the public local network has it.
     pub subnets: Vec<(Coldkey, Hotkey)>,
     /// The time of block 0.
     pub time: Timestamp,
@@ -163,6 +229,13 @@ impl Genesis {
             subnets: Vec::new(),
             time: Timestamp::default(),
         }
+    }
+
+    /// The same with a first subnet that belongs to nobody, as the public local network has it.
+    #[must_use]
+    pub fn localnet(accounts: &[AccountId]) -> Self {
+        let nobody = AccountId::default();
+        Self { subnets: vec![(Coldkey(nobody), Hotkey(nobody))], ..Self::development(accounts) }
     }
 
     /// What the chain's storage indices have room for, and a new subnet within it.
@@ -186,7 +259,7 @@ impl Genesis {
         let mut ledger = Ledger::new(self.settings);
         ledger.put(&SETTINGS, &(), &self.settings);
         ledger.put(&SUDO, &(), &self.sudo);
-        let mut issuance = Rao::ZERO;
+        let (mut issuance, mut pools) = (Rao::ZERO, Rao::ZERO);
         for (account, balance) in &self.accounts {
             if ledger.contains(&BALANCE, account) {
                 return Err(GenesisError::DuplicateAccount(*account));
@@ -200,14 +273,18 @@ impl Genesis {
             ledger.put(&BALANCE, account, balance);
         }
         ledger.put(&NETWORKS_ADDED, &NetUid::ROOT, &true);
+        ledger.put(&TOTAL_NETWORKS, &(), &1);
         ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
+        ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
         for (owner, hotkey) in &self.subnets {
             let lock = self.settings.min_lock_cost;
-            issuance = issuance.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
+            pools = pools.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
             ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
             ledger.create_subnet(*owner, *hotkey, lock);
         }
+        issuance.checked_add(pools).map_err(|_| GenesisError::TooMuch)?;
         ledger.put(&TOTAL_ISSUANCE, &(), &issuance);
+        ledger.put(&GENESIS_POOLS, &(), &pools);
         Ok(ledger)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         Item, KeyParts, Mark, Store,
         items::{
             BALANCE, BLOCKS_SINCE_STEP, EMITTED, EPOCH_INDEX, HYPERPARAMETERS, LAST_EPOCH_BLOCK,
-            NETWORKS_ADDED, NEURONS, OWNED_HOTKEYS, OWNER, PENDING_EPOCH_AT, SUBNET_OWNER,
+            NETWORKS_ADDED, NEURONS, OWNED_HOTKEYS, OWNER, PENDING_EPOCH_AT, SETTINGS, SUBNET_OWNER,
             SUBNET_OWNER_HOTKEY, SUDO, TOTAL_ISSUANCE, UIDS,
         },
     },
@@ -19,6 +19,30 @@ use crate::{
 
 /// What a call comes to after its guards have let it in.
 pub(crate) type Dispatch = Result<(), ModuleError>;
+
+/// On whose behalf a call is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The chain itself: a call inside of one by the sudo account.
+    Root,
+    /// An account that signed.
+    Signed(AccountId),
+}
+
+impl Origin {
+    /// The account that signed; root is none. Source: `ensure_signed`.
+    pub(crate) fn signed(self) -> Result<AccountId, ModuleError> {
+        match self {
+            Self::Signed(account) => Ok(account),
+            Self::Root => Err(ModuleError::BadOrigin),
+        }
+    }
+
+    /// Source: `ensure_root`.
+    pub(crate) fn ensure_root(self) -> Dispatch {
+        if self == Self::Root { Ok(()) } else { Err(ModuleError::BadOrigin) }
+    }
+}
 
 /// The state while a block is being made.
 #[derive(Clone, Debug)]
@@ -56,6 +80,16 @@ impl Ledger {
         self.store.remove(item, parts);
     }
 
+    /// Writes a value, or removes its entry where it is what the absent one reads as.
+    pub(crate) fn put_or_remove<K: KeyParts, V: Codec + Default + PartialEq>(
+        &mut self,
+        item: &Item<K, V>,
+        parts: &K,
+        value: &V,
+    ) {
+        if *value == V::default() { self.remove(item, parts) } else { self.put(item, parts, value) }
+    }
+
     /// Reads, changes and writes back.
     pub(crate) fn update<K, V, R>(
         &mut self,
@@ -85,6 +119,16 @@ impl Ledger {
     pub(crate) fn roll_back(&mut self, (mark, events): (Mark, usize)) {
         self.store.roll_back(mark);
         self.events.truncate(events);
+        if let Some(settings) = self.get(&SETTINGS, &()) {
+            self.settings = settings;
+        }
+    }
+
+    /// Changes the chain's settings, in the store and where they are read.
+    pub(crate) fn update_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+        let settings = self.settings;
+        self.put(&SETTINGS, &(), &settings);
     }
 
     pub(crate) fn subnet_exists(&self, netuid: NetUid) -> bool {
@@ -134,12 +178,32 @@ impl Ledger {
         self.get(&SUDO, &()) == Some(account)
     }
 
-    pub(crate) fn ensure_sudo(&self, account: AccountId) -> Dispatch {
-        if self.is_sudo(account) { Ok(()) } else { Err(ModuleError::BadOrigin) }
-    }
-
     pub(crate) fn is_subnet_owner(&self, account: AccountId, netuid: NetUid) -> bool {
         self.get(&SUBNET_OWNER, &netuid) == Some(Coldkey(account))
+    }
+
+    /// The account that owns an existing subnet and signed. Source: `ensure_subnet_owner`.
+    pub(crate) fn ensure_subnet_owner(
+        &self,
+        origin: Origin,
+        netuid: NetUid,
+    ) -> Result<AccountId, ModuleError> {
+        let account = origin.signed()?;
+        self.ensure_subnet(netuid)?;
+        if self.is_subnet_owner(account, netuid) { Ok(account) } else { Err(ModuleError::BadOrigin) }
+    }
+
+    /// The subnet's owner where it signed, none for root. Source: `ensure_subnet_owner_or_root`.
+    pub(crate) fn ensure_owner_or_root(
+        &self,
+        origin: Origin,
+        netuid: NetUid,
+    ) -> Result<Option<AccountId>, ModuleError> {
+        match origin {
+            Origin::Root => Ok(None),
+            Origin::Signed(account) if self.is_subnet_owner(account, netuid) => Ok(Some(account)),
+            Origin::Signed(_) => Err(ModuleError::BadOrigin),
+        }
     }
 
     /// The hotkey has an account: it belongs to some coldkey.
@@ -155,6 +219,7 @@ impl Ledger {
             None => {
                 self.put(&OWNER, &hotkey, &coldkey);
                 self.update(&OWNED_HOTKEYS, &coldkey, |hotkeys| hotkeys.push(hotkey));
+                self.note_staking_hotkey(coldkey, hotkey);
                 Ok(())
             }
         }
@@ -183,25 +248,5 @@ impl Ledger {
     pub(crate) fn mint(&mut self, amount: Rao) {
         self.update(&EMITTED, &(), |total| *total = total.saturating_add(amount));
         self.update(&TOTAL_ISSUANCE, &(), |total| *total = total.saturating_add(amount));
-    }
-
-    /// Moves TAO; sender and receiver both stay above the existential deposit. Source: `pallet_balances`,
-    /// `transfer_keep_alive`.
-    pub(crate) fn transfer(&mut self, from: AccountId, to: AccountId, amount: Rao) -> Dispatch {
-        let rest = self.balance(from).checked_sub(amount).map_err(|_| ModuleError::InsufficientBalance)?;
-        let least = self.settings.existential_deposit;
-        if from != to {
-            let sum = self.balance(to).checked_add(amount).map_err(|_| ModuleError::InvalidValue)?;
-            if sum < least {
-                return Err(ModuleError::ExistentialDeposit);
-            }
-            if rest < least {
-                return Err(ModuleError::Expendability);
-            }
-            self.put(&BALANCE, &from, &rest);
-            self.put(&BALANCE, &to, &sum);
-        }
-        self.emit(Event::Transfer { from, to, amount });
-        Ok(())
     }
 }

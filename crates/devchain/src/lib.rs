@@ -5,10 +5,9 @@
 //! stand in one module per idea, as methods of the state being made. [`log`] writes blocks before they are seen
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
-//! Differences from the real chain, all deliberate: no transaction fees; an account is never emptied below the
-//! existential deposit; subnets are not pruned at their limit; shares of stake are `U64F64`. Not there at all: child
-//! keys, timelocked commitments, registration and weights on root, swaps with limit prices, claims of root dividends
-//! (they are booked as claimable), and locks or leases of subnets. Start with [`Genesis`] and [`State`].
+//! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
+//! subnets are not pruned at their limit. Not there at all: timelocked
+//! commitments, weights on root, and locks or leases of subnets. Start with [`Genesis`] and [`State`].
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,6 +15,8 @@
 )]
 
 mod audit;
+mod balances;
+mod children;
 mod coinbase;
 mod commit_reveal;
 mod commitments;
@@ -32,7 +33,9 @@ mod network;
 mod node;
 mod pool;
 mod registration;
+mod root;
 mod serving;
+mod share_pool;
 mod stake;
 mod state;
 pub mod storage;
@@ -45,5 +48,6 @@ pub use dispatch::Extrinsic;
 pub use event::{Event, NeuronEmission};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
+pub use share_pool::SafeFloat;
 pub use state::{Block, State};
 pub use wire::runtime::CallError;

@@ -1,21 +1,25 @@
 //! Creation of subnets: what it costs, what a new one starts with, and the owner's start call.
 
 use chain::{Hyperparameters, ModuleError, storage_index};
-use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
+use primitives::{AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     pool::Price,
     storage::items::{
         BURN, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_LOCK_BLOCK,
-        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, SUBNET_ALPHA_IN, SUBNET_LOCKED,
-        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBTOKEN_ENABLED,
+        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, RAO_RECYCLED,
+        REGISTRATIONS_THIS_INTERVAL, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_LOCKED, SUBNET_MECHANISM,
+        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBNET_VOLUME, SUBTOKEN_ENABLED, TOTAL_NETWORKS,
+        TOTAL_STAKE,
     },
 };
 
 /// How far the next lock stands above the last one. Source: `get_network_lock_cost` in `coinbase/root.rs`.
 const LOCK_FACTOR: u64 = 2;
+/// The kind of subnet whose alpha has a price of its own, the only kind that can be made. Source: `do_register_network`.
+const DYNAMIC_MECHANISM: u16 = 1;
 
 impl Ledger {
     /// What a new subnet costs in the present block: twice the last lock, falling by the last lock within the
@@ -38,7 +42,8 @@ impl Ledger {
 
     /// Source: `do_register_network` in `subnets/subnet.rs`. Where the limit of subnets is reached the real
     /// chain prunes one; here the call is refused.
-    pub(crate) fn register_network(&mut self, origin: AccountId, hotkey: Hotkey) -> Dispatch {
+    pub(crate) fn register_network(&mut self, origin: Origin, hotkey: Hotkey) -> Dispatch {
+        let origin = origin.signed()?;
         let coldkey = Coldkey(origin);
         self.claim_hotkey(hotkey, coldkey)?;
         if !self.passes_network_rate_limit() {
@@ -54,6 +59,7 @@ impl Ledger {
         self.pay(origin, lock);
         self.put(&LAST_LOCK_COST, &(), &lock);
         self.put(&LAST_LOCK_BLOCK, &(), &self.block.clone());
+        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_add(lock));
         self.create_subnet(coldkey, hotkey, lock);
         Ok(())
     }
@@ -68,7 +74,10 @@ impl Ledger {
         let new_subnet = self.settings.new_subnet;
         let block = self.block;
         self.put(&NETWORKS_ADDED, &netuid, &true);
+        self.update(&TOTAL_NETWORKS, &(), |total| *total = total.saturating_add(1));
         self.put(&NEURONS, &netuid, &0);
+        self.put(&SUBNET_MECHANISM, &netuid, &DYNAMIC_MECHANISM);
+        self.put(&REGISTRATIONS_THIS_INTERVAL, &netuid, &0);
         self.put(&HYPERPARAMETERS, &netuid, &new_subnet);
         self.put(&NETWORK_REGISTERED_AT, &netuid, &block);
         self.put(&LAST_EPOCH_BLOCK, &netuid, &staggered_start(block, netuid, &new_subnet));
@@ -80,6 +89,9 @@ impl Ledger {
         self.put(&SUBNET_LOCKED, &netuid, &lock);
         self.put(&SUBNET_TAO, &netuid, &lock);
         self.put(&SUBNET_ALPHA_IN, &netuid, &alpha_at(lock, price));
+        self.put(&SUBNET_ALPHA_OUT, &netuid, &AlphaRao::ZERO);
+        self.put(&SUBNET_VOLUME, &netuid, &0);
+        self.put(&RAO_RECYCLED, &netuid, &Rao::ZERO);
         for mechanism in 0..new_subnet.mechanism_count {
             self.start_mechanism(storage_index(netuid, MechId(mechanism)), 0);
         }
@@ -101,13 +113,14 @@ impl Ledger {
     }
 
     /// Source: `do_start_call`.
-    pub(crate) fn start_call(&mut self, origin: AccountId, netuid: NetUid) -> Dispatch {
-        self.ensure_subnet(netuid)?;
-        if !self.is_subnet_owner(origin, netuid) {
-            return Err(ModuleError::BadOrigin);
-        }
+    pub(crate) fn start_call(&mut self, origin: Origin, netuid: NetUid) -> Dispatch {
+        self.ensure_subnet_owner(origin, netuid)?;
         if self.contains(&FIRST_EMISSION_BLOCK, &netuid) {
             return Err(ModuleError::FirstEmissionBlockNumberAlreadySet);
+        }
+        let from = self.read(&NETWORK_REGISTERED_AT, &netuid).saturating_add(self.settings.start_call_delay);
+        if self.block < from {
+            return Err(ModuleError::NeedWaitingMoreBlocksToStarCall);
         }
         let block = self.block + 1;
         self.put(&FIRST_EMISSION_BLOCK, &netuid, &block);
@@ -117,14 +130,14 @@ impl Ledger {
     }
 
     /// Source: `sudo_set_subnet_emission_enabled`.
-    pub(crate) fn set_emission_enabled(
-        &mut self,
-        origin: AccountId,
-        netuid: NetUid,
-        enabled: bool,
-    ) -> Dispatch {
-        self.ensure_sudo(origin)?;
-        self.ensure_subnet(netuid)?;
+    pub(crate) fn set_emission_enabled(&mut self, origin: Origin, netuid: NetUid, enabled: bool) -> Dispatch {
+        origin.ensure_root()?;
+        if !self.subnet_exists(netuid) {
+            return Err(ModuleError::SubnetDoesNotExist);
+        }
+        if netuid == NetUid::ROOT {
+            return Err(ModuleError::NotPermittedOnRootSubnet);
+        }
         self.put(&EMISSION_ENABLED, &netuid, &enabled);
         self.emit(Event::SubnetEmissionEnabledSet { netuid, enabled });
         Ok(())

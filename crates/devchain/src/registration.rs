@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use chain::{Hyperparameters, ModuleError, storage_index};
-use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Hotkey, MechId, NetUid, Rao, Uid};
+use primitives::{AlphaRao, BlockNumber, Coldkey, Hotkey, MechId, NetUid, Rao, Uid};
 use substrate_fixed::types::U64F64;
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     storage::items::{
         ACTIVE, AXONS, BONDS, BURN, CONSENSUS, DIVIDENDS, EMISSION, INCENTIVE, KEYS, LAST_UPDATE, NEURONS,
         OWNED_HOTKEYS, PERMIT, RAO_RECYCLED, REGISTERED_AT, REGISTRATIONS_THIS_BLOCK, STAKE_WEIGHT,
@@ -65,11 +65,12 @@ impl Ledger {
     /// Source: `do_register` in `subnets/registration.rs`, in its order of checks.
     pub(crate) fn burned_register(
         &mut self,
-        origin: AccountId,
+        origin: Origin,
         netuid: NetUid,
         hotkey: Hotkey,
         limit: Option<Rao>,
     ) -> Dispatch {
+        let origin = origin.signed()?;
         let coldkey = Coldkey(origin);
         let burn = self.read(&BURN, &netuid);
         if netuid == NetUid::ROOT {
@@ -98,6 +99,7 @@ impl Ledger {
 
         self.pay(origin, burn);
         let bought = self.buy_alpha(netuid, burn).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_inflow(netuid, burn);
         // The alpha went out of the pool and is destroyed, so that what is outside stays the same.
         self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(bought.alpha));
         let uid = match slot {
@@ -142,7 +144,13 @@ impl Ledger {
 
     /// Gives `hotkey` the slot of another, whose scores, weights, bonds and axon go; weights towards the slot
     /// become 0. The old hotkey keeps its stake. Source: `replace_neuron`, `clear_neuron`.
-    fn replace_neuron(&mut self, netuid: NetUid, uid: Uid, hotkey: Hotkey, settings: &Hyperparameters) {
+    pub(crate) fn replace_neuron(
+        &mut self,
+        netuid: NetUid,
+        uid: Uid,
+        hotkey: Hotkey,
+        settings: &Hyperparameters,
+    ) {
         if let Some(old) = self.get(&KEYS, &(netuid, uid)) {
             self.remove(&UIDS, &(netuid, old));
             self.remove(&AXONS, &(netuid, old));

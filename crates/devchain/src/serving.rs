@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use chain::{Axon, ModuleError};
-use primitives::{AccountId, Hotkey, NetUid};
+use primitives::{Hotkey, NetUid};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     storage::items::{AXONS, AxonInfo},
 };
 
@@ -36,8 +36,8 @@ impl Ledger {
     }
 
     /// Source: `do_serve_axon`.
-    pub(crate) fn serve_axon(&mut self, origin: AccountId, netuid: NetUid, axon: &Axon) -> Dispatch {
-        let hotkey = Hotkey(origin);
+    pub(crate) fn serve_axon(&mut self, origin: Origin, netuid: NetUid, axon: &Axon) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
         self.check_axon(hotkey, netuid, axon)?;
         self.put(&AXONS, &(netuid, hotkey), &AxonInfo { block: self.block, axon: *axon });
         self.emit(Event::AxonServed { netuid, hotkey });

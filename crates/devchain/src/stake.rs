@@ -1,47 +1,24 @@
 //! Stake: alpha held with hotkeys by coldkeys as shares, TAO itself on root; takes.
 //!
-//! All that is staked with a hotkey on a subnet is one amount, of which each coldkey holds shares (`U64F64`). A
-//! dividend for nominators raises the amount and leaves the shares.
+//! All that is staked with a hotkey on a subnet is one [`SharePool`], of which each coldkey holds shares. A dividend
+//! for nominators raises what the shares are worth.
 
 use chain::ModuleError;
 use primitives::{AccountId, AlphaRao, Coldkey, Hotkey, NetUid, Rao};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
-    pool::fee_of,
+    ledger::{Dispatch, Ledger, Origin},
+    pool::{Bought, PriceLimit, Sold, fee_of},
+    share_pool::SharePool,
     storage::items::{
-        ALPHA, Bits, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, SUBNET_ALPHA_OUT, SUBNET_TAO, SUBTOKEN_ENABLED, TAKE,
+        ALPHA, HOTKEY_ALPHA, HOTKEY_SHARES, OWNER, STAKING_HOTKEYS, SUBNET_TAO, SUBTOKEN_ENABLED, TAKE,
+        TAKE_CHANGED_AT,
     },
 };
 
-/// Fractional bits of a share.
-const SHARE_FRACTION_BITS: u32 = 64;
-
-/// `⌊a · b / divisor⌋`, at most what fits; 0 where the divisor is 0.
-fn mul_div(a: Bits, b: u64, divisor: Bits) -> Bits {
-    if divisor == 0 {
-        return 0;
-    }
-    // a · b as two halves, then long division bit by bit: 192 bits over 128.
-    let low = (a & u128::from(u64::MAX)) * u128::from(b);
-    let high = (a >> 64) * u128::from(b) + (low >> 64);
-    let low = u64::try_from(low & u128::from(u64::MAX)).expect("masked to 64 bits");
-    let (mut quotient, mut rest) = (high / divisor, high % divisor);
-    for bit in (0..64).rev() {
-        let carry = rest >> 127 == 1;
-        rest = (rest << 1) | u128::from(low >> bit & 1);
-        let fits = carry || rest >= divisor;
-        if fits {
-            rest = rest.wrapping_sub(divisor);
-        }
-        if quotient >> 127 == 1 {
-            return Bits::MAX;
-        }
-        quotient = (quotient << 1) | u128::from(fits);
-    }
-    quotient
-}
+/// How many times the TAO of its pool a purchase may be. Source: `do_add_stake`.
+const MAX_POOLS_BOUGHT: u64 = 1000;
 
 impl Ledger {
     /// Alpha (on root, TAO) staked with a hotkey, all coldkeys together.
@@ -49,12 +26,20 @@ impl Ledger {
         self.read(&HOTKEY_ALPHA, &(hotkey, netuid))
     }
 
+    fn share_pool(&self, hotkey: Hotkey, netuid: NetUid) -> SharePool {
+        let shares = self.read(&HOTKEY_SHARES, &(hotkey, netuid));
+        SharePool { value: self.hotkey_alpha(hotkey, netuid).0, shares }
+    }
+
+    fn put_share_pool(&mut self, hotkey: Hotkey, netuid: NetUid, pool: &SharePool) {
+        self.put_or_remove(&HOTKEY_ALPHA, &(hotkey, netuid), &AlphaRao(pool.value));
+        self.put_or_remove(&HOTKEY_SHARES, &(hotkey, netuid), &pool.shares);
+    }
+
     /// What one coldkey's shares are worth.
     pub(crate) fn alpha_of(&self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid) -> AlphaRao {
-        let shares = self.read(&ALPHA, &(hotkey, coldkey, netuid));
-        let all = self.read(&HOTKEY_SHARES, &(hotkey, netuid));
-        let worth = mul_div(shares, self.hotkey_alpha(hotkey, netuid).0, all);
-        AlphaRao(u64::try_from(worth).unwrap_or(u64::MAX))
+        let own = self.read(&ALPHA, &(hotkey, coldkey, netuid));
+        AlphaRao(self.share_pool(hotkey, netuid).worth(own))
     }
 
     /// Adds alpha for one coldkey. Source: `increase_stake_for_hotkey_and_coldkey_on_subnet`.
@@ -62,138 +47,259 @@ impl Ledger {
         if amount.is_zero() {
             return;
         }
-        let pool = (hotkey, netuid);
-        let (staked, all) = (self.read(&HOTKEY_ALPHA, &pool), self.read(&HOTKEY_SHARES, &pool));
-        let fresh = u128::from(amount.0) << SHARE_FRACTION_BITS;
-        let shares =
-            if staked.is_zero() || all == 0 { fresh } else { mul_div(all, amount.0, staked.0.into()) };
-        self.put(&HOTKEY_ALPHA, &pool, &staked.saturating_add(amount));
-        self.put(&HOTKEY_SHARES, &pool, &all.saturating_add(shares));
-        self.update(&ALPHA, &(hotkey, coldkey, netuid), |own| *own = own.saturating_add(shares));
+        let holding = (hotkey, coldkey, netuid);
+        let mut pool = self.share_pool(hotkey, netuid);
+        let own = pool.add(self.read(&ALPHA, &holding), amount.0);
+        self.put_share_pool(hotkey, netuid, &pool);
+        self.put_or_remove(&ALPHA, &holding, &own);
+        if netuid == NetUid::ROOT {
+            self.root_stake_added(hotkey, coldkey, amount);
+        }
     }
 
-    /// Adds alpha for all who hold shares with a hotkey. Source: `increase_stake_for_hotkey_on_subnet`.
-    ///
-    /// Without shares nobody would own it: it is handed back.
-    #[must_use]
-    pub(crate) fn add_for_nominators(
-        &mut self,
-        hotkey: Hotkey,
-        netuid: NetUid,
-        amount: AlphaRao,
-    ) -> AlphaRao {
-        if self.read(&HOTKEY_SHARES, &(hotkey, netuid)) == 0 {
-            return amount;
+    /// Adds alpha for all who hold shares with a hotkey; without any, for the first one to come.
+    /// Source: `increase_stake_for_hotkey_on_subnet`.
+    pub(crate) fn add_for_nominators(&mut self, hotkey: Hotkey, netuid: NetUid, amount: AlphaRao) {
+        if !amount.is_zero() {
+            self.update(&HOTKEY_ALPHA, &(hotkey, netuid), |all| *all = all.saturating_add(amount));
         }
-        self.update(&HOTKEY_ALPHA, &(hotkey, netuid), |all| *all = all.saturating_add(amount));
-        AlphaRao::ZERO
     }
 
     /// Takes alpha from one coldkey, at most what its shares are worth; returns what was taken.
+    /// Source: `decrease_stake_for_hotkey_and_coldkey_on_subnet`.
     fn take_alpha(&mut self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid, amount: AlphaRao) -> AlphaRao {
-        let (pool, holding) = ((hotkey, netuid), (hotkey, coldkey, netuid));
-        let (staked, all) = (self.read(&HOTKEY_ALPHA, &pool), self.read(&HOTKEY_SHARES, &pool));
-        let (own, worth) = (self.read(&ALPHA, &holding), self.alpha_of(hotkey, coldkey, netuid));
-        let amount = amount.min(worth);
-        let shares = if amount == worth { own } else { mul_div(all, amount.0, staked.0.into()).min(own) };
-        let rest = staked.saturating_sub(amount);
-        if own == shares {
-            self.remove(&ALPHA, &holding);
-        } else {
-            self.put(&ALPHA, &holding, &(own - shares));
-        }
-        if all == shares {
-            self.remove(&HOTKEY_SHARES, &pool);
-        } else {
-            self.put(&HOTKEY_SHARES, &pool, &(all - shares));
-        }
-        if all == shares && rest.is_zero() {
-            self.remove(&HOTKEY_ALPHA, &pool);
-        } else {
-            self.put(&HOTKEY_ALPHA, &pool, &rest);
+        let holding = (hotkey, coldkey, netuid);
+        let mut pool = self.share_pool(hotkey, netuid);
+        let own = self.read(&ALPHA, &holding);
+        let amount = amount.min(AlphaRao(pool.worth(own)));
+        let own = pool.take(own, amount.0);
+        self.put_share_pool(hotkey, netuid, &pool);
+        self.put_or_remove(&ALPHA, &holding, &own);
+        if netuid == NetUid::ROOT {
+            self.root_stake_removed(hotkey, coldkey, amount);
         }
         amount
     }
 
-    fn ensure_subtoken(&self, netuid: NetUid) -> Dispatch {
-        self.ensure_subnet(netuid)?;
+    pub(crate) fn ensure_subtoken(&self, netuid: NetUid) -> Dispatch {
         if self.read(&SUBTOKEN_ENABLED, &netuid) { Ok(()) } else { Err(ModuleError::SubtokenDisabled) }
     }
 
-    /// Source: `do_add_stake`, `validate_add_stake`.
-    pub(crate) fn add_stake(
+    /// A purchase far beyond the pool can't be computed. Source: `do_add_stake`.
+    fn ensure_pool_is_deep(&self, netuid: NetUid, amount: Rao) -> Dispatch {
+        let most = self.read(&SUBNET_TAO, &netuid).0.saturating_mul(MAX_POOLS_BOUGHT);
+        let fits = netuid == NetUid::ROOT || !self.subnet_exists(netuid) || amount.0 <= most;
+        if fits { Ok(()) } else { Err(ModuleError::InsufficientLiquidity) }
+    }
+
+    /// The amount that is to be staked: all, or where part is allowed at most `most`. Source: `validate_add_stake`.
+    fn validate_add_stake(
+        &self,
+        coldkey: AccountId,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: Rao,
+        (most, allow_partial): (Rao, bool),
+    ) -> Result<Rao, ModuleError> {
+        self.ensure_subnet(netuid)?;
+        self.ensure_subtoken(netuid)?;
+        let is_root = netuid == NetUid::ROOT;
+        let min_stake = self.settings.min_stake;
+        let least = if is_root { min_stake } else { min_stake.saturating_add(Rao(fee_of(min_stake.0))) };
+        if amount < least {
+            return Err(ModuleError::AmountTooLow);
+        }
+        if !allow_partial && amount > most {
+            return Err(ModuleError::SlippageTooHigh);
+        }
+        let amount = amount.min(most);
+        if !self.can_pay(coldkey, amount) {
+            return Err(ModuleError::NotEnoughBalanceToStake);
+        }
+        self.ensure_hotkey_account(hotkey)?;
+        let (paid_in, got) = if is_root {
+            (amount, AlphaRao(amount.0))
+        } else {
+            let bought = self.quote_purchase(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
+            (amount.saturating_sub(bought.fee), bought.alpha)
+        };
+        if paid_in < min_stake {
+            return Err(ModuleError::AmountTooLow);
+        }
+        if got.is_zero() { Err(ModuleError::InsufficientLiquidity) } else { Ok(amount) }
+    }
+
+    /// Pays TAO for alpha (on root, stakes it as it is) and stakes that. Source: `stake_into_subnet`.
+    pub(crate) fn stake_into_subnet(
         &mut self,
         origin: AccountId,
         hotkey: Hotkey,
         netuid: NetUid,
         amount: Rao,
-    ) -> Dispatch {
-        self.ensure_subtoken(netuid)?;
-        let least = self.settings.min_stake;
-        let least = if netuid == NetUid::ROOT { least } else { least.saturating_add(Rao(fee_of(least.0))) };
-        if amount < least {
+    ) -> Result<AlphaRao, ModuleError> {
+        let coldkey = Coldkey(origin);
+        self.pay(origin, amount);
+        let Bought { alpha, fee } =
+            self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_inflow(netuid, amount.saturating_sub(fee));
+        if alpha.is_zero() {
             return Err(ModuleError::AmountTooLow);
         }
-        if !self.can_pay(origin, amount) {
-            return Err(ModuleError::NotEnoughBalanceToStake);
+        if !self.share_pool(hotkey, netuid).sells_for(alpha.0) {
+            return Err(ModuleError::InsufficientLiquidity);
         }
-        self.ensure_hotkey_account(hotkey)?;
-        self.pay(origin, amount);
-        let (alpha, fee) = if netuid == NetUid::ROOT {
-            self.update(&SUBNET_TAO, &netuid, |tao| *tao = tao.saturating_add(amount));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(AlphaRao(amount.0)));
-            (AlphaRao(amount.0), Rao::ZERO)
-        } else {
-            let bought = self.buy_alpha(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
-            (bought.alpha, bought.fee)
-        };
-        let coldkey = Coldkey(origin);
         self.add_alpha(hotkey, coldkey, netuid, alpha);
+        self.note_staking_hotkey(coldkey, hotkey);
         self.emit(Event::StakeAdded { coldkey, hotkey, netuid, tao: amount, alpha, fee });
-        Ok(())
+        Ok(alpha)
     }
 
-    /// Takes back stake; more than is held takes all. Source: `do_remove_stake`, `validate_remove_stake`.
-    pub(crate) fn remove_stake(
+    /// A coldkey's list of those with whom it ever staked. Source: `StakingHotkeys`, from which nothing is removed.
+    pub(crate) fn note_staking_hotkey(&mut self, coldkey: Coldkey, hotkey: Hotkey) {
+        let mut hotkeys = self.read(&STAKING_HOTKEYS, &coldkey);
+        if !hotkeys.contains(&hotkey) {
+            hotkeys.push(hotkey);
+            self.put(&STAKING_HOTKEYS, &coldkey, &hotkeys);
+        }
+    }
+
+    /// Source: `do_add_stake`.
+    pub(crate) fn add_stake(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: Rao,
+    ) -> Dispatch {
+        let coldkey = origin.signed()?;
+        self.ensure_pool_is_deep(netuid, amount)?;
+        let all = (Rao(u64::MAX), false);
+        let amount = self.validate_add_stake(coldkey, hotkey, netuid, amount, all)?;
+        self.stake_into_subnet(coldkey, hotkey, netuid, amount).map(|_| ())
+    }
+
+    /// Source: `do_add_stake_limit`.
+    pub(crate) fn add_stake_limit(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: Rao,
+        limit: PriceLimit,
+    ) -> Dispatch {
+        let coldkey = origin.signed()?;
+        self.ensure_pool_is_deep(netuid, amount)?;
+        let most = (self.most_to_buy(netuid, limit.price)?, limit.allow_partial);
+        let amount = self.validate_add_stake(coldkey, hotkey, netuid, amount, most)?;
+        self.stake_into_subnet(coldkey, hotkey, netuid, amount).map(|_| ())
+    }
+
+    /// What alpha would be sold for; none where the pool can't serve it.
+    fn quote(&self, netuid: NetUid, alpha: AlphaRao) -> Option<Rao> {
+        if netuid == NetUid::ROOT {
+            return Some(Rao(alpha.0));
+        }
+        self.quote_sale(netuid, alpha).map(|sold| sold.tao)
+    }
+
+    /// Source: `validate_remove_stake`.
+    fn validate_remove_stake(
+        &self,
+        coldkey: AccountId,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: AlphaRao,
+        (most, allow_partial): (AlphaRao, bool),
+    ) -> Dispatch {
+        self.ensure_subnet(netuid)?;
+        if amount.is_zero() {
+            return Err(ModuleError::AmountTooLow);
+        }
+        let held = self.alpha_of(hotkey, Coldkey(coldkey), netuid);
+        if amount > held {
+            return Err(ModuleError::NotEnoughStakeToWithdraw);
+        }
+        let worth = self.quote(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?;
+        if amount < held && worth < self.settings.min_stake {
+            return Err(ModuleError::AmountTooLow);
+        }
+        if !allow_partial && amount > most {
+            return Err(ModuleError::SlippageTooHigh);
+        }
+        self.ensure_hotkey_account(hotkey)
+    }
+
+    /// Takes stake and sells it; the TAO goes to the coldkey. Source: `unstake_from_subnet`.
+    pub(crate) fn unstake_from_subnet(
         &mut self,
         origin: AccountId,
         hotkey: Hotkey,
         netuid: NetUid,
         amount: AlphaRao,
-    ) -> Dispatch {
-        self.ensure_subtoken(netuid)?;
+    ) -> Result<Rao, ModuleError> {
         let coldkey = Coldkey(origin);
-        let held = self.alpha_of(hotkey, coldkey, netuid);
-        let amount = amount.min(held);
-        if amount.is_zero() {
-            return Err(ModuleError::AmountTooLow);
-        }
-        let is_root = netuid == NetUid::ROOT;
-        let worth = if is_root {
-            Rao(amount.0)
-        } else {
-            self.quote_sale(netuid, amount).ok_or(ModuleError::InsufficientLiquidity)?.tao
-        };
-        if amount < held && worth < self.settings.min_stake {
-            return Err(ModuleError::AmountTooLow);
-        }
-        // An account with nothing else would start below the existential deposit.
-        if self.balance(origin).saturating_add(worth) < self.settings.existential_deposit {
-            return Err(ModuleError::AmountTooLow);
-        }
-        self.ensure_hotkey_account(hotkey)?;
         let alpha = self.take_alpha(hotkey, coldkey, netuid, amount);
-        let (tao, fee) = if is_root {
-            let tao = Rao(alpha.0);
-            self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));
-            self.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_sub(alpha));
-            (tao, AlphaRao::ZERO)
-        } else {
-            let sold = self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
-            (sold.tao, sold.fee)
-        };
+        let Sold { tao, fee, fee_tao } =
+            self.sell_alpha(netuid, alpha).ok_or(ModuleError::InsufficientLiquidity)?;
+        self.record_tao_outflow(netuid, tao.saturating_add(fee_tao));
+        // An account with nothing else would start below the existential deposit.
+        if self.balance(origin).saturating_add(tao) < self.settings.existential_deposit {
+            return Err(ModuleError::AmountTooLow);
+        }
         self.deposit(origin, tao);
         self.emit(Event::StakeRemoved { coldkey, hotkey, netuid, tao, alpha, fee });
+        Ok(tao)
+    }
+
+    /// What a nominator has left is unstaked too where it is below the least. Failing that it stays.
+    /// Source: `clear_small_nomination_if_required`.
+    fn clear_small_nomination(&mut self, origin: AccountId, hotkey: Hotkey, netuid: NetUid) {
+        if self.get(&OWNER, &hotkey) == Some(Coldkey(origin)) {
+            return;
+        }
+        let rest = self.alpha_of(hotkey, Coldkey(origin), netuid);
+        if !rest.is_zero() && rest.0 < self.settings.nominator_min_stake {
+            let mark = self.mark();
+            if self.unstake_from_subnet(origin, hotkey, netuid, rest).is_err() {
+                self.roll_back(mark);
+            }
+        }
+    }
+
+    /// Takes back stake; more than is held takes all. Source: `do_remove_stake`.
+    pub(crate) fn remove_stake(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: AlphaRao,
+    ) -> Dispatch {
+        let coldkey = origin.signed()?;
+        self.ensure_subtoken(netuid)?;
+        let amount = amount.min(self.alpha_of(hotkey, Coldkey(coldkey), netuid));
+        let all = (AlphaRao(u64::MAX), false);
+        self.validate_remove_stake(coldkey, hotkey, netuid, amount, all)?;
+        self.unstake_from_subnet(coldkey, hotkey, netuid, amount)?;
+        self.clear_small_nomination(coldkey, hotkey, netuid);
+        self.drop_pending_children(hotkey);
+        Ok(())
+    }
+
+    /// Source: `do_remove_stake_limit`.
+    pub(crate) fn remove_stake_limit(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: AlphaRao,
+        limit: PriceLimit,
+    ) -> Dispatch {
+        let coldkey = origin.signed()?;
+        let most = self.most_to_sell(netuid, limit.price)?;
+        self.validate_remove_stake(coldkey, hotkey, netuid, amount, (most, limit.allow_partial))?;
+        self.unstake_from_subnet(coldkey, hotkey, netuid, amount.min(most))?;
+        self.clear_small_nomination(coldkey, hotkey, netuid);
+        self.drop_pending_children(hotkey);
         Ok(())
     }
 
@@ -202,50 +308,72 @@ impl Ledger {
         self.get(&TAKE, &hotkey).unwrap_or(self.settings.max_take)
     }
 
-    /// Source: `do_increase_take`, `do_decrease_take`, of which this is both.
-    pub(crate) fn set_take(&mut self, origin: AccountId, hotkey: Hotkey, take: u16) -> Dispatch {
-        match self.get(&OWNER, &hotkey) {
-            None => return Err(ModuleError::HotKeyAccountNotExists),
-            Some(owner) if owner != Coldkey(origin) => return Err(ModuleError::NonAssociatedColdKey),
-            Some(_) => {}
+    /// Source: `guards/check_delegate_take.rs`.
+    pub(crate) fn check_take(&self, origin: AccountId, hotkey: Hotkey, take: u16) -> Dispatch {
+        if take < self.settings.min_take {
+            return Err(ModuleError::DelegateTakeTooLow);
         }
         if take > self.settings.max_take {
-            return Err(ModuleError::InvalidTake);
+            return Err(ModuleError::DelegateTakeTooHigh);
         }
-        self.put(&TAKE, &hotkey, &take);
-        self.emit(Event::TakeSet { hotkey, take });
+        self.ensure_owns_hotkey(Coldkey(origin), hotkey)
+    }
+
+    /// Source: `do_take_checks`.
+    pub(crate) fn ensure_owns_hotkey(&self, coldkey: Coldkey, hotkey: Hotkey) -> Dispatch {
+        match self.get(&OWNER, &hotkey) {
+            None => Err(ModuleError::HotKeyAccountNotExists),
+            Some(owner) if owner != coldkey => Err(ModuleError::NonAssociatedColdKey),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Source: `do_increase_take`.
+    pub(crate) fn increase_take(&mut self, origin: Origin, hotkey: Hotkey, take: u16) -> Dispatch {
+        let coldkey = Coldkey(origin.signed()?);
+        self.ensure_owns_hotkey(coldkey, hotkey)?;
+        if self.get(&TAKE, &hotkey).is_some_and(|old| take <= old) {
+            return Err(ModuleError::DelegateTakeTooLow);
+        }
+        if take > self.settings.max_take {
+            return Err(ModuleError::DelegateTakeTooHigh);
+        }
+        let last = self.read(&TAKE_CHANGED_AT, &hotkey);
+        let limit = self.settings.take_rate_limit;
+        if limit > 0 && last > 0 && self.block.saturating_sub(last) <= limit {
+            return Err(ModuleError::DelegateTxRateLimitExceeded);
+        }
+        self.set_take(hotkey, take);
+        self.emit(Event::TakeIncreased { coldkey, hotkey, take });
         Ok(())
     }
 
-    /// What a hotkey weighs on a subnet: its alpha, and its TAO on root times the chain's weight for it.
-    /// Source: `get_stake_weights_for_network` in `staking/stake_utils.rs`.
+    /// Source: `do_decrease_take`.
+    pub(crate) fn decrease_take(&mut self, origin: Origin, hotkey: Hotkey, take: u16) -> Dispatch {
+        let coldkey = Coldkey(origin.signed()?);
+        self.ensure_owns_hotkey(coldkey, hotkey)?;
+        let falls = self.get(&TAKE, &hotkey).is_none_or(|old| take < old);
+        if !falls || take < self.settings.min_take {
+            return Err(ModuleError::DelegateTakeTooLow);
+        }
+        self.set_take(hotkey, take);
+        self.emit(Event::TakeDecreased { coldkey, hotkey, take });
+        Ok(())
+    }
+
+    /// A change in either way counts for the rate limit.
+    fn set_take(&mut self, hotkey: Hotkey, take: u16) {
+        let block = self.block;
+        self.put(&TAKE, &hotkey, &take);
+        self.put(&TAKE_CHANGED_AT, &hotkey, &block);
+    }
+
+    /// What a hotkey weighs on a subnet: the alpha that counts for it, and such TAO on root times the chain's weight
+    /// for it. Source: `get_stake_weights_for_network` in `staking/stake_utils.rs`.
     pub(crate) fn stake_weight_of(&self, hotkey: Hotkey, netuid: NetUid) -> u64 {
-        let tao = u128::from(self.hotkey_alpha(hotkey, NetUid::ROOT).0);
+        let tao = u128::from(self.inherited(hotkey, netuid, NetUid::ROOT));
         let weighted = tao * u128::from(self.settings.tao_weight) / u128::from(u64::MAX);
         let weighted = u64::try_from(weighted).expect("the weight is at most 1");
-        self.hotkey_alpha(hotkey, netuid).0.saturating_add(weighted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn mul_div_undoes_multiplication(a: u64, b in 1u64.., c in 1u64..) {
-            let product = u128::from(a) * u128::from(c);
-            prop_assert_eq!(mul_div(product, b, u128::from(c)), u128::from(a) * u128::from(b));
-            prop_assert_eq!(mul_div(u128::from(a), b, u128::from(c)), u128::from(a) * u128::from(b) / u128::from(c));
-        }
-    }
-
-    #[test]
-    fn mul_div_holds_192_bits() {
-        assert_eq!(mul_div(u128::MAX, u64::MAX, u128::MAX), u128::from(u64::MAX));
-        assert_eq!(mul_div(u128::MAX, 2, 1), u128::MAX);
-        assert_eq!(mul_div(5, 5, 0), 0);
+        self.inherited(hotkey, netuid, netuid).saturating_add(weighted)
     }
 }

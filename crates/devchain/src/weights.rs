@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use chain::{Hyperparameters, ModuleError, WeightVector, storage_index};
-use primitives::{AccountId, Hotkey, MechId, NetUid, Uid};
+use primitives::{Hotkey, MechId, NetUid, Uid};
 
 use crate::{
     Event,
-    ledger::{Dispatch, Ledger},
+    ledger::{Dispatch, Ledger, Origin},
     storage::items::{INCENTIVE, LAST_UPDATE, PERMIT, WEIGHTS},
 };
 
@@ -72,16 +72,17 @@ impl Ledger {
     /// The call that sets weights directly: refused while they must be committed, before all else.
     pub(crate) fn set_weights(
         &mut self,
-        origin: AccountId,
+        origin: Origin,
         netuid: NetUid,
         mechid: MechId,
         weights: &WeightVector,
         version_key: u64,
     ) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
         if self.hyperparameters(netuid).commit_reveal_weights_enabled {
             return Err(ModuleError::CommitRevealEnabled);
         }
-        self.store_weights(Hotkey(origin), netuid, mechid, weights, version_key)
+        self.store_weights(hotkey, netuid, mechid, weights, version_key)
     }
 
     /// Checks a vector and stores it. Source: `internal_set_weights` in `subnets/weights.rs`, in its order.

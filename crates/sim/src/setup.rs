@@ -135,6 +135,7 @@ impl Ground {
         let settings = [
             // The owner's cut is staked with its hotkey, which then competes for a permit.
             Hyperparameter::MaxAllowedValidators(validators.saturating_add(1)),
+            Hyperparameter::MinAllowedUids(0),
             Hyperparameter::MaxAllowedUids(scenario.slots),
             Hyperparameter::ImmunityPeriod(scenario.tempo.saturating_mul(2)),
             Hyperparameter::MinNonImmuneUids(1),
@@ -145,10 +146,12 @@ impl Ground {
             Hyperparameter::Tempo(scenario.tempo),
         ];
         let netuid = self.netuid;
-        let calls = settings.into_iter().map(|value| Call::SetHyperparameter { netuid, value });
+        // The owner is the chain's first account, and so its sudo.
+        let as_root = |call| Call::Sudo { call: Box::new(call) };
+        let calls = settings.into_iter().map(|value| as_root(Call::SetHyperparameter { netuid, value }));
         let mut calls: Vec<Call> = calls.collect();
         calls.push(Call::StartCall { netuid });
-        calls.push(Call::SetSubnetEmissionEnabled { netuid, enabled: true });
+        calls.push(as_root(Call::SetSubnetEmissionEnabled { netuid, enabled: true }));
         self.call(scenario, owner.coldkey.0, calls)?;
         Ok(())
     }
@@ -183,6 +186,11 @@ impl Ground {
         for (extrinsic, outcome) in extrinsics.iter().zip(&block.outcomes) {
             if let Err(refusal) = outcome {
                 return Err(SetupError::Refused { call: extrinsic.call.name(), refusal: *refusal });
+            }
+        }
+        for event in &block.events {
+            if let Event::Sudid { result: Err(error) } = event {
+                return Err(SetupError::Refused { call: "sudo", refusal: (*error).into() });
             }
         }
         Ok(block.events)

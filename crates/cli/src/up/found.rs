@@ -100,10 +100,12 @@ pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), Found
         Hyperparameter::RevealPeriodEpochs(1),
         Hyperparameter::Tempo(TEMPO),
     ];
+    // The owner is the chain's first account, and so its sudo.
+    let as_root = |call| Call::Sudo { call: Box::new(call) };
     let mut calls: Vec<Call> =
-        settings.into_iter().map(|value| Call::SetHyperparameter { netuid, value }).collect();
+        settings.into_iter().map(|value| as_root(Call::SetHyperparameter { netuid, value })).collect();
     calls.push(Call::StartCall { netuid });
-    calls.push(Call::SetSubnetEmissionEnabled { netuid, enabled: true });
+    calls.push(as_root(Call::SetSubnetEmissionEnabled { netuid, enabled: true }));
     call(chain, owner, calls).await?;
     for keys in &parties.validators {
         call(chain, keys, vec![Call::BurnedRegister { netuid, hotkey: keys.hotkey() }]).await?;
@@ -128,6 +130,10 @@ async fn call(chain: &Handle, keys: &PartyKeys, calls: Vec<Call>) -> Result<(), 
     let sent = join_all(calls.into_iter().map(|call| chain.submit(origin, None, call)));
     // In this order: each call is with the chain before the block is made.
     let (outcomes, made) = tokio::join!(biased; sent, async { chain.step(None) });
-    made?;
+    for event in made?.events {
+        if let Event::Sudid { result: Err(error) } = event {
+            return Err(SubmitError::Refused { call: "sudo", refusal: error.into() }.into());
+        }
+    }
     outcomes.into_iter().try_for_each(|outcome| outcome.map(|_| ())).map_err(FoundError::from)
 }

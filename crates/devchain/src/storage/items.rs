@@ -3,12 +3,12 @@
 //! Names and value types are the chain's (pallets Subtensor, Commitments, System) wherever it has the item.
 //! A subnet's settings stand together in one item here, the chain's globals in [`SETTINGS`].
 
-use chain::{Axon, CommitmentField, Hyperparameters};
+use chain::{Axon, CommitmentField, Hyperparameters, RootClaimType};
 use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
 
 use super::{Item, Key, KeyParts};
-use crate::Settings;
+use crate::{SafeFloat, Settings};
 
 /// Where an item's keys name the subnet whose metagraph shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,11 +124,23 @@ pub struct WeightCommit {
     pub reserved: u64,
 }
 
-/// Raw bits of a fixed-point number: `U64F64` for shares, `I96F32` and `U96F32` for prices and proportions.
+/// Parts of 2⁶⁴ − 1 and the hotkeys that give or get them.
+pub type Relations = Vec<(u64, Hotkey)>;
+
+/// Children that take effect later.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PendingChildren {
+    /// The children and their parts.
+    pub children: Relations,
+    /// They take effect with an epoch after this block.
+    pub due: BlockNumber,
+}
+
+/// Raw bits of a fixed-point number: `I96F32` and `U96F32` for prices and proportions.
 pub type Bits = u128;
 
 items! {
-    /// What the chain was started with.
+    /// The chain's own settings, as they are now.
     0x01 SETTINGS Settings: () => Settings, Nowhere;
     /// The account that may do everything.
     0x02 SUDO SudoKey: () => AccountId, Nowhere;
@@ -145,6 +157,15 @@ items! {
     /// TAO that emission has minted (`SubtensorModule.TotalIssuance`), from which its halvings follow. As on a local
     /// network of the real chain it starts at 0, whatever the genesis gives out.
     0x08 EMITTED TotalIssuance: () => Rao, Nowhere;
+    /// TAO that pools were given and were paid for alpha, less what they paid out. As on the real chain it counts fees
+    /// on purchases, and not what a genesis gives to pools.
+    0x09 TOTAL_STAKE TotalStake: () => Rao, Nowhere;
+    /// How many subnets there are, root counted.
+    0x0A TOTAL_NETWORKS TotalNetworks: () => u16, Nowhere;
+    /// TAO that the present block had to give out.
+    0x0B BLOCK_EMISSION BlockEmission: () => Rao, Nowhere;
+    /// TAO in the pools of the subnets that the genesis founded: it stands outside all issuance.
+    0x0C GENESIS_POOLS GenesisPools: () => Rao, Nowhere;
 
     /// The subnets there are.
     0x10 NETWORKS_ADDED NetworksAdded: NetUid => bool, Nowhere;
@@ -174,6 +195,10 @@ items! {
     0x1C RAO_RECYCLED RAORecycledForRegistration: NetUid => Rao, Nowhere;
     /// The block of the last change of one hyperparameter by the owner: (netuid, its number).
     0x1D OWNER_CHANGED_AT LastRateLimitedBlock: (NetUid, u16) => BlockNumber, Nowhere;
+    /// A count that nothing raises any more: always 0.
+    0x1E REGISTRATIONS_THIS_INTERVAL RegistrationsThisInterval: NetUid => u16, Nowhere;
+    /// Whether a subnet's alpha has a price of its own (1) or is TAO (0).
+    0x1F SUBNET_MECHANISM SubnetMechanism: NetUid => u16, Nowhere;
 
     /// The block of the last epoch.
     0x20 LAST_EPOCH_BLOCK LastEpochBlock: NetUid => BlockNumber, Nowhere;
@@ -202,6 +227,22 @@ items! {
     0x36 OWNED_HOTKEYS OwnedHotkeys: Coldkey => Vec<Hotkey>, Nowhere;
     /// A hotkey's take, of 65535, where it is not the default.
     0x37 TAKE Delegates: Hotkey => u16, Nowhere;
+    /// The block of the last change of a hotkey's take.
+    0x38 TAKE_CHANGED_AT LastRateLimitedBlock: Hotkey => BlockNumber, Nowhere;
+    /// Those with whom a coldkey ever staked, in the order of the first time.
+    0x39 STAKING_HOTKEYS StakingHotkeys: Coldkey => Vec<Hotkey>, Nowhere;
+    /// A hotkey's children on a subnet.
+    0x3A CHILD_KEYS ChildKeys: (Hotkey, NetUid) => Relations, Nowhere;
+    /// A hotkey's parents on a subnet.
+    0x3B PARENT_KEYS ParentKeys: (Hotkey, NetUid) => Relations, Nowhere;
+    /// Children that are chosen and not in effect yet.
+    0x3C PENDING_CHILDREN PendingChildKeys: (NetUid, Hotkey) => PendingChildren, Nowhere;
+    /// A child's take on a subnet, of 65535, where it was set.
+    0x3D CHILDKEY_TAKE ChildkeyTake: (Hotkey, NetUid) => u16, Nowhere;
+    /// The block of the last change of a child's take.
+    0x3E CHILDKEY_TAKE_CHANGED_AT TransactionKeyLastBlock: (Hotkey, NetUid) => BlockNumber, Nowhere;
+    /// The block of the last choice of children.
+    0x3F CHILDREN_CHANGED_AT TransactionKeyLastBlock: (Hotkey, NetUid) => BlockNumber, Nowhere;
 
     /// Who set weights lately.
     0x40 ACTIVE Active: NetUid => Vec<bool>, NetUidFirst;
@@ -230,7 +271,7 @@ items! {
 
     /// TAO in a subnet's pool; on root, the TAO staked there.
     0x50 SUBNET_TAO SubnetTAO: NetUid => Rao, Nowhere;
-    /// Alpha in a subnet's pool.
+    /// Alpha in a subnet's pool; on root, what unstaking gave back and staking has not used up again.
     0x51 SUBNET_ALPHA_IN SubnetAlphaIn: NetUid => AlphaRao, Nowhere;
     /// Alpha outside the pool.
     0x52 SUBNET_ALPHA_OUT SubnetAlphaOut: NetUid => AlphaRao, Nowhere;
@@ -254,19 +295,50 @@ items! {
     0x5B MINER_BURNED MinerBurned: NetUid => Bits, Nowhere;
     /// Alpha out that nobody holds: burned incentive, and what rounding or an epoch without stake left over.
     0x5C ALPHA_UNASSIGNED AlphaUnassigned: NetUid => AlphaRao, Nowhere;
-    /// Dividends that root stakers of a hotkey may claim.
-    0x5D ROOT_CLAIMABLE RootClaimable: (NetUid, Hotkey) => AlphaRao, Nowhere;
+    /// Alpha set aside for what root stakers of a hotkey may claim; not an item of the real chain.
+    0x5D ROOT_CLAIMABLE RootClaimableAlpha: (NetUid, Hotkey) => AlphaRao, Nowhere;
     /// Alpha (on root TAO) staked with a hotkey.
     0x5E HOTKEY_ALPHA TotalHotkeyAlpha: (Hotkey, NetUid) => AlphaRao, NetUidLast;
-    /// Shares in it, `U64F64`.
-    0x5F HOTKEY_SHARES TotalHotkeyShares: (Hotkey, NetUid) => Bits, Nowhere;
-    /// The shares of one coldkey, `U64F64`.
-    0x60 ALPHA Alpha: (Hotkey, Coldkey, NetUid) => Bits, Nowhere;
+    /// Shares in it.
+    0x5F HOTKEY_SHARES TotalHotkeySharesV2: (Hotkey, NetUid) => SafeFloat, Nowhere;
+    /// The shares of one coldkey.
+    0x60 ALPHA AlphaV2: (Hotkey, Coldkey, NetUid) => SafeFloat, Nowhere;
+    /// All TAO that was paid for a subnet's alpha or by its pool.
+    0x61 SUBNET_VOLUME SubnetVolume: NetUid => u128, Nowhere;
+    /// TAO that users brought to a subnet, less what they took: stake without its fees, and whole burns.
+    0x62 TAO_FLOW SubnetTaoFlow: NetUid => i64, Nowhere;
+    /// TAO that emission put into the pool in the present block.
+    0x63 TAO_IN_EMISSION SubnetTaoInEmission: NetUid => Rao, Nowhere;
+    /// Alpha likewise.
+    0x64 ALPHA_IN_EMISSION SubnetAlphaInEmission: NetUid => AlphaRao, Nowhere;
+    /// Alpha that the present block made for owner, miners and validators.
+    0x65 ALPHA_OUT_EMISSION SubnetAlphaOutEmission: NetUid => AlphaRao, Nowhere;
+    /// TAO with which emission bought alpha in the present block.
+    0x66 EXCESS_TAO SubnetExcessTao: NetUid => Rao, Nowhere;
+    /// TAO that sales of root's dividends took from the pool.
+    0x67 ROOT_SELL_TAO SubnetRootSellTao: NetUid => Rao, Nowhere;
 
     /// What a hotkey committed.
     0x70 COMMITMENT_OF CommitmentOf: (NetUid, Hotkey) => Registration, NetUidFirst;
     /// How much space its commitments used.
     0x71 USED_SPACE UsedSpaceOf: (NetUid, Hotkey) => UsedSpace, Nowhere;
+
+    /// What one rao of root stake with a hotkey has earned on a subnet, `I96F32`.
+    0x78 ROOT_CLAIM_RATE RootClaimable: (Hotkey, NetUid) => Bits, Nowhere;
+    /// What of it one coldkey has claimed, or had been earned before it staked.
+    0x79 ROOT_CLAIMED RootClaimed: (NetUid, Hotkey, Coldkey) => u128, Nowhere;
+    /// What becomes of a coldkey's root dividends.
+    0x7A ROOT_CLAIM_TYPE RootClaimType: Coldkey => RootClaimType, Nowhere;
+    /// The least that is claimed on a subnet.
+    0x7B ROOT_CLAIM_THRESHOLD RootClaimableThreshold: NetUid => u64, Nowhere;
+    /// Coldkeys that stake on root.
+    0x7C STAKING_COLDKEYS StakingColdkeysByIndex: u64 => Coldkey, Nowhere;
+    /// The number of each of them.
+    0x7D STAKING_COLDKEY_INDEX StakingColdkeys: Coldkey => u64, Nowhere;
+    /// How many they are.
+    0x7E NUM_STAKING_COLDKEYS NumStakingColdkeys: () => u64, Nowhere;
+    /// With whom a coldkey's incentive on a subnet is staked, where not with the miner itself.
+    0x7F AUTO_STAKE AutoStakeDestination: (Coldkey, NetUid) => Hotkey, Nowhere;
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ shape! { "pallet_subtensor::pallet::Call" enum SubtensorCall {
     139 set_tempo { netuid: NetUid, tempo: u16 },
     140 set_activity_cutoff_factor { netuid: NetUid, factor_milli: u32 },
     141 trigger_epoch { netuid: NetUid },
+    69 sudo_set_tx_childkey_take_rate_limit { tx_rate_limit: u64 },
+    76 sudo_set_min_childkey_take { take: u16 },
+    77 sudo_set_max_childkey_take { take: u16 },
+    109 set_pending_childkey_cooldown { cooldown: u64 },
+    123 sudo_set_num_root_claims { new_value: u64 },
 } }
 shape! { "pallet_subtensor_utility::pallet::Call" enum UtilityCall {
     0 batch { calls: Vec<RuntimeCall> },
@@ -108,6 +113,11 @@ shape! { "pallet_admin_utils::pallet::Call" enum AdminUtilsCall {
     90 sudo_set_burn_increase_mult { netuid: NetUid, burn_increase_mult: FixedU128<64> },
     94 sudo_set_subnet_emission_enabled { netuid: NetUid, enabled: bool },
     96 sudo_set_max_epochs_per_block { max_epochs_per_block: u8 },
+    61 sudo_set_toggle_transfer { netuid: NetUid, toggle: bool },
+    80 sudo_set_recycle_or_burn { netuid: NetUid, recycle_or_burn: RecycleOrBurnEnum },
+    92 sudo_set_owner_cut_enabled { netuid: NetUid, enabled: bool },
+    93 sudo_set_min_childkey_take_per_subnet { netuid: NetUid, take: u16 },
+    71 sudo_set_commit_reveal_version { version: u16 },
 } }
 
 shape! { "node_subtensor_runtime::RuntimeCall" enum RuntimeCall {

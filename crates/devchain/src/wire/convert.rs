@@ -13,7 +13,8 @@ use super::{
         UtilityCall,
     },
     types::{
-        AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid, TaoBalance,
+        AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
+        RecycleOrBurnEnum, TaoBalance,
     },
 };
 
@@ -221,8 +222,21 @@ fn subtensor(call: SubtensorCall) -> Result<Call, NoCall> {
         S::set_activity_cutoff_factor { netuid, factor_milli } => {
             Call::SetActivityCutoffFactor { netuid: netuid.into(), factor_milli }
         }
+        S::sudo_set_tx_childkey_take_rate_limit { tx_rate_limit } => {
+            parameter(ChainParameter::TxChildkeyTakeRateLimit(tx_rate_limit))
+        }
+        S::sudo_set_min_childkey_take { take } => parameter(ChainParameter::MinChildkeyTake(take)),
+        S::sudo_set_max_childkey_take { take } => parameter(ChainParameter::MaxChildkeyTake(take)),
+        S::set_pending_childkey_cooldown { cooldown } => {
+            parameter(ChainParameter::PendingChildKeyCooldown(cooldown))
+        }
+        S::sudo_set_num_root_claims { new_value } => parameter(ChainParameter::NumRootClaims(new_value)),
         S::trigger_epoch { netuid } => Call::TriggerEpoch { netuid: netuid.into() },
     })
+}
+
+fn parameter(value: ChainParameter) -> Call {
+    Call::SetChainParameter { value }
 }
 
 fn set_weights(netuid: NetUid, mecid: MechId, dests: Vec<u16>, values: Vec<u16>, version_key: u64) -> Call {
@@ -276,6 +290,10 @@ macro_rules! setters {
                 A::sudo_set_max_mechanism_count { max_mechanism_count } => Call::SetChainParameter {
                     value: ChainParameter::MaxMechanismCount(max_mechanism_count.0),
                 },
+                A::sudo_set_recycle_or_burn { netuid, recycle_or_burn } => Call::SetHyperparameter {
+                    netuid: netuid.into(),
+                    value: H::RecycleOwnerIncentive(recycle_or_burn == RecycleOrBurnEnum::Recycle),
+                },
                 A::sudo_set_mechanism_emission_split { netuid, maybe_split } => {
                     Call::SetMechanismEmissionSplit { netuid: netuid.into(), split: maybe_split }
                 }
@@ -297,19 +315,32 @@ macro_rules! setters {
                     A::sudo_set_burn_increase_mult { netuid, burn_increase_mult: FixedU128 { bits } }
                 }
                 H::MechanismCount(count) => A::sudo_set_mechanism_count { netuid, mechanism_count: MechId(count) },
+                H::RecycleOwnerIncentive(recycles) => {
+                    let recycle_or_burn = match recycles {
+                        true => RecycleOrBurnEnum::Recycle,
+                        false => RecycleOrBurnEnum::Burn,
+                    };
+                    A::sudo_set_recycle_or_burn { netuid, recycle_or_burn }
+                }
                 // Spec 425 has no setter for these: the first was lost, the second is the owner's alone.
                 H::MaxWeightsLimit(_) | H::ActivityCutoffFactorMilli(_) => return None,
             })
         }
 
-        fn set_parameter(value: ChainParameter) -> AdminUtilsCall {
-            use AdminUtilsCall as A;
-            match value {
-                $(ChainParameter::$parameter(value) => A::$global { $value: value.into() },)*
-                ChainParameter::MaxMechanismCount(count) => {
-                    A::sudo_set_max_mechanism_count { max_mechanism_count: MechId(count) }
+        fn set_parameter(value: ChainParameter) -> RuntimeCall {
+            use {AdminUtilsCall as A, ChainParameter as P, SubtensorCall as S};
+            RuntimeCall::SubtensorModule(match value {
+                $(P::$parameter(value) => return RuntimeCall::AdminUtils(A::$global { $value: value.into() }),)*
+                P::MaxMechanismCount(count) => {
+                    let max_mechanism_count = MechId(count);
+                    return RuntimeCall::AdminUtils(A::sudo_set_max_mechanism_count { max_mechanism_count });
                 }
-            }
+                P::TxChildkeyTakeRateLimit(tx_rate_limit) => S::sudo_set_tx_childkey_take_rate_limit { tx_rate_limit },
+                P::MinChildkeyTake(take) => S::sudo_set_min_childkey_take { take },
+                P::MaxChildkeyTake(take) => S::sudo_set_max_childkey_take { take },
+                P::PendingChildKeyCooldown(cooldown) => S::set_pending_childkey_cooldown { cooldown },
+                P::NumRootClaims(new_value) => S::sudo_set_num_root_claims { new_value },
+            })
         }
     };
 }
@@ -341,6 +372,9 @@ setters! {
         sudo_set_alpha_sigmoid_steepness steepness AlphaSigmoidSteepness;
         sudo_set_owner_immune_neuron_limit immune_neurons OwnerImmuneNeuronLimit;
         sudo_set_min_non_immune_uids min MinNonImmuneUids;
+        sudo_set_toggle_transfer toggle TransfersEnabled;
+        sudo_set_owner_cut_enabled enabled OwnerCutEnabled;
+        sudo_set_min_childkey_take_per_subnet take MinChildkeyTake;
     }
     chain {
         sudo_set_admin_freeze_window window AdminFreezeWindow;
@@ -359,6 +393,7 @@ setters! {
         sudo_set_default_take default_take DefaultTake;
         sudo_set_nominator_min_required_stake min_stake NominatorMinRequiredStake;
         sudo_set_start_call_delay delay StartCallDelay;
+        sudo_set_commit_reveal_version version CommitRevealVersion;
     }
 }
 
@@ -411,7 +446,7 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
         Call::SetHyperparameter { netuid, value } => {
             return set_hyperparameter(netuid.into(), value).map(RuntimeCall::AdminUtils);
         }
-        Call::SetChainParameter { value } => return Some(RuntimeCall::AdminUtils(set_parameter(value))),
+        Call::SetChainParameter { value } => return Some(set_parameter(value)),
         Call::SetMechanismEmissionSplit { netuid, split } => {
             let (netuid, maybe_split) = (netuid.into(), split);
             let call = AdminUtilsCall::sudo_set_mechanism_emission_split { netuid, maybe_split };
@@ -498,5 +533,12 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
             S::set_activity_cutoff_factor { netuid: netuid.into(), factor_milli }
         }
         Call::RootRegister { hotkey } => S::root_register { hotkey: hotkey.into() },
+        Call::ClaimRoot { .. }
+        | Call::SetRootClaimType { .. }
+        | Call::SetRootClaimThreshold { .. }
+        | Call::SetChildren { .. }
+        | Call::SetChildkeyTake { .. }
+        | Call::TryAssociateHotkey { .. }
+        | Call::SetColdkeyAutoStakeHotkey { .. } => return None,
     }))
 }

@@ -4,7 +4,7 @@ use chain::Call;
 use devchain::storage::items;
 use primitives::{AlphaRao, NetUid, Rao};
 
-use crate::world::{NET, SUDO, TAO, World, cold, hot};
+use crate::world::{NET, TAO, World, cold, hot};
 
 #[test]
 fn a_block_divides_its_alpha_as_observed() {
@@ -29,7 +29,7 @@ fn issuance_grows_only_for_subnets_with_emission() {
     let before = world.state.total_issuance();
     world.blocks(1);
     assert_eq!(world.state.total_issuance(), before);
-    world.ok(cold(SUDO), Call::SetSubnetEmissionEnabled { netuid: NET, enabled: true });
+    world.root_ok(Call::SetSubnetEmissionEnabled { netuid: NET, enabled: true });
     let before = world.state.total_issuance();
     world.blocks(1);
     // A share of all but 2⁻⁶⁴, truncated.
@@ -47,7 +47,7 @@ fn with_tao_on_root_emission_goes_into_the_pool_too() {
         cold(3),
         Call::AddStake { hotkey: hot(3), netuid: NetUid::ROOT, amount: Rao::from_whole(100_000) },
     );
-    world.ok(cold(SUDO), Call::SetSubnetEmissionEnabled { netuid: NET, enabled: true });
+    world.root_ok(Call::SetSubnetEmissionEnabled { netuid: NET, enabled: true });
     // Until the moving price is above 0 in its 32 bits nothing is emitted.
     world.blocks(20);
     let before = world.state.audit().unwrap();

@@ -4,7 +4,7 @@ use chain::{Call, Hyperparameter as H};
 use devchain::{Event, Genesis, Settings};
 use primitives::{NetUid, Rao};
 
-use crate::world::{NET, OWNER, World, cold, genesis, hot, set_weights, stake};
+use crate::world::{NET, OWNER, World, as_root, cold, genesis, hot, set_weights, stake};
 
 #[test]
 fn an_epoch_runs_every_tempo_blocks_counted_per_subnet() {
@@ -27,7 +27,7 @@ fn epochs_beyond_the_blocks_limit_run_a_block_later() {
     let mut world = World::with(&Genesis { settings, ..base });
     world.ok(cold(3), Call::RegisterNetwork { hotkey: hot(3) });
     // The same tempo, set in the same block: both are due together.
-    let tempo = |netuid| (cold(1), Call::SetHyperparameter { netuid, value: H::Tempo(6) });
+    let tempo = |netuid| as_root(Call::SetHyperparameter { netuid, value: H::Tempo(6) });
     let both = world.block(&[tempo(NET), tempo(NetUid(2))]);
     assert!(both.outcomes.iter().all(Result::is_ok));
     world.blocks(5);

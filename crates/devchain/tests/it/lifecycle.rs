@@ -1,15 +1,22 @@
-//! The recorded life of a subnet on a real runtime of spec 425, sections a to g, value for value.
+//! The recorded life of a subnet on a real runtime of spec 425, sections a to g, value for value: all that was recorded
+//! after every step, but for the exceptions named.
 //!
-//! Steps that concern what this chain doesn't have (fees, sudo's global settings, limit prices) are blocks without
-//! an extrinsic here. Blocks count from the recording's first one.
+//! Steps that fail for want of a fee, and those that the client itself refused, have no extrinsic here. Blocks count
+//! from the recording's first one. Sections h to m of the same scenario follow; no values are recorded for them, so
+//! that what is known of the rules is asserted.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod recorded;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use chain::{
-    Axon, Call, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError, Refusal, WeightVector,
-    storage_index,
+    Axon, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError,
+    Refusal, WeightVector, WeightsCommitment, storage_index,
 };
-use devchain::{Extrinsic, Genesis, Settings, State, storage::items};
+use devchain::{Block, Event, Extrinsic, Genesis, Settings, State, storage::items};
 use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 use serde_json::{Value, json};
 
@@ -18,6 +25,8 @@ const NET: NetUid = NetUid(2);
 /// The recording counts blocks from this one.
 const START: u64 = 1;
 const TAO: u64 = 1_000_000_000;
+/// What the SDK that made the recording, 10.5.0, serves as its version.
+const SDK_VERSION: u32 = 10_005_000;
 /// Where the recording lies, from this crate.
 const RECORDING: &str = "../../../shared/data/lifecycle/expected-a-g.json";
 
@@ -46,10 +55,9 @@ fn cold(name: &str) -> AccountId {
 }
 
 fn genesis() -> Genesis {
-    let names = ["alice", "bob", "charlie", "dave", "eve", "ferdie"];
-    let settings = Settings { admin_freeze_window: 0, owner_rate_limit_tempos: 0, ..Settings::default() };
+    let names = ["alice", "bob", "charlie", "dave", "eve", "ferdie", "one", "two", "three"];
     Genesis {
-        settings,
+        settings: Settings::default(),
         root_staking: false,
         subnets: vec![(Coldkey(account("cold.x")), Hotkey(account("hot.x")))],
         ..Genesis::development(&names.map(cold))
@@ -60,8 +68,16 @@ fn register(letter: &str) -> (AccountId, Call) {
     (cold(owner_of(letter)), Call::BurnedRegister { netuid: NET, hotkey: hot(letter) })
 }
 
+fn sudo(call: Call) -> (AccountId, Call) {
+    (cold("alice"), Call::Sudo { call: Box::new(call) })
+}
+
 fn set(value: H) -> (AccountId, Call) {
-    (cold("alice"), Call::SetHyperparameter { netuid: NET, value })
+    sudo(Call::SetHyperparameter { netuid: NET, value })
+}
+
+fn set_chain(value: P) -> (AccountId, Call) {
+    sudo(Call::SetChainParameter { value })
 }
 
 fn stake(who: &str, hotkey: &str, netuid: NetUid, amount: u64) -> (AccountId, Call) {
@@ -77,8 +93,12 @@ fn transfer(from: &str, to: &str, amount: u64) -> (AccountId, Call) {
 }
 
 fn serve(letter: &str, ip: [u8; 4], port: u16, ip_type: u8) -> (AccountId, Call) {
+    serve_version(1, letter, ip, port, ip_type)
+}
+
+fn serve_version(version: u32, letter: &str, ip: [u8; 4], port: u16, ip_type: u8) -> (AccountId, Call) {
     let axon = Axon {
-        version: 1,
+        version,
         ip: u32::from_be_bytes(ip).into(),
         port,
         ip_type,
@@ -129,12 +149,23 @@ fn call(step: &str) -> Option<(AccountId, Call)> {
         "b.12.admin_by_stranger" => {
             (cold("bob"), Call::SetHyperparameter { netuid: NET, value: H::ImmunityPeriod(20) })
         }
+        "b.11.sudo_by_other" => {
+            let remark = Call::Remark { bytes: vec![1], with_event: false };
+            (cold("bob"), Call::Sudo { call: Box::new(remark) })
+        }
+        "b.13.root_only_by_owner" => {
+            (cold("alice"), Call::SetHyperparameter { netuid: NET, value: H::Tempo(8) })
+        }
+        "b.14.freeze_window_0" => set_chain(P::AdminFreezeWindow(0)),
         "b.15.tempo_8" => set(H::Tempo(8)),
         "b.16.weights_rate_limit_0" | "f.25.rate_limit_0" => set(H::WeightsSetRateLimit(0)),
         "b.17.commit_reveal_off" | "f.28.cr_off" => set(H::CommitRevealWeightsEnabled(false)),
         "b.18.immunity_20" => set(H::ImmunityPeriod(20)),
-        "b.22.max_uids_6" => set(H::MaxAllowedUids(6)),
+        "b.20.min_uids_1_not_below_n" => set(H::MinAllowedUids(1)),
+        "b.21.min_uids_0" => set(H::MinAllowedUids(0)),
+        "b.19.max_uids_6_below_min" | "b.22.max_uids_6" => set(H::MaxAllowedUids(6)),
         "b.23.min_burn_1m" => set(H::MinBurn(Rao(1_000_000))),
+        "b.24.stake_threshold_0" | "f.32.stake_threshold_0" => set_chain(P::StakeThreshold(0)),
         "c.01.register_b" => register("b"),
         "c.02.register_c" => register("c"),
         "c.04.register_d" => register("d"),
@@ -163,14 +194,28 @@ fn call(step: &str) -> Option<(AccountId, Call)> {
         "d.07.insufficient" => stake("poor", "a", NET, 100 * TAO),
         "d.08.unknown_hotkey" => stake("bob", "ghost", NET, TAO),
         "d.09.unknown_subnet" => stake("bob", "a", NetUid(99), TAO),
+        "d.10.limit_price_too_low" => (
+            cold("bob"),
+            Call::AddStakeLimit {
+                hotkey: hot("b"),
+                netuid: NET,
+                amount: Rao(10 * TAO),
+                limit_price: Rao(1000),
+                allow_partial: false,
+            },
+        ),
         "d.11.remove_b_5alpha" => unstake("bob", "b", 5 * TAO),
         "d.12.remove_too_much" => unstake("charlie", "c", 1_000_000 * TAO),
         "d.14.remove_not_staked" => unstake("dave", "a", TAO),
-        "d.15.take_decrease_5000" => (cold("alice"), Call::SetTake { hotkey: hot("a"), take: 5000 }),
-        "d.17.take_increase_too_high" => (cold("alice"), Call::SetTake { hotkey: hot("a"), take: 20_000 }),
-        "d.18.take_foreign" => (cold("bob"), Call::SetTake { hotkey: hot("a"), take: 1000 }),
+        "d.15.take_decrease_5000" => (cold("alice"), Call::DecreaseTake { hotkey: hot("a"), take: 5000 }),
+        "d.16.take_decrease_up" => (cold("alice"), Call::DecreaseTake { hotkey: hot("a"), take: 6000 }),
+        "d.19.take_increase_fast" => (cold("alice"), Call::IncreaseTake { hotkey: hot("a"), take: 6000 }),
+        "d.17.take_increase_too_high" => {
+            (cold("alice"), Call::IncreaseTake { hotkey: hot("a"), take: 20_000 })
+        }
+        "d.18.take_foreign" => (cold("bob"), Call::DecreaseTake { hotkey: hot("a"), take: 1000 }),
         "d.22.sdk_unstake_a_1" => unstake("alice", "a", TAO),
-        "e.01.serve_c" => serve("c", [1, 2, 3, 4], 8091, 4),
+        "e.01.serve_c" => serve_version(SDK_VERSION, "c", [1, 2, 3, 4], 8091, 4),
         "e.02.serve_c_again_rate_limit" => serve("c", [1, 2, 3, 5], 8091, 4),
         "e.03.serve_d_port_0" => serve("d", [1, 2, 3, 4], 0, 4),
         "e.04.serve_d_ip_127" => serve("d", [127, 0, 0, 1], 8091, 4),
@@ -209,6 +254,8 @@ fn call(step: &str) -> Option<(AccountId, Call)> {
         "f.23.rate_limited_a" => weights("a", &[1], &[1]),
         "f.26.cr_on" => set(H::CommitRevealWeightsEnabled(true)),
         "f.27.commit_reveal_enabled" => weights("a", &[1], &[1]),
+        "f.29.stake_threshold_huge" => set_chain(P::StakeThreshold(1_000_000_000_000_000)),
+        "f.30.below_stake_threshold_b" => weights("b", &[2, 3], &[1, 3]),
         "g.02.w_a" => weights("a", &[2, 3, 4], &[10, 20, 70]),
         "g.03.w_b" => weights("b", &[2, 3, 4], &[0, 30, 70]),
         "g.04.w_c" => weights("c", &[3, 4], &[50, 50]),
@@ -223,10 +270,15 @@ fn call(step: &str) -> Option<(AccountId, Call)> {
     })
 }
 
-/// The recording's word for an outcome.
-fn word(outcome: Result<(), Refusal>) -> Value {
-    match outcome {
-        Ok(()) => Value::Null,
+/// The recording's word for the outcome of a block's only extrinsic.
+fn word(block: &Block) -> Value {
+    let sudid = block.events.iter().find_map(|event| match event {
+        Event::Sudid { result: Err(error) } => Some(error),
+        _ => None,
+    });
+    match block.outcomes[0] {
+        Ok(()) => sudid.map_or(Value::Null, |error| json!(format!("sudo:{error}"))),
+        Err(Refusal::Pool(InvalidTransaction::BadSigner)) => json!("pool:BadSigner"),
         Err(Refusal::Pool(InvalidTransaction::Custom(code))) => json!(format!("pool:Custom:{code}")),
         Err(Refusal::Module(ModuleError::ExistentialDeposit)) => json!("Token.BelowMinimum"),
         Err(Refusal::Module(ModuleError::InsufficientBalance)) => json!("Token.FundsUnavailable"),
@@ -235,113 +287,22 @@ fn word(outcome: Result<(), Refusal>) -> Value {
     }
 }
 
-fn relative(block: Option<u64>) -> Value {
-    json!(block.map_or(0, |block| block.saturating_sub(START)))
-}
-
-/// What stands under a recorded name here; none where the name isn't kept.
-fn look_up(state: &State, name: &str) -> Option<Value> {
-    let parts: Vec<&str> = name.split('.').collect();
-    let subnet = state.subnet(NET).ok()?;
-    let settings = &subnet.hyperparameters;
-    let hotkey_of = |letter: &str| hot(letter);
-    let uid = |text: &str| text.parse().ok().map(Uid);
-    let index =
-        |text: &str| text.trim_start_matches('m').parse().ok().map(|mech| storage_index(NET, MechId(mech)));
-    macro_rules! amount {
-        ($item:ident) => {
-            json!(state.value(&items::$item, &NET).unwrap_or_default().0)
-        };
-    }
-    macro_rules! plain {
-        ($item:ident) => {
-            json!(state.value(&items::$item, &NET).unwrap_or_default())
-        };
-    }
-    macro_rules! block {
-        ($item:ident) => {
-            relative(state.value(&items::$item, &NET))
-        };
-    }
-    Some(match parts.as_slice() {
-        ["bal", "cold", who, "free_nofee"] => json!(state.balance(cold(who)).0),
-        ["n", "SubnetworkN"] => plain!(NEURONS),
-        ["n", "Burn"] => amount!(BURN),
-        ["n", "MinBurn"] => json!(settings.min_burn.0),
-        ["n", "Tempo"] => json!(settings.tempo),
-        ["n", "MaxAllowedUids"] => json!(settings.max_allowed_uids),
-        ["n", "MaxAllowedValidators"] => json!(settings.max_allowed_validators),
-        ["n", "ImmunityPeriod"] => json!(settings.immunity_period),
-        ["n", "SubtokenEnabled"] => plain!(SUBTOKEN_ENABLED),
-        ["n", "SubnetEmissionEnabled"] => plain!(EMISSION_ENABLED),
-        ["n", "LastEpochBlock"] => block!(LAST_EPOCH_BLOCK),
-        ["n", "PendingEpochAt"] => block!(PENDING_EPOCH_AT),
-        ["n", "LastMechansimStepBlock"] => block!(LAST_STEP_BLOCK),
-        ["n", "NetworkRegisteredAt"] => block!(NETWORK_REGISTERED_AT),
-        ["n", "FirstEmissionBlockNumber"] => match state.value(&items::FIRST_EMISSION_BLOCK, &NET) {
-            None => Value::Null,
-            some => relative(some),
-        },
-        ["n", "BlocksSinceLastStep"] => plain!(BLOCKS_SINCE_STEP),
-        ["n", "SubnetEpochIndex"] => plain!(EPOCH_INDEX),
-        ["n", "SubnetTAO"] => amount!(SUBNET_TAO),
-        ["n", "SubnetAlphaIn"] => amount!(SUBNET_ALPHA_IN),
-        ["n", "SubnetAlphaOut"] => amount!(SUBNET_ALPHA_OUT),
-        ["n", "SubnetLocked"] => amount!(SUBNET_LOCKED),
-        ["n", "SubnetProtocolAlpha"] => amount!(PROTOCOL_ALPHA),
-        ["n", "SubnetMovingPrice"] => json!(u64::try_from(plain_bits(state)).ok()),
-        ["n", "PendingServerEmission"] => amount!(PENDING_SERVER),
-        ["n", "PendingValidatorEmission"] => amount!(PENDING_VALIDATOR),
-        ["n", "PendingRootAlphaDivs"] => amount!(PENDING_ROOT),
-        ["n", "PendingOwnerCut"] => amount!(PENDING_OWNER_CUT),
-        ["n", "RAORecycledForRegistration"] => amount!(RAO_RECYCLED),
-        ["n", "RegistrationsThisBlock"] => plain!(REGISTRATIONS_THIS_BLOCK),
-        ["n", "Active"] => plain!(ACTIVE),
-        ["n", "ValidatorPermit"] => plain!(PERMIT),
-        ["n", "Consensus"] => plain!(CONSENSUS),
-        ["n", "Dividends"] => plain!(DIVIDENDS),
-        ["n", "ValidatorTrust"] => plain!(TRUST),
-        ["n", "StakeWeight"] => plain!(STAKE_WEIGHT),
-        ["n", "Emission"] => {
-            let emission = state.value(&items::EMISSION, &NET).unwrap_or_default();
-            json!(emission.iter().map(|amount| amount.0).collect::<Vec<_>>())
-        }
-        ["n", "Incentive", mech] => json!(state.value(&items::INCENTIVE, &index(mech)?).unwrap_or_default()),
-        ["n", "LastUpdate", mech] => {
-            let all = state.value(&items::LAST_UPDATE, &index(mech)?).unwrap_or_default();
-            json!(all.iter().map(|block| block.saturating_sub(START)).collect::<Vec<_>>())
-        }
-        ["n", "Weights", mech, row] => json!(state.weights(index(mech)?, uid(row)?)),
-        ["n", "Bonds", mech, row] => json!(state.bonds(index(mech)?, uid(row)?)),
-        ["n", "BlockAtRegistration", row] => relative(state.value(&items::REGISTERED_AT, &(NET, uid(row)?))),
-        ["n", "Uids", "hot", letter] => json!(state.value(&items::UIDS, &(NET, hotkey_of(letter)))),
-        ["n", "TotalHotkeyAlpha", "hot", letter] => {
-            json!(state.value(&items::HOTKEY_ALPHA, &(hotkey_of(letter), NET)).unwrap_or_default().0)
-        }
-        ["n", "UsedSpaceOf", "hot", letter] => {
-            let used = state.value(&items::USED_SPACE, &(NET, hotkey_of(letter)));
-            json!(used.map(|used| json!({"last_epoch": used.last_epoch, "used_space": used.used_space})))
-        }
-        _ => return None,
-    })
-}
-
-fn plain_bits(state: &State) -> u128 {
-    state.value(&items::MOVING_PRICE, &NET).unwrap_or_default()
-}
-
-#[test]
-fn a_recorded_subnet_lives_here_as_it_did_there() {
+/// Lives through the recorded sections and compares everything; the state at their end, none without a recording.
+#[expect(clippy::print_stdout, reason = "a test that lacks its data says so")]
+fn live_recorded() -> Option<State> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECORDING);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: there is no recording at {}", path.display());
-        return;
+        return None;
     };
-    let recording: Value = serde_json::from_str(&text).unwrap();
-    let mut state = State::genesis(&genesis()).unwrap();
+    let recording: Value = recorded::parse(&text);
+    let genesis = genesis();
+    let mut state = State::genesis(&genesis).unwrap();
     state.block(Timestamp(0), &[]);
     let mut expected: BTreeMap<String, Value> = BTreeMap::new();
     let (mut compared, mut wrong) = (0, Vec::new());
+    let mut unknown = BTreeSet::new();
+    let mut exceptions: BTreeMap<&str, usize> = BTreeMap::new();
     for step in recording["steps"].as_array().unwrap() {
         let name = step["step"].as_str().unwrap();
         let blocks = step["blocks"].as_u64().unwrap();
@@ -350,12 +311,12 @@ fn a_recorded_subnet_lives_here_as_it_did_there() {
             called.into_iter().map(|(origin, call)| Extrinsic::new(origin, call)).collect();
         let mut refused = state.clone();
         let maker = if blocks == 0 { &mut refused } else { &mut state };
-        let mut outcomes = maker.block(Timestamp(0), &extrinsics).outcomes;
+        let block = maker.block(Timestamp(0), &extrinsics);
         for _ in 1..blocks {
             state.block(Timestamp(0), &[]);
         }
-        if let Some(outcome) = outcomes.pop() {
-            let (found, expect) = (word(outcome), &step["error_name"]);
+        if !block.outcomes.is_empty() {
+            let (found, expect) = (word(&block), &step["error_name"]);
             compared += 1;
             if found != *expect {
                 wrong.push(format!("{name}: outcome {found}, recorded {expect}"));
@@ -366,11 +327,15 @@ fn a_recorded_subnet_lives_here_as_it_did_there() {
             expected.insert(key.clone(), value.clone());
         }
         for (key, expect) in &expected {
-            if let Some(found) = look_up(&state, key) {
+            if let Some(reason) = recorded::exception(key) {
+                *exceptions.entry(reason).or_default() += 1;
+            } else if let Some(found) = recorded::look_up(&state, &genesis.settings, key) {
                 compared += 1;
                 if found != *expect {
                     wrong.push(format!("{name}: {key} is {found}, recorded {expect}"));
                 }
+            } else {
+                unknown.insert(key.clone());
             }
         }
         if step["call"] == "read.stakes" {
@@ -386,10 +351,268 @@ fn a_recorded_subnet_lives_here_as_it_did_there() {
         state.audit().unwrap();
     }
     println!("{compared} values compared");
+    for (reason, values) in exceptions {
+        println!("{values} values not compared: {reason}");
+    }
+    assert!(unknown.is_empty(), "recorded names that mean nothing here: {unknown:?}");
     assert!(
         wrong.is_empty(),
         "{} of {compared} values differ:\n{}",
         wrong.len(),
         wrong[..wrong.len().min(60)].join("\n")
     );
+    Some(state)
+}
+
+#[test]
+fn a_recorded_subnet_lives_here_as_it_did_there() {
+    live_recorded();
+}
+
+/// The scenario after its recorded sections.
+struct Life {
+    state: State,
+}
+
+impl Life {
+    /// A block with one extrinsic; in the recording's words what came of it. Like there, a refused one makes no block.
+    fn tx(&mut self, (origin, call): (AccountId, Call)) -> Value {
+        let mut next = self.state.clone();
+        let block = next.block(Timestamp(0), &[Extrinsic::new(origin, call)]);
+        if !matches!(block.outcomes[0], Err(Refusal::Pool(_))) {
+            self.state = next;
+        }
+        self.state.audit().unwrap();
+        word(&block)
+    }
+
+    fn ok(&mut self, what: (AccountId, Call)) {
+        let text = format!("{what:?}");
+        assert_eq!(self.tx(what), Value::Null, "{text}");
+    }
+
+    fn fails(&mut self, what: (AccountId, Call), expect: &str) {
+        let text = format!("{what:?}");
+        assert_eq!(self.tx(what), json!(expect), "{text}");
+    }
+
+    fn mine(&mut self, blocks: u64) -> Vec<Event> {
+        let made = (0..blocks).flat_map(|_| self.state.block(Timestamp(0), &[]).events).collect();
+        self.state.audit().unwrap();
+        made
+    }
+
+    fn mine_to_epoch(&mut self, netuid: NetUid) -> Vec<Event> {
+        let head = self.state.head().number;
+        let due = self.state.subnet(netuid).unwrap().schedule.next_epoch_block(head + 1).unwrap();
+        self.mine(due - head)
+    }
+
+    fn uid(&self, letter: &str) -> Option<u16> {
+        self.state.value(&items::UIDS, &(NET, hot(letter))).map(|uid| uid.0)
+    }
+
+    fn last_update(&self, mechid: u8, uid: usize) -> u64 {
+        self.state.value(&items::LAST_UPDATE, &storage_index(NET, MechId(mechid))).unwrap()[uid]
+    }
+}
+
+fn mech_weights(letter: &str, mechid: u8, uids: &[u16], values: &[u16]) -> (AccountId, Call) {
+    weights_on(letter, NET, MechId(mechid), uids, values, 0)
+}
+
+fn commitment(letter: &str, weights: &WeightVector) -> Digest {
+    let (hotkey, netuid, mechid) = (hot(letter), NET, MechId::MAIN);
+    WeightsCommitment { hotkey, netuid, mechid, weights, salt: &SALT, version_key: 0 }.hash()
+}
+
+const SALT: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+fn vector(uids: &[u16], values: &[u16]) -> WeightVector {
+    WeightVector { uids: uids.iter().copied().map(Uid).collect(), values: values.to_vec() }
+}
+
+fn commit_hash(letter: &str, commit_hash: Digest) -> (AccountId, Call) {
+    (hot(letter).0, Call::CommitWeights { netuid: NET, mechid: MechId::MAIN, commit_hash })
+}
+
+fn reveal(letter: &str, uids: &[u16], values: &[u16]) -> (AccountId, Call) {
+    let (weights, salt) = (vector(uids, values), SALT.to_vec());
+    let call = Call::RevealWeights { netuid: NET, mechid: MechId::MAIN, weights, salt, version_key: 0 };
+    (hot(letter).0, call)
+}
+
+/// Sections h to m of the scenario. What is asserted was observed on a runtime of spec 425, or follows from its code.
+#[test]
+fn a_recorded_subnet_lives_on_by_the_same_rules() {
+    let Some(state) = live_recorded() else { return };
+    let mut life = Life { state };
+    a_full_subnet(&mut life);
+    hashes_are_committed_and_opened(&mut life);
+    epochs_are_triggered_and_put_off(&mut life);
+    a_second_mechanism(&mut life);
+    root_is_staked(&mut life);
+    late_checks(&mut life);
+}
+
+fn a_full_subnet(life: &mut Life) {
+    life.ok(register("f"));
+    assert_eq!(life.uid("f"), Some(5));
+    life.ok(serve("f", [1, 2, 3, 4], 80, 4));
+    life.ok(mech_weights("a", 0, &[4, 5], &[1, 1]));
+    // At most ten are past immunity, so that the immune newcomer goes; its axon too, and weights towards it.
+    life.ok(register("g"));
+    assert_eq!((life.uid("f"), life.uid("g")), (None, Some(5)));
+    assert_eq!(life.state.value(&items::AXONS, &(NET, hot("f"))), None);
+    assert_eq!(life.state.weights(NET.0, Uid(0)), [(4, 65_535), (5, 0)]);
+    life.ok(set(H::MinNonImmuneUids(0)));
+    // Now the one past immunity goes that earned least, of equal ones the older.
+    let emission = life.state.value(&items::EMISSION, &NET).unwrap();
+    let least = (1u16..5).min_by_key(|uid| (emission[usize::from(*uid)], *uid)).unwrap();
+    life.ok(register("h"));
+    assert_eq!(life.uid("h"), Some(least));
+    life.mine_to_epoch(NET);
+}
+
+fn hashes_are_committed_and_opened(life: &mut Life) {
+    life.ok(set(H::Tempo(6)));
+    let nothing = Digest([0x11; 32]);
+    life.fails(commit_hash("a", nothing), "CommitRevealDisabled");
+    life.ok(set(H::CommitRevealWeightsEnabled(true)));
+    life.mine_to_epoch(NET);
+    life.ok(commit_hash("a", commitment("a", &vector(&[1, 2], &[3, 7]))));
+    let committed_at = life.last_update(0, 0);
+    assert_eq!(committed_at, life.state.head().number);
+    // Only who holds a slot commits; b may have lost it.
+    let other = if life.uid("b").is_some() { "b" } else { "c" };
+    life.ok(commit_hash(other, commitment(other, &vector(&[2], &[9]))));
+    life.fails(reveal("a", &[1, 2], &[3, 7]), "pool:Custom:17");
+    life.fails(reveal("c", &[1], &[1]), "pool:Custom:16");
+    life.mine_to_epoch(NET);
+    life.fails(reveal("a", &[1, 2], &[3, 8]), "pool:Custom:16");
+    life.ok(reveal("a", &[1, 2], &[3, 7]));
+    assert_eq!(life.state.weights(NET.0, Uid(0)), [(1, 28_086), (2, 65_535)]);
+    assert_eq!(life.last_update(0, 0), committed_at, "a reveal is no update");
+    life.fails(reveal("a", &[1, 2], &[3, 7]), "pool:Custom:16");
+    life.mine_to_epoch(NET);
+    life.fails(reveal(other, &[2], &[9]), "pool:Custom:17");
+    life.fails(commit_hash("ghost", nothing), "HotKeyNotRegisteredInSubNet");
+    life.ok(set(H::CommitRevealWeightsEnabled(false)));
+}
+
+const OTHER_NET: NetUid = NetUid(3);
+
+fn epochs_are_triggered_and_put_off(life: &mut Life) {
+    life.ok(set_chain(P::NetworkRateLimit(0)));
+    let (before, cost) = (life.state.balance(cold("bob")), life.state.lock_cost());
+    life.ok((cold("bob"), Call::RegisterNetwork { hotkey: hot("b") }));
+    assert_eq!(before.0 - life.state.balance(cold("bob")).0, cost.0);
+    life.ok((cold("bob"), Call::StartCall { netuid: OTHER_NET }));
+    life.ok(set_chain(P::AdminFreezeWindow(3)));
+    life.ok(set(H::Tempo(12)));
+    let trigger = |who| (cold(who), Call::TriggerEpoch { netuid: NET });
+    life.fails(trigger("bob"), "BadOrigin");
+    life.ok(trigger("alice"));
+    let fires_at = life.state.head().number + 3;
+    assert_eq!(life.state.value(&items::PENDING_EPOCH_AT, &NET), Some(fires_at));
+    life.fails(trigger("alice"), "EpochTriggerAlreadyPending");
+    life.fails(set(H::Tempo(7)), "sudo:AdminActionProhibitedDuringWeightsWindow");
+    life.mine(1);
+    assert_eq!(life.state.subnet(NET).unwrap().schedule.last_epoch_block, fires_at);
+    life.mine(2);
+    let tempo = |tempo| (cold("alice"), Call::SetTempo { netuid: NET, tempo });
+    life.fails(tempo(5), "TempoOutOfBounds");
+    life.ok(tempo(400));
+    life.ok(set_chain(P::AdminFreezeWindow(0)));
+    life.ok(set_chain(P::MaxEpochsPerBlock(1)));
+    life.ok(set(H::Tempo(5)));
+    life.ok(sudo(Call::SetHyperparameter { netuid: OTHER_NET, value: H::Tempo(4) }));
+    let events = life.mine_to_epoch(NET);
+    let now = life.state.head().number;
+    let deferred = Event::EpochDeferred { netuid: OTHER_NET, from_block: now, to_block: now + 1 };
+    assert!(events.contains(&deferred), "{events:?}");
+    assert_eq!(life.state.value(&items::PENDING_EPOCH_AT, &OTHER_NET), Some(now + 1));
+    life.mine(1);
+    let schedule = life.state.subnet(OTHER_NET).unwrap().schedule;
+    assert_eq!((schedule.last_epoch_block, schedule.pending_epoch_at), (now + 1, 0));
+    life.mine(5);
+    life.ok(set_chain(P::MaxEpochsPerBlock(2)));
+}
+
+fn a_second_mechanism(life: &mut Life) {
+    life.fails(set(H::MechanismCount(3)), "sudo:InvalidValue");
+    life.ok(set(H::MechanismCount(2)));
+    let split =
+        |parts: [u16; 2]| sudo(Call::SetMechanismEmissionSplit { netuid: NET, split: Some(parts.to_vec()) });
+    life.fails(split([10, 10]), "sudo:InvalidValue");
+    life.ok(split([49_151, 16_384]));
+    life.ok(mech_weights("a", 0, &[1, 2], &[1, 3]));
+    life.ok(mech_weights("a", 1, &[2, 3, 4], &[5, 5, 10]));
+    life.fails(mech_weights("a", 2, &[1], &[1]), "pool:Custom:6");
+    life.ok(set(H::Tempo(4)));
+    life.mine_to_epoch(NET);
+    let incentive = |life: &Life, mechid| {
+        life.state.value(&items::INCENTIVE, &storage_index(NET, MechId(mechid))).unwrap()
+    };
+    let sum = |shares: &[u16]| shares.iter().map(|share| u32::from(*share)).sum::<u32>();
+    for mechid in [0, 1] {
+        let shares = incentive(life, mechid);
+        assert_eq!(shares.len(), 6);
+        assert!((65_530..=65_535).contains(&sum(&shares)), "{shares:?}");
+    }
+    assert_ne!(incentive(life, 0), incentive(life, 1));
+    life.mine_to_epoch(NET);
+}
+
+fn root_is_staked(life: &mut Life) {
+    let root = NetUid::ROOT;
+    life.ok((cold("bob"), Call::RootRegister { hotkey: hot("b") }));
+    assert_eq!(life.state.value(&items::UIDS, &(root, hot("b"))), Some(Uid(0)));
+    life.fails(stake("bob", "b", root, 1000 * TAO), "SubtokenDisabled");
+    life.ok(sudo(Call::SetSubtokenEnabled { netuid: root, enabled: true }));
+    life.ok(stake("bob", "b", root, 1000 * TAO));
+    life.ok(stake("alice", "b", root, 500 * TAO));
+    let staked = |life: &Life, who| life.state.stake(hot("b"), Coldkey(cold(who)), root).0;
+    assert_eq!((staked(life, "bob"), staked(life, "alice")), (1000 * TAO, 500 * TAO));
+    life.mine_to_epoch(NET);
+    assert!(life.state.value(&items::ROOT_PROPORTION, &NET).unwrap() > 0);
+    let before = life.state.total_issuance();
+    life.mine(1);
+    assert_eq!(life.state.total_issuance(), before, "no subnet takes part in the emission");
+    life.ok(sudo(Call::SetSubnetEmissionEnabled { netuid: NET, enabled: true }));
+    let before = life.state.total_issuance();
+    life.mine(1);
+    let minted = life.state.total_issuance().0 - before.0;
+    assert!((999_999_990..=TAO).contains(&minted), "{minted}");
+    life.mine_to_epoch(NET);
+    let remove = Call::RemoveStake { hotkey: hot("b"), netuid: root, amount: AlphaRao(100 * TAO) };
+    life.ok((cold("bob"), remove));
+    assert_eq!(staked(life, "bob"), 900 * TAO);
+}
+
+fn late_checks(life: &mut Life) {
+    life.ok(set(H::WeightsSetRateLimit(10)));
+    life.mine(12);
+    let with_permit = |life: &Life, not: &str| {
+        let permits = life.state.value(&items::PERMIT, &NET).unwrap();
+        let letters = ["a", "b", "c", "d", "e", "g", "h"];
+        let mut holders = letters
+            .into_iter()
+            .filter(|letter| *letter != not && life.uid(letter).is_some_and(|uid| permits[usize::from(uid)]));
+        holders.next()
+    };
+    life.ok(mech_weights("a", 0, &[1, 2], &[1, 2]));
+    life.fails(mech_weights("a", 0, &[1, 2], &[1, 2]), "pool:Custom:6");
+    let other = with_permit(life, "a").expect("another validator has stake");
+    life.ok(mech_weights(other, 1, &[2, 3], &[1, 2]));
+    life.fails(mech_weights(other, 1, &[2, 3], &[1, 2]), "pool:Custom:6");
+    life.ok(mech_weights(other, 0, &[2, 3], &[1, 2]));
+    life.ok(set(H::WeightsSetRateLimit(0)));
+    let off = H::CommitRevealWeightsEnabled(false);
+    life.ok(sudo(Call::SetHyperparameter { netuid: NetUid::ROOT, value: off }));
+    let on_root = weights_on("a", NetUid::ROOT, MechId::MAIN, &[1], &[1], 0);
+    life.fails(on_root, "CanNotSetRootNetworkWeights");
+    life.ok(register("f"));
+    assert!(life.uid("f").is_some(), "who was replaced may come back");
+    life.mine_to_epoch(NET);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests do")]
 
+mod books;
 mod emission;
 mod epochs;
 mod lifecycle;
@@ -9,5 +10,6 @@ mod log;
 mod node;
 mod properties;
 mod registration;
+mod root;
 mod rules;
 mod world;

@@ -6,7 +6,7 @@ use chain::{Call, Chain, Hyperparameter as H, ModuleError, ReadError, SubmitErro
 use devchain::{Config, Handle, Pace, spawn};
 use primitives::{NetUid, Rao, Timestamp};
 
-use crate::world::{NET, SUDO, cold, genesis, hot, set};
+use crate::world::{NET, as_root, cold, genesis, hot, set};
 
 /// No test here waits longer than this, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,7 +102,8 @@ fn a_node_goes_on_where_its_log_ends() {
         let config = Config { folder: Some(folder.path().to_owned()), snapshot_every: 4, ..instant() };
         let node = spawn(config.clone()).unwrap();
         with_subnet(&node).await;
-        node.submit(cold(SUDO), None, set(H::Tempo(4))).await.unwrap();
+        let (origin, call) = as_root(set(H::Tempo(4)));
+        node.submit(origin, None, call).await.unwrap();
         for _ in 0..7 {
             node.step(None).unwrap();
         }

@@ -8,7 +8,7 @@ use devchain::{Extrinsic, State};
 use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
 use proptest::prelude::*;
 
-use crate::world::{NET, TAO, World, cold, hot, weights};
+use crate::world::{NET, TAO, World, as_root, cold, hot, weights};
 
 /// Sequences by default.
 const CASES: u32 = 24;
@@ -66,14 +66,14 @@ fn call() -> impl Strategy<Value = (AccountId, Call)> {
         1 => (n.clone(), netuid(), 0usize..600).prop_map(|(by, netuid, bytes)| {
             (hot(by).0, Call::SetCommitment { netuid, fields: vec![CommitmentField::BigRaw(vec![1; bytes])] })
         }),
-        2 => (netuid(), setting()).prop_map(|(netuid, value)| (cold(1), Call::SetHyperparameter { netuid, value })),
+        2 => (netuid(), setting()).prop_map(|(netuid, value)| as_root(Call::SetHyperparameter { netuid, value })),
         1 => (netuid(), prop::option::of(prop::collection::vec(any::<u16>(), 0..3)))
-            .prop_map(|(netuid, split)| (cold(1), Call::SetMechanismEmissionSplit { netuid, split })),
+            .prop_map(|(netuid, split)| as_root(Call::SetMechanismEmissionSplit { netuid, split })),
         1 => (n.clone(), n, any::<u16>())
-            .prop_map(|(by, hotkey, take)| (cold(by), Call::SetTake { hotkey: hot(hotkey), take })),
+            .prop_map(|(by, hotkey, take)| (cold(by), Call::DecreaseTake { hotkey: hot(hotkey), take })),
         1 => netuid().prop_map(|netuid| (cold(2), Call::TriggerEpoch { netuid })),
         1 => (netuid(), any::<bool>())
-            .prop_map(|(netuid, enabled)| (cold(1), Call::SetSubnetEmissionEnabled { netuid, enabled })),
+            .prop_map(|(netuid, enabled)| as_root(Call::SetSubnetEmissionEnabled { netuid, enabled })),
     ]
 }
 

@@ -37,10 +37,10 @@ fn a_registration_raises_the_price_and_blocks_lower_it() {
     assert!(two.outcomes.iter().all(Result::is_ok));
     let registrations = world.state.value(&items::REGISTRATIONS_THIS_BLOCK, &NET);
     assert_eq!((burn(&world), registrations), (1_578_456_093, Some(2)));
-    world.sudo(H::MinBurn(Rao(TAO)));
+    world.sudo(H::MinBurn(Rao(TAO - 1)));
     world.sudo(H::BurnHalfLife(1));
     world.blocks(3);
-    assert_eq!(burn(&world), TAO);
+    assert_eq!(burn(&world), TAO - 1);
 }
 
 /// Slots of five; hotkey 2 is the owner's at uid 0.

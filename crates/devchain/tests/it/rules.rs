@@ -1,10 +1,10 @@
 //! Each call's checks, in their order: every row fails one check and passes those before it.
 
 use chain::{
-    Axon, Call, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError as M, Refusal,
-    WeightsCommitment, storage_index,
+    Axon, BatchKind, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, InvalidTransaction,
+    ModuleError as M, Refusal, WeightsCommitment, storage_index,
 };
-use devchain::{Extrinsic, Genesis, Settings, State};
+use devchain::{Extrinsic, Genesis, Settings, State, storage::items};
 use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
 
 use crate::world::{
@@ -106,7 +106,7 @@ fn stake_checks_come_in_order() {
     refused(&world, cold(3), add(NET, 99, 2_001_007), module(M::HotKeyAccountNotExists));
     world.ok(cold(3), add(NET, 3, 2_001_007));
     let remove = |netuid, n, amount| Call::RemoveStake { hotkey: hot(n), netuid, amount: AlphaRao(amount) };
-    refused(&world, cold(3), remove(NetUid(9), 3, 1), module(M::SubnetNotExists));
+    refused(&world, cold(3), remove(NetUid(9), 3, 1), module(M::SubtokenDisabled));
     refused(&world, cold(4), remove(NET, 3, 1), module(M::AmountTooLow));
     refused(&world, cold(3), remove(NET, 3, 1), module(M::AmountTooLow));
     world.ok(cold(3), remove(NET, 3, u64::MAX));
@@ -118,13 +118,181 @@ fn stake_checks_come_in_order() {
 
 #[test]
 fn takes_are_the_hotkeys_owners_and_bounded() {
+    let base = genesis();
+    let settings = Settings { take_rate_limit: 3, min_take: 10, ..base.settings };
+    let mut world = World::with(&Genesis { settings, ..base });
+    world.register([3]);
+    let raise = |n, take| Call::IncreaseTake { hotkey: hot(n), take };
+    let lower = |n, take| Call::DecreaseTake { hotkey: hot(n), take };
+    refused(&world, cold(4), lower(3, 20), pool(25));
+    refused(&world, cold(4), raise(3, 11_797), pool(27));
+    refused(&world, cold(4), lower(3, 9), pool(26));
+    refused(&world, cold(3), lower(99, 20), pool(4));
+    world.ok(cold(3), lower(3, 20));
+    refused(&world, cold(3), lower(3, 20), module(M::DelegateTakeTooLow));
+    refused(&world, cold(3), raise(3, 20), module(M::DelegateTakeTooLow));
+    refused(&world, cold(3), raise(3, 21), module(M::DelegateTxRateLimitExceeded));
+    world.ok(cold(3), lower(3, 15));
+    world.blocks(3);
+    world.ok(cold(3), raise(3, 21));
+    assert_eq!(world.state.value(&items::TAKE, &hot(3)), Some(21));
+}
+
+#[test]
+fn root_alone_is_root() {
+    let mut world = World::new();
+    let sudo = |call| Call::Sudo { call: Box::new(call) };
+    let remark = || Call::Remark { bytes: vec![1], with_event: true };
+    refused(&world, cold(3), sudo(remark()), Err(InvalidTransaction::BadSigner.into()));
+    // The sudo account itself is an account like any other.
+    refused(&world, cold(SUDO), set(H::Kappa(1)), module(M::BadOrigin));
+    // And root is none: it can't sign.
+    assert_eq!(world.root(remark()), Err(M::BadOrigin));
+    assert_eq!(world.root(Call::StartCall { netuid: NET }), Err(M::BadOrigin));
+    world.sudo(H::Kappa(1));
+    // What failed within leaves nothing but the word of it.
+    let transfer = Call::Transfer { to: cold(4), amount: Rao(1) };
+    let inner = Call::Batch {
+        kind: BatchKind::All,
+        calls: vec![set(H::Kappa(2)), Call::SetBalance { account: cold(4), free: Rao(9) }, transfer],
+    };
+    let before = world.state.balance(cold(4));
+    assert_eq!(world.root(inner), Err(M::BadOrigin));
+    assert_eq!(world.state.subnet(NET).unwrap().hyperparameters.kappa, 1);
+    assert_eq!(world.state.balance(cold(4)), before);
+}
+
+#[test]
+fn batches_stop_undo_or_go_on() {
+    let good = |amount| Call::Transfer { to: cold(90), amount: Rao(amount) };
+    let bad = || Call::Transfer { to: cold(90), amount: Rao(u64::MAX) };
+    let batch = |kind| Call::Batch { kind, calls: vec![good(1000), bad(), good(1)] };
+    let check = |kind, expect: u64, outcome: Result<(), Refusal>, names: &[&str]| {
+        let mut world = World::new();
+        let block = world.block(&[(cold(3), batch(kind))]);
+        assert_eq!(block.outcomes, [outcome]);
+        assert_eq!(world.state.balance(cold(90)), Rao(expect), "{kind:?}");
+        let found: Vec<String> = block.events.iter().map(|event| format!("{event:?}")).collect();
+        let found: Vec<&str> = found.iter().map(|text| text.split([' ', '{']).next().unwrap()).collect();
+        assert_eq!(found, names);
+    };
+    check(BatchKind::Stop, 1000, Ok(()), &["Transfer", "ItemCompleted", "BatchInterrupted"]);
+    check(BatchKind::All, 0, module(M::InsufficientBalance), &[]);
+    check(
+        BatchKind::Force,
+        1001,
+        Ok(()),
+        &["Transfer", "ItemCompleted", "ItemFailed", "Transfer", "ItemCompleted", "BatchCompletedWithErrors"],
+    );
+    // What the pool's guards keep out of a block is kept out of a batch by the same.
+    let mut world = World::new();
+    let take = Call::IncreaseTake { hotkey: hot(OWNER), take: 20_000 };
+    let inner = Call::Batch { kind: BatchKind::All, calls: vec![take] };
+    refused(&world, cold(OWNER), inner, module(M::DelegateTakeTooHigh));
+    let nested = (0..9).fold(Call::Remark { bytes: vec![], with_event: false }, |inner, _| Call::Batch {
+        kind: BatchKind::All,
+        calls: vec![inner],
+    });
+    refused(&world, cold(3), nested, Err(InvalidTransaction::Call.into()));
+    // Calls for root that are not even taken from an owner, but within a batch are.
+    refused(&world, cold(OWNER), set(H::BurnHalfLife(7)), Err(InvalidTransaction::Call.into()));
+    world.ok(cold(OWNER), Call::Batch { kind: BatchKind::All, calls: vec![set(H::BurnHalfLife(7))] });
+}
+
+#[test]
+fn balances_are_emptied_set_and_counted() {
+    let mut world = World::new();
+    let before = world.state.total_issuance();
+    world.ok(cold(3), Call::TransferAll { to: cold(90), keep_alive: true });
+    assert_eq!(world.state.balance(cold(3)), Rao(500));
+    world.ok(cold(3), Call::TransferAllowDeath { to: cold(90), amount: Rao(200) });
+    // 300 rao are less than an account may hold.
+    assert_eq!(world.state.balance(cold(3)), Rao(0));
+    assert_eq!(world.state.total_issuance(), Rao(before.0 - 300));
+    world.ok(cold(90), Call::TransferAll { to: cold(3), keep_alive: false });
+    assert_eq!(world.state.balance(cold(90)), Rao(0));
+    world.root_ok(Call::SetBalance { account: cold(3), free: Rao(700) });
+    world.root_ok(Call::SetBalance { account: cold(4), free: Rao(499) });
+    assert_eq!((world.state.balance(cold(3)), world.state.balance(cold(4))), (Rao(700), Rao(0)));
+    refused(&world, cold(5), Call::SetBalance { account: cold(5), free: Rao(1) }, module(M::BadOrigin));
+    world.state.audit().unwrap();
+}
+
+#[test]
+fn a_price_limit_bounds_a_swap() {
     let mut world = World::new();
     world.register([3]);
-    let take = |n, take| Call::SetTake { hotkey: hot(n), take };
-    refused(&world, cold(4), take(3, 1), pool(25));
-    refused(&world, cold(3), take(3, 11_797), pool(27));
-    refused(&world, cold(3), take(99, 1), module(M::HotKeyAccountNotExists));
-    world.ok(cold(3), take(3, 11_796));
+    let add = |amount, price, allow_partial| Call::AddStakeLimit {
+        hotkey: hot(3),
+        netuid: NET,
+        amount: Rao(amount),
+        limit_price: Rao(price),
+        allow_partial,
+    };
+    let price = |world: &World| {
+        let tao = world.state.value(&items::SUBNET_TAO, &NET).unwrap().0;
+        let alpha = world.state.value(&items::SUBNET_ALPHA_IN, &NET).unwrap().0;
+        u128::from(tao) * 1_000_000_000 / u128::from(alpha)
+    };
+    refused(&world, cold(3), add(10 * TAO, 1000, false), module(M::PriceLimitExceeded));
+    refused(&world, cold(3), add(500 * TAO, 1_100_000_000, false), module(M::SlippageTooHigh));
+    world.ok(cold(3), add(500 * TAO, 1_100_000_000, true));
+    assert!((1_099_999_990..=1_100_000_000).contains(&price(&world)), "{}", price(&world));
+    world.ok(cold(3), add(TAO, 2_000_000_000, false));
+    let remove = |amount, price, allow_partial| Call::RemoveStakeLimit {
+        hotkey: hot(3),
+        netuid: NET,
+        amount: AlphaRao(amount),
+        limit_price: Rao(price),
+        allow_partial,
+    };
+    refused(&world, cold(3), remove(TAO, 2_000_000_000, true), module(M::PriceLimitExceeded));
+    refused(&world, cold(3), remove(40 * TAO, 1_090_000_000, false), module(M::SlippageTooHigh));
+    refused(&world, cold(3), remove(900 * TAO, 1, true), module(M::NotEnoughStakeToWithdraw));
+    world.ok(cold(3), remove(40 * TAO, 1_090_000_000, true));
+    // The fee's alpha is sold after the swap, past the limit.
+    assert!((1_089_990_000..=1_090_000_000).contains(&price(&world)), "{}", price(&world));
+    world.state.audit().unwrap();
+}
+
+#[test]
+fn settings_of_the_chain_are_roots_and_come_back_with_a_failure() {
+    let mut world = World::new();
+    let set = |value| Call::SetChainParameter { value };
+    refused(&world, cold(OWNER), set(P::StakeThreshold(1)), module(M::BadOrigin));
+    assert_eq!(world.root(set(P::MaxEpochsPerBlock(0))), Err(M::ValueNotInBounds));
+    assert_eq!(world.root(set(P::MaxMechanismCount(0))), Err(M::InvalidValue));
+    world.register([3]);
+    let bad = Call::Transfer { to: cold(90), amount: Rao(u64::MAX) };
+    let undone = Call::Batch { kind: BatchKind::All, calls: vec![set(P::StakeThreshold(1 << 60)), bad] };
+    assert_eq!(world.root(undone), Err(M::BadOrigin));
+    world.ok(hot(3).0, set_weights(&[1], &[1]));
+    world.root_ok(set(P::StakeThreshold(1 << 60)));
+    refused(&world, hot(3).0, set_weights(&[1], &[1]), pool(1));
+    // A cap on mechanisms takes those away that are above it.
+    world.sudo(H::MaxAllowedUids(64));
+    world.sudo(H::MechanismCount(2));
+    world.root_ok(set(P::MaxMechanismCount(1)));
+    assert_eq!(world.state.subnet(NET).unwrap().mechanism_count, 1);
+}
+
+#[test]
+fn an_owner_chooses_its_tempo_within_bounds() {
+    let mut world = World::new();
+    let tempo = |tempo| Call::SetTempo { netuid: NET, tempo };
+    refused(&world, cold(SUDO), tempo(400), module(M::BadOrigin));
+    refused(&world, cold(OWNER), tempo(359), module(M::TempoOutOfBounds));
+    refused(&world, cold(OWNER), set(H::Tempo(400)), module(M::BadOrigin));
+    world.ok(cold(OWNER), tempo(400));
+    let schedule = world.state.subnet(NET).unwrap().schedule;
+    assert_eq!((schedule.tempo, schedule.last_epoch_block), (400, world.state.head().number));
+    refused(&world, cold(OWNER), tempo(500), module(M::TxRateLimitExceeded));
+    let factor = |factor_milli| Call::SetActivityCutoffFactor { netuid: NET, factor_milli };
+    refused(&world, cold(3), factor(2000), module(M::BadOrigin));
+    let bounds = module(M::ActivityCutoffFactorMilliOutOfBounds);
+    refused(&world, cold(OWNER), factor(999), bounds);
+    world.ok(cold(OWNER), factor(2000));
+    assert_eq!(world.state.subnet(NET).unwrap().hyperparameters.activity_cutoff_blocks(), 800);
 }
 
 #[test]
@@ -183,7 +351,7 @@ fn weight_checks_come_in_order() {
 
     let mut open_root = world.clone();
     let off = H::CommitRevealWeightsEnabled(false);
-    open_root.ok(cold(SUDO), Call::SetHyperparameter { netuid: NetUid::ROOT, value: off });
+    open_root.root_ok(Call::SetHyperparameter { netuid: NetUid::ROOT, value: off });
     let on_root = on(NetUid::ROOT, 0, &[1], &[]);
     refused(&open_root, nobody, on_root, module(M::CanNotSetRootNetworkWeights));
 
@@ -249,32 +417,60 @@ fn commitments_have_three_fields_and_a_space_per_epoch() {
 }
 
 #[test]
-fn settings_belong_to_owner_or_sudo_within_bounds() {
+fn settings_belong_to_owner_or_root_within_bounds() {
     let mut world = World::new();
     refused(&world, cold(3), set(H::ImmunityPeriod(1)), module(M::BadOrigin));
-    refused(&world, cold(OWNER), set(H::Kappa(1)), module(M::BadOrigin));
-    refused(&world, cold(OWNER), set(H::Tempo(10)), module(M::ValueNotInBounds));
-    let elsewhere = Call::SetHyperparameter { netuid: NetUid(9), value: H::ImmunityPeriod(1) };
-    refused(&world, cold(SUDO), elsewhere, module(M::SubnetNotExists));
     for value in [
-        H::MaxAllowedUids(0),
-        H::MaxAllowedUids(257),
-        H::RevealPeriodEpochs(0),
-        H::RevealPeriodEpochs(101),
-        H::MinBurn(Rao::from_whole(101)),
-        H::MaxBurn(Rao(1)),
-        H::BurnHalfLife(0),
-        H::BurnHalfLife(36_101),
-        H::BurnIncreaseMult(1),
-        H::BondsMovingAverage(1_000_001),
-        H::AlphaValues((2, 1)),
-        H::MechanismCount(0),
-        H::MechanismCount(3),
-        H::OwnerImmuneNeuronLimit(0),
-        H::OwnerImmuneNeuronLimit(11),
+        H::Kappa(1),
+        H::Tempo(400),
+        H::MaxAllowedValidators(1),
+        H::WeightsSetRateLimit(1),
+        H::MinAllowedUids(0),
+        H::NetworkRegistrationAllowed(true),
+        H::MinNonImmuneUids(1),
     ] {
-        refused(&world, cold(SUDO), set(value), module(M::ValueNotInBounds));
+        refused(&world, cold(OWNER), set(value), module(M::BadOrigin));
     }
+    let elsewhere = |value| Call::SetHyperparameter { netuid: NetUid(9), value };
+    assert_eq!(world.root(elsewhere(H::ImmunityPeriod(1))), Err(M::SubnetDoesNotExist));
+    assert_eq!(world.root(elsewhere(H::MechanismCount(1))), Err(M::MechanismDoesNotExist));
+    assert_eq!(world.root(elsewhere(H::TransfersEnabled(true))), Err(M::SubnetNotExists));
+    world.sudo(H::MinAllowedUids(0));
+    for (value, error) in [
+        (H::MaxAllowedUids(0), M::MaxAllowedUIdsLessThanCurrentUIds),
+        (H::MaxAllowedUids(257), M::MaxAllowedUidsGreaterThanDefaultMaxAllowedUids),
+        (H::MinAllowedUids(1), M::MinAllowedUidsGreaterThanCurrentUids),
+        (H::MinAllowedUids(256), M::MinAllowedUidsGreaterThanMaxAllowedUids),
+        (H::MaxAllowedValidators(257), M::MaxValidatorsLargerThanMaxUIds),
+        (H::RevealPeriodEpochs(0), M::RevealPeriodTooSmall),
+        (H::RevealPeriodEpochs(101), M::RevealPeriodTooLarge),
+        (H::MinBurn(Rao::from_whole(1)), M::ValueNotInBounds),
+        (H::MaxBurn(Rao(100_000_000)), M::ValueNotInBounds),
+        (H::BurnHalfLife(0), M::InvalidValue),
+        (H::BurnHalfLife(36_101), M::InvalidValue),
+        (H::BurnIncreaseMult(1), M::InvalidValue),
+        (H::AlphaValues((2000, 3000)), M::LiquidAlphaDisabled),
+        (H::MechanismCount(0), M::InvalidValue),
+        (H::MechanismCount(3), M::InvalidValue),
+        (H::MechanismCount(2), M::TooManyUIDsPerMechanism),
+        (H::OwnerImmuneNeuronLimit(0), M::InvalidValue),
+        (H::OwnerImmuneNeuronLimit(11), M::InvalidValue),
+        (H::MinChildkeyTake(11_797), M::InvalidValue),
+    ] {
+        assert_eq!(world.root(set(value)), Err(error), "{value:?}");
+    }
+    world.sudo(H::LiquidAlpha(true));
+    assert_eq!(world.root(set(H::AlphaValues((1000, 1637)))), Err(M::AlphaHighTooLow));
+    assert_eq!(world.root(set(H::AlphaValues((3000, 2000)))), Err(M::AlphaLowOutOfRange));
+    world.sudo(H::AlphaValues((1638, 1638)));
+    refused(
+        &world,
+        cold(OWNER),
+        set(H::BondsMovingAverage(975_001)),
+        module(M::BondsMovingAverageMaxReached),
+    );
+    refused(&world, cold(OWNER), set(H::AlphaSigmoidSteepness(-1)), module(M::NegativeSigmoidSteepness));
+    world.sudo(H::AlphaSigmoidSteepness(-1));
     world.ok(cold(OWNER), set(H::ImmunityPeriod(7)));
     assert_eq!(world.state.subnet(NET).unwrap().hyperparameters.immunity_period, 7);
     world.sudo(H::Tempo(20));
@@ -290,8 +486,8 @@ fn settings_freeze_before_an_epoch_and_owners_wait_between_changes() {
     world.reach_epoch();
     world.blocks(6);
     world.ok(cold(OWNER), set(H::ImmunityPeriod(7)));
-    let frozen = module(M::AdminActionProhibitedDuringWeightsWindow);
-    refused(&world, cold(SUDO), set(H::ImmunityPeriod(8)), frozen);
+    let frozen = M::AdminActionProhibitedDuringWeightsWindow;
+    assert_eq!(world.clone().root(set(H::ImmunityPeriod(8))), Err(frozen));
     world.reach_epoch();
     refused(&world, cold(OWNER), set(H::ImmunityPeriod(8)), module(M::TxRateLimitExceeded));
     world.ok(cold(OWNER), set(H::ServingRateLimit(8)));
@@ -305,6 +501,7 @@ fn mechanisms_come_with_vectors_and_go_with_their_weights() {
     let split = |parts: &[u16]| Call::SetMechanismEmissionSplit { netuid: NET, split: Some(parts.to_vec()) };
     refused(&world, cold(3), split(&[65_535]), module(M::BadOrigin));
     refused(&world, cold(OWNER), split(&[49_151, 16_384]), module(M::InvalidValue));
+    world.sudo(H::MaxAllowedUids(128));
     world.sudo(H::MechanismCount(2));
     refused(&world, cold(OWNER), split(&[10, 10]), module(M::InvalidValue));
     world.ok(cold(OWNER), split(&[49_151, 16_384]));
@@ -424,7 +621,8 @@ fn emission_is_switched_by_sudo_alone() {
     let world = World::new();
     let enable = |netuid| Call::SetSubnetEmissionEnabled { netuid, enabled: true };
     refused(&world, cold(OWNER), enable(NET), module(M::BadOrigin));
-    refused(&world, cold(SUDO), enable(NetUid(9)), module(M::SubnetNotExists));
+    assert_eq!(world.clone().root(enable(NetUid(9))), Err(M::SubnetDoesNotExist));
+    assert_eq!(world.clone().root(enable(NetUid::ROOT)), Err(M::NotPermittedOnRootSubnet));
 }
 
 #[test]

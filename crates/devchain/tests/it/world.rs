@@ -1,7 +1,7 @@
 //! A small chain to try rules on: named accounts, one started subnet, one call per block.
 
 use chain::{Call, Hyperparameter, Hyperparameters, ModuleError, Refusal, WeightVector};
-use devchain::{Block, Extrinsic, Genesis, Settings, State};
+use devchain::{Block, Event, Extrinsic, Genesis, Settings, State};
 use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 
 /// The subnet that [`World::new`] makes.
@@ -27,6 +27,7 @@ pub(crate) fn genesis() -> Genesis {
     let accounts: Vec<AccountId> = (1..=FUNDED).map(cold).collect();
     let new_subnet = Hyperparameters {
         tempo: 10,
+        min_allowed_uids: 0,
         weights_set_rate_limit: 0,
         serving_rate_limit: 5,
         commit_reveal_weights_enabled: false,
@@ -46,6 +47,11 @@ pub(crate) fn set_weights(uids: &[u16], values: &[u16]) -> Call {
 
 pub(crate) fn set(value: Hyperparameter) -> Call {
     Call::SetHyperparameter { netuid: NET, value }
+}
+
+/// A call by the sudo account as root.
+pub(crate) fn as_root(call: Call) -> (AccountId, Call) {
+    (cold(SUDO), Call::Sudo { call: Box::new(call) })
 }
 
 pub(crate) fn register(n: u8) -> (AccountId, Call) {
@@ -92,8 +98,24 @@ impl World {
         assert_eq!(self.call(origin, call), Ok(()), "{name}");
     }
 
+    /// One block with one call by sudo as root; what the inner call came to.
+    pub(crate) fn root(&mut self, call: Call) -> Result<(), ModuleError> {
+        let block = self.block(&[as_root(call)]);
+        assert_eq!(block.outcomes, [Ok(())]);
+        let sudid = block.events.iter().find_map(|event| match event {
+            Event::Sudid { result } => Some(*result),
+            _ => None,
+        });
+        sudid.expect("sudo tells what came of it")
+    }
+
+    pub(crate) fn root_ok(&mut self, call: Call) {
+        let name = call.name();
+        assert_eq!(self.root(call), Ok(()), "{name}");
+    }
+
     pub(crate) fn sudo(&mut self, value: Hyperparameter) {
-        self.ok(cold(SUDO), set(value));
+        self.root_ok(set(value));
     }
 
     pub(crate) fn blocks(&mut self, count: u64) {
