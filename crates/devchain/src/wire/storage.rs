@@ -70,6 +70,8 @@ pub(crate) enum Source {
     Nothing,
     /// One value, computed.
     One(fn(&State) -> Vec<u8>),
+    /// One value, computed, where there is one.
+    Sometimes(fn(&State) -> Option<Vec<u8>>),
     /// A value for each subnet, root included where it says so.
     OfSubnet(fn(&State, Net) -> Vec<u8>),
     /// The item of the state with this number: the same parts, the same value.
@@ -207,10 +209,10 @@ fn entries() -> Vec<Entry> {
         Owner [Blake2 AccountId32] Default AccountId32 = "00*32", Source::Item(items::OWNER.number());
         AccountFlags [Blake2 AccountId32] Default u128 = "00*16", Source::Nothing;
         Delegates [Blake2 AccountId32] Default u16 = "142e", Source::Item(items::TAKE.number());
-        ChildkeyTake [Blake2 AccountId32, Identity NetUid] Default u16 = "0000", Source::Nothing;
-        PendingChildKeys [Identity NetUid, Blake2 AccountId32] Default (Vec<(u64, AccountId32)>, u64) = "00*9", Source::Nothing;
-        ChildKeys [Blake2 AccountId32, Identity NetUid] Default Vec<(u64, AccountId32)> = "00", Source::Nothing;
-        ParentKeys [Blake2 AccountId32, Identity NetUid] Default Vec<(u64, AccountId32)> = "00", Source::Nothing;
+        ChildkeyTake [Blake2 AccountId32, Identity NetUid] Default u16 = "0000", Source::Item(items::CHILDKEY_TAKE.number());
+        PendingChildKeys [Identity NetUid, Blake2 AccountId32] Default (Vec<(u64, AccountId32)>, u64) = "00*9", Source::Item(items::PENDING_CHILDREN.number());
+        ChildKeys [Blake2 AccountId32, Identity NetUid] Default Vec<(u64, AccountId32)> = "00", Source::Item(items::CHILD_KEYS.number());
+        ParentKeys [Blake2 AccountId32, Identity NetUid] Default Vec<(u64, AccountId32)> = "00", Source::Item(items::PARENT_KEYS.number());
         AlphaDividendsPerSubnet [Identity NetUid, Blake2 AccountId32] Default AlphaBalance = "00*8", Source::Nothing;
         RootAlphaDividendsPerSubnet [Identity NetUid, Blake2 AccountId32] Default AlphaBalance = "00*8", Source::Nothing;
         BlockEmission [] Default u64 = "00ca9a3b00000000", Source::Item(items::BLOCK_EMISSION.number());
@@ -234,7 +236,7 @@ fn entries() -> Vec<Entry> {
         SubnetProtocolAlpha [Identity NetUid] Default AlphaBalance = "00*8", Source::Item(items::PROTOCOL_ALPHA.number());
         StakingHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::STAKING_HOTKEYS.number());
         OwnedHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::OWNED_HOTKEYS.number());
-        AutoStakeDestination [Blake2 AccountId32, Identity NetUid] Optional AccountId32 = "00", Source::Nothing;
+        AutoStakeDestination [Blake2 AccountId32, Identity NetUid] Optional AccountId32 = "00", Source::Item(items::AUTO_STAKE.number());
         AutoStakeDestinationColdkeys [Blake2 AccountId32, Identity NetUid] Default Vec<AccountId32> = "00", Source::Nothing;
         ColdkeySwapAnnouncementDelay [] Default u32 = "32000000", Source::Nothing;
         ColdkeySwapReannouncementDelay [] Default u32 = "0a000000", Source::Nothing;
@@ -380,17 +382,17 @@ fn entries() -> Vec<Entry> {
         LastTxBlockDelegateTake [Identity AccountId32] Default u64 = "00*8", Source::Nothing;
         StakeThreshold [] Default u64 = "00*8", one(|state| state.ledger().settings.stake_threshold.encode());
         WeightCommits [Twox NetUidStorageIndex, Twox AccountId32] Optional Vec<(H256, u64, u64, u64)> = "00", Source::Item(items::WEIGHT_COMMITS.number());
-        TimelockedWeightCommits [Twox NetUidStorageIndex, Twox u64] Default Vec<(AccountId32, u64, BoundedVec<u8>, u64)> = "00", Source::Nothing;
+        TimelockedWeightCommits [Twox NetUidStorageIndex, Twox u64] Default Vec<(AccountId32, u64, BoundedVec<u8>, u64)> = "00", Source::Item(items::TIMELOCKED_COMMITS.number());
         CRV3WeightCommits [Twox NetUidStorageIndex, Twox u64] Default Vec<(AccountId32, BoundedVec<u8>, u64)> = "00", Source::Nothing;
         CRV3WeightCommitsV2 [Twox NetUidStorageIndex, Twox u64] Default Vec<(AccountId32, u64, BoundedVec<u8>, u64)> = "00", Source::Nothing;
         RevealPeriodEpochs [Twox NetUid] Default u64 = "01 00*7", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).reveal_period_epochs.encode());
         LastColdkeyHotkeyStakeBlock [Twox AccountId32, Twox AccountId32] Optional u64 = "00", Source::Nothing;
         RootClaimableThreshold [Blake2 NetUid] Default FixedI128<32> = "0000000020a107 00*9", Source::Nothing;
         RootClaimable [Blake2 AccountId32] Default BTreeMap<NetUid, FixedI128<32>> = "00", Source::Nothing;
-        RootClaimed [Identity NetUid, Blake2 AccountId32, Blake2 AccountId32] Default u128 = "00*16", Source::Nothing;
-        StakingColdkeysByIndex [Identity u64] Optional AccountId32 = "00", Source::Nothing;
-        StakingColdkeys [Identity AccountId32] Optional u64 = "00", Source::Nothing;
-        NumStakingColdkeys [] Default u64 = "00*8", Source::Nothing;
+        RootClaimed [Identity NetUid, Blake2 AccountId32, Blake2 AccountId32] Default u128 = "00*16", Source::Item(items::ROOT_CLAIMED.number());
+        StakingColdkeysByIndex [Identity u64] Optional AccountId32 = "00", Source::Item(items::STAKING_COLDKEYS.number());
+        StakingColdkeys [Identity AccountId32] Optional u64 = "00", Source::Item(items::STAKING_COLDKEY_INDEX.number());
+        NumStakingColdkeys [] Default u64 = "00*8", Source::Item(items::NUM_STAKING_COLDKEYS.number());
         AssociatedEvmAddress [Twox NetUid, Twox u16] Optional (H160, u64) = "00", Source::Nothing;
         AssociatedUidsByEvmAddress [Twox NetUid, Twox H160] Default BoundedVec<(u16, u64)> = "00", Source::Nothing;
         SubnetLeases [Twox u32] Optional SubnetLease = "00", Source::Nothing;
@@ -419,15 +421,15 @@ fn entries() -> Vec<Entry> {
         CommitmentOf [Identity NetUid, Twox AccountId32] Optional Registration = "00", Source::Converted(items::COMMITMENT_OF.number(), commitment);
         LastCommitment [Identity NetUid, Twox AccountId32] Optional u32 = "00", Source::Nothing;
         LastBondsReset [Identity NetUid, Twox AccountId32] Optional u32 = "00", Source::Nothing;
-        RevealedCommitments [Identity NetUid, Twox AccountId32] Optional Vec<(Vec<u8>, u64)> = "00", Source::Nothing;
+        RevealedCommitments [Identity NetUid, Twox AccountId32] Optional Vec<(Vec<u8>, u64)> = "00", Source::Item(items::REVEALED_COMMITMENTS.number());
         UsedSpaceOf [Identity NetUid, Twox AccountId32] Optional UsageTracker = "00", Source::Item(items::USED_SPACE.number());
         MaxSpace [] Default u32 = "1c0c0000", one(|state| u32::try_from(state.ledger().settings.commitment_space).unwrap_or(u32::MAX).encode());
     }
     "Drand" {
-        BeaconConfig [] Default BeaconConfiguration = "810183cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3ac6a5776a2d1064510d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a030000002721e6648052db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e97180f477d5c89f21a17c863a7f937c6a6d15859414d2be09cd448d4279af331c5d3e60626c732d756e636861696e65642d67312d7266633933383020717569636b6e6574", Source::Nothing;
+        BeaconConfig [] Default BeaconConfiguration = "810183cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3ac6a5776a2d1064510d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a030000002721e6648052db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e97180f477d5c89f21a17c863a7f937c6a6d15859414d2be09cd448d4279af331c5d3e60626c732d756e636861696e65642d67312d7266633933383020717569636b6e6574", Source::Sometimes(beacon);
         HasMigrationRun [Identity BoundedVec<u8>] Default bool = "00", Source::Nothing;
-        Pulses [Blake2 u64] Optional Pulse = "00", Source::Nothing;
-        LastStoredRound [] Default u64 = "00*8", Source::Nothing;
+        Pulses [Blake2 u64] Optional Pulse = "00", Source::Item(items::PULSES.number());
+        LastStoredRound [] Default u64 = "00*8", Source::Item(items::LAST_STORED_ROUND.number());
         OldestStoredRound [] Default u64 = "00*8", Source::Nothing;
         NextUnsignedAt [] Default u32 = "00000000", Source::Nothing;
     }
@@ -534,6 +536,7 @@ impl Entry {
         match self.source {
             Source::Nothing => None,
             Source::One(value) => Some(value(state)),
+            Source::Sometimes(value) => value(state),
             Source::OfSubnet(value) => {
                 let netuid = Net(u16::from_be_bytes(own.try_into().ok()?));
                 state.ledger().subnet_exists(netuid).then(|| value(state, netuid))
@@ -559,6 +562,7 @@ impl Entry {
         match self.source {
             Source::Nothing => Vec::new(),
             Source::One(_) => vec![Vec::new()],
+            Source::Sometimes(value) => value(state).map(|_| Vec::new()).into_iter().collect(),
             Source::OfSubnet(_) => {
                 let all = std::iter::once(Net::ROOT).chain(state.subnets());
                 all.map(|netuid| netuid.0.to_be_bytes().to_vec())
@@ -596,6 +600,25 @@ fn account(state: &State, account: AccountId) -> Option<Vec<u8>> {
     };
     let providers = u32::from(!free.is_zero());
     Some(AccountInfo { nonce, consumers: 0, providers, sufficients: 0, data }.encode())
+}
+
+/// The chain's own beacon, as one declares drand's: clients seal for the key that they find here.
+fn beacon(state: &State) -> Option<Vec<u8>> {
+    /// How a round is signed: a group's signature on the first curve group over the round alone, as drand's quicknet.
+    const SCHEME: &[u8] = b"bls-unchained-g1-rfc9380";
+    let own: items::BeaconSecret = state.value(&items::BEACON, &())?;
+    let key = chain::timelock::SecretKey::from_seed(&primitives::Seed(own.secret)).public_key().to_bytes();
+    let bytes = |bytes: &[u8]| BoundedVec(bytes.to_vec());
+    let config = BeaconConfiguration {
+        public_key: bytes(&key),
+        period: own.period_ms / 1000,
+        genesis_time: u32::try_from(own.genesis.0 / 1000).unwrap_or(0),
+        hash: bytes(&[]),
+        group_hash: bytes(&[]),
+        scheme_id: bytes(SCHEME),
+        metadata: Metadata { beacon_id: bytes(b"weighhouse") },
+    };
+    Some(config.encode())
 }
 
 fn commitment(stored: &[u8]) -> Option<Vec<u8>> {
