@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use chain::{
+    Uid, WeightVector,
+    timelock::{SecretKey, WeightsPayload, encrypt},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use peak_alloc::PeakAlloc;
-use primitives::Hotkey;
+use primitives::{Hotkey, Seed};
 use protocol::{
     Replay, Scheme, UnixNanos,
     btauth::{BodyHash, Claim, Target},
@@ -190,3 +194,22 @@ pub const VAULT: &str = "$ANSIBLE_VAULT;1.1;AES256
 ";
 /// The password of [`VAULT`] and [`FERNET`].
 pub const PASSWORD: &str = "password1";
+
+/// The round that the seeds' ciphertexts are locked for.
+pub const ROUND: u64 = 9;
+
+/// The beacon of the seeds' ciphertexts.
+pub fn beacon() -> SecretKey {
+    SecretKey::from_seed(&Seed::from_number(1))
+}
+
+/// Ciphertexts that the signature of [`ROUND`] opens, each with its payload: weights in both layouts, nothing, a text.
+pub fn genuine_ciphertexts() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let weights = WeightVector { uids: vec![Uid(1), Uid(2)], values: vec![3, 65_535] };
+    let payload = |hotkey| WeightsPayload { hotkey, weights: weights.clone(), version_key: 9 }.encode();
+    let locked = |payload: Vec<u8>| {
+        let bytes = encrypt(&beacon().public_key(), ROUND, &payload, &Seed::from_number(2));
+        (bytes.expect("a short payload"), payload)
+    };
+    [payload(Some(us())), payload(None), Vec::new(), b"hello".to_vec()].map(locked).into()
+}

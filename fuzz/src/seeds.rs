@@ -2,7 +2,9 @@
 
 use std::{fs, io, path::Path};
 
-use fuzz::{FERNET, NACL_KEY, SEALED_PLAIN, Sent, VAULT, genuine_requests, genuine_synapses, key};
+use fuzz::{
+    FERNET, NACL_KEY, SEALED_PLAIN, Sent, VAULT, genuine_ciphertexts, genuine_requests, genuine_synapses, key,
+};
 use protocol::Scheme;
 use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
 
@@ -13,7 +15,8 @@ fn main() -> io::Result<()> {
     write("btauth", printed(&genuine_requests()))?;
     write("synapse", printed(&genuine_synapses()))?;
     write("key_file", key_files())?;
-    write("key_text", key_texts())
+    write("key_text", key_texts())?;
+    write("timelock", ciphertexts())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.
@@ -64,6 +67,12 @@ fn key_texts() -> Vec<Vec<u8>> {
     ];
     let signature = format!("0x{}", "3010547b58f5a583".repeat(8));
     texts.into_iter().chain([signature.as_str(), &format!("{PHRASE}//a///b")]).map(Into::into).collect()
+}
+
+/// Each ciphertext as it stands, and its payload behind the mark that has the target lock it anew.
+fn ciphertexts() -> Vec<Vec<u8>> {
+    let both = |(bytes, payload): (Vec<u8>, Vec<u8>)| [bytes, [&b"+"[..], &payload].concat()];
+    genuine_ciphertexts().into_iter().flat_map(both).collect()
 }
 
 fn write(target: &str, seeds: Vec<Vec<u8>>) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! What an account may ask of the chain.
 
+use std::collections::BTreeSet;
+
 use parity_scale_codec::{Decode, Encode};
 use primitives::{AccountId, AlphaRao, Digest, Hotkey, MechId, NetUid, Rao, Uid};
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,21 @@ pub enum CommitmentField {
     Keccak256([u8; 32]),
     /// A SHA3-256 hash.
     ShaThree256([u8; 32]),
+}
+
+/// What becomes of claimed root dividends. Source: `RootClaimTypeEnum`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum RootClaimType {
+    /// They are sold and staked on root.
+    #[default]
+    Swap,
+    /// They stay the subnets' alpha.
+    Keep,
+    /// They stay alpha on these subnets only.
+    KeepSubnets {
+        /// The subnets.
+        subnets: BTreeSet<NetUid>,
+    },
 }
 
 /// A call that an account submits.
@@ -326,6 +343,53 @@ pub enum Call {
         /// The calls.
         calls: Vec<Call>,
     },
+    /// Claims the caller's root dividends.
+    ClaimRoot {
+        /// On these subnets.
+        subnets: BTreeSet<NetUid>,
+    },
+    /// Chooses what becomes of the caller's root dividends.
+    SetRootClaimType {
+        /// What.
+        new_root_claim_type: RootClaimType,
+    },
+    /// Sets the least that is claimed on a subnet (its owner, or sudo).
+    SetRootClaimThreshold {
+        /// The subnet.
+        netuid: NetUid,
+        /// In rao of alpha.
+        new_value: u64,
+    },
+    /// Parts a hotkey's stake on a subnet among other hotkeys.
+    SetChildren {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// Each child's part of 2⁶⁴ − 1, and the child.
+        children: Vec<(u64, Hotkey)>,
+    },
+    /// Sets how much of inherited stake's dividends a child keeps.
+    SetChildkeyTake {
+        /// The child.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// The take, of 65535.
+        take: u16,
+    },
+    /// Makes a hotkey without an owner the caller's.
+    TryAssociateHotkey {
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Chooses with whom the caller's incentive on a subnet is staked.
+    SetColdkeyAutoStakeHotkey {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
 }
 
 /// What a batch does when one of its calls fails.
@@ -379,6 +443,13 @@ impl Call {
             Call::Batch { kind: BatchKind::Stop, .. } => "batch",
             Call::Batch { kind: BatchKind::All, .. } => "batch_all",
             Call::Batch { kind: BatchKind::Force, .. } => "force_batch",
+            Call::ClaimRoot { .. } => "claim_root",
+            Call::SetRootClaimType { .. } => "set_root_claim_type",
+            Call::SetRootClaimThreshold { .. } => "sudo_set_root_claim_threshold",
+            Call::SetChildren { .. } => "set_children",
+            Call::SetChildkeyTake { .. } => "set_childkey_take",
+            Call::TryAssociateHotkey { .. } => "try_associate_hotkey",
+            Call::SetColdkeyAutoStakeHotkey { .. } => "set_coldkey_auto_stake_hotkey",
         }
     }
 }

@@ -16,12 +16,13 @@ mod hyperparameters;
 mod refusal;
 mod schedule;
 mod subnet;
+pub mod timelock;
 
 use std::{future::Future, sync::Arc};
 
 pub use call::{
     Axon, BatchKind, Call, CommitmentField, MAX_COMMITMENT_FIELDS, MAX_TIMELOCKED_COMMIT_BYTES,
-    SUBNETS_PER_MECHANISM, WeightVector, storage_index,
+    RootClaimType, SUBNETS_PER_MECHANISM, WeightVector, storage_index,
 };
 pub use commit_reveal::{SALT_WORDS, WeightsCommitment, blake2_256, salt_from};
 pub use hyperparameters::{ChainParameter, Hyperparameter, Hyperparameters};

@@ -16,10 +16,11 @@ use thiserror::Error;
 
 use crate::{
     State,
+    ledger::Ledger,
     storage::items::{
-        ALPHA, ALPHA_UNASSIGNED, BALANCE, HOTKEY_ALPHA, HOTKEY_SHARES, PENDING_OWNER_CUT, PENDING_ROOT,
-        PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_CLAIMABLE, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT,
-        SUBNET_TAO, SWAP_FEES,
+        ALPHA, ALPHA_UNASSIGNED, BALANCE, GENESIS_POOLS, HOTKEY_ALPHA, HOTKEY_SHARES, PENDING_OWNER_CUT,
+        PENDING_ROOT, PENDING_SERVER, PENDING_VALIDATOR, PROTOCOL_ALPHA, ROOT_CLAIMABLE, SUBNET_ALPHA_IN,
+        SUBNET_ALPHA_OUT, SUBNET_TAO, SWAP_FEES, TOTAL_ISSUANCE,
     },
 };
 
@@ -57,6 +58,8 @@ pub struct Audit {
     pub balances: Rao,
     /// All TAO.
     pub issuance: Rao,
+    /// TAO that the genesis put into pools besides.
+    pub genesis_pools: Rao,
     /// Per subnet, root included.
     pub subnets: BTreeMap<NetUid, SubnetAudit>,
 }
@@ -65,7 +68,7 @@ pub struct Audit {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuditError {
     /// TAO came from nowhere or got lost.
-    #[error("balances and pools hold {found}, the total issuance is {expect}")]
+    #[error("balances and pools hold {found}, issued and given by the genesis are {expect}")]
     Issuance {
         /// Found.
         found: Rao,
@@ -110,7 +113,14 @@ impl State {
     /// # Errors
     /// [`AuditError`] for the first sum that is off.
     pub fn audit(&self) -> Result<Audit, AuditError> {
-        let ledger = self.ledger();
+        self.ledger().audit()
+    }
+}
+
+impl Ledger {
+    /// [`State::audit`].
+    pub(crate) fn audit(&self) -> Result<Audit, AuditError> {
+        let ledger = self;
         let balances: Rao = ledger.store.scan(&BALANCE, &()).map(|(_, balance)| balance).sum();
         let mut subnets: BTreeMap<NetUid, SubnetAudit> = BTreeMap::new();
         for netuid in std::iter::once(NetUid::ROOT).chain(ledger.subnets()) {
@@ -132,7 +142,8 @@ impl State {
             let books = subnets.entry(netuid).or_default();
             books.staked = books.staked.saturating_add(staked);
         }
-        let audit = Audit { balances, issuance: self.total_issuance(), subnets };
+        let (issuance, genesis_pools) = (ledger.read(&TOTAL_ISSUANCE, &()), ledger.read(&GENESIS_POOLS, &()));
+        let audit = Audit { balances, issuance, genesis_pools, subnets };
         audit.check_tao()?;
         for (netuid, books) in &audit.subnets {
             books.check_alpha(*netuid, ledger.read(&SUBNET_ALPHA_OUT, netuid))?;
@@ -142,7 +153,7 @@ impl State {
     }
 
     fn check_shares(&self) -> Result<(), AuditError> {
-        let store = &self.ledger().store;
+        let store = &self.store;
         // Each hotkey's shares by its holders, and by itself.
         let mut counts: BTreeMap<(Hotkey, NetUid), (u128, u128)> = BTreeMap::new();
         for ((hotkey, _, netuid), shares) in store.scan(&ALPHA, &()) {
@@ -163,7 +174,8 @@ impl State {
 impl Audit {
     fn check_tao(&self) -> Result<(), AuditError> {
         let pools: Rao = self.subnets.values().map(|books| books.tao.saturating_add(books.fees)).sum();
-        let (found, expect) = (self.balances.saturating_add(pools), self.issuance);
+        let expect = self.issuance.saturating_add(self.genesis_pools);
+        let found = self.balances.saturating_add(pools);
         if found == expect { Ok(()) } else { Err(AuditError::Issuance { found, expect }) }
     }
 }

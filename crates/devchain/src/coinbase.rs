@@ -1,7 +1,7 @@
 //! The block step: prices, minting, each subnet's part of the block, and the epochs that are due.
 //!
 //! Formulas come from `yuma::emission`; this module knows where the amounts lie. Order within a block as in
-//! `coinbase/block_step.rs`: registration prices, coinbase, moving prices, root proportions.
+//! `coinbase/block_step.rs`: registration prices, coinbase, moving prices, root proportions, children, root claims.
 
 use std::collections::BTreeMap;
 
@@ -45,9 +45,10 @@ impl Ledger {
         for (netuid, settings) in &subnets {
             self.decay_burns(*netuid, settings);
         }
+        self.restart_root_registrations();
         let emitting = self.subnets_to_emit_to(&subnets);
         self.emit_to_subnets(&emitting);
-        self.run_epochs(&subnets);
+        let ran = self.run_epochs(&subnets);
         for netuid in &emitting {
             self.move_price(*netuid);
         }
@@ -55,6 +56,10 @@ impl Ledger {
             let proportion = self.root_proportion(*netuid).to_bits();
             self.put(&ROOT_PROPORTION, netuid, &proportion);
         }
+        for netuid in ran {
+            self.set_pending_children(netuid);
+        }
+        self.claim_for_some();
     }
 
     /// Started subnets that take registrations.
@@ -194,9 +199,9 @@ impl Ledger {
         self.put(&MOVING_PRICE, &netuid, &bits);
     }
 
-    /// Runs the epochs that are due, at most so many; the rest are put off by a block.
+    /// Runs the epochs that are due, at most so many; the rest are put off by a block. Returns which ran.
     /// Source: `drain_pending`, `distribute_emissions_to_subnets`.
-    fn run_epochs(&mut self, subnets: &Subnets) {
+    fn run_epochs(&mut self, subnets: &Subnets) -> Vec<NetUid> {
         let block = self.block;
         let mut due = Vec::new();
         for (netuid, settings) in subnets {
@@ -216,10 +221,12 @@ impl Ledger {
             self.put(&PENDING_EPOCH_AT, netuid, &0);
             self.update(&EPOCH_INDEX, netuid, |index| *index = index.saturating_add(1));
         }
+        let ran = due.iter().map(|(netuid, _)| *netuid).collect();
         for (netuid, pending) in due {
             self.run_epoch(netuid, pending);
             self.put(&LAST_STEP_BLOCK, &netuid, &block);
         }
+        ran
     }
 
     fn drain_pending(&mut self, netuid: NetUid) -> Pending {

@@ -255,7 +255,25 @@ impl Ledger {
                 let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
                 self.reveal_weights(&opened, weights)
             }
-            Call::CommitTimelockedWeights { .. } | Call::RootRegister { .. } => Err(ModuleError::BadOrigin),
+            Call::CommitTimelockedWeights { .. } => Err(ModuleError::BadOrigin),
+            Call::RootRegister { hotkey } => self.root_register(origin, *hotkey),
+            Call::ClaimRoot { subnets } => self.claim_root(origin, subnets),
+            Call::SetRootClaimType { new_root_claim_type } => {
+                self.set_root_claim_type(origin, new_root_claim_type)
+            }
+            Call::SetRootClaimThreshold { netuid, new_value } => {
+                self.set_root_claim_threshold(origin, *netuid, *new_value)
+            }
+            Call::SetChildren { hotkey, netuid, children } => {
+                self.set_children(origin, *hotkey, *netuid, children)
+            }
+            Call::SetChildkeyTake { hotkey, netuid, take } => {
+                self.set_childkey_take(origin, *hotkey, *netuid, *take)
+            }
+            Call::TryAssociateHotkey { hotkey } => self.try_associate_hotkey(origin, *hotkey),
+            Call::SetColdkeyAutoStakeHotkey { netuid, hotkey } => {
+                self.set_auto_stake(origin, *netuid, *hotkey)
+            }
             Call::SetCommitment { netuid, fields } => self.set_commitment(origin, *netuid, fields),
             Call::SetHyperparameter { netuid, value } => self.set_hyperparameter(origin, *netuid, *value),
             Call::SetMechanismEmissionSplit { netuid, split } => {

@@ -1,5 +1,7 @@
 //! One subnet's epoch: its state handed to `yuma`, the result stored, the emission distributed.
 
+use std::collections::BTreeMap;
+
 use chain::{Hyperparameters, storage_index};
 use primitives::{AlphaRao, BlockNumber, Hotkey, MechId, NetUid, Uid};
 use substrate_fixed::types::U96F32;
@@ -17,8 +19,8 @@ use crate::{
     storage::{
         Item,
         items::{
-            ACTIVE, BONDS, CONSENSUS, DIVIDENDS, EMISSION, EPOCH_INDEX, INCENTIVE, KEYS, LAST_STEP_BLOCK,
-            LAST_UPDATE, MECHANISM_SPLIT, MINER_BURNED, OWNER, PERMIT, REGISTERED_AT, ROOT_CLAIMABLE,
+            ACTIVE, AUTO_STAKE, BONDS, CONSENSUS, DIVIDENDS, EMISSION, EPOCH_INDEX, INCENTIVE, KEYS,
+            LAST_STEP_BLOCK, LAST_UPDATE, MECHANISM_SPLIT, MINER_BURNED, OWNER, PERMIT, REGISTERED_AT,
             STAKE_WEIGHT, SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, WEIGHT_COMMITS, WEIGHTS,
         },
     },
@@ -54,7 +56,7 @@ impl Ledger {
         let mut left = total.saturating_add(pending.owner_cut);
         left = left.saturating_sub(self.pay_owner_cut(netuid, pending.owner_cut));
         left = left.saturating_sub(self.pay_incentives(netuid, &settings, &members, &earned, &mut summary));
-        left = left.saturating_sub(self.pay_dividends(netuid, &members, &parts, &mut summary));
+        left = left.saturating_sub(self.pay_dividends(netuid, &parts, &mut summary));
         self.leave_unassigned(netuid, left);
 
         summary.retain(|neuron| !neuron.incentive.is_zero() || !neuron.dividends.is_zero());
@@ -191,7 +193,7 @@ impl Ledger {
         self.put(&EMISSION, &netuid, &emission);
     }
 
-    /// Each validator's parts, by uid; computed on the stake before anything is handed out.
+    /// Each validator's and each parent's parts; computed on the stake before anything is handed out.
     fn dividends(
         &self,
         netuid: NetUid,
@@ -199,20 +201,25 @@ impl Ledger {
         earned: &[(AlphaRao, AlphaRao)],
         alpha: AlphaRao,
         root: AlphaRao,
-    ) -> Vec<(usize, dividends::Dividend)> {
+    ) -> Vec<(Hotkey, dividends::Dividend)> {
         // The chain keeps them in a map by hotkey, which decides the order of its sums.
-        let mut order: Vec<usize> = (0..earned.len()).collect();
-        order.sort_unstable_by_key(|uid| members.hotkeys[*uid]);
-        let validators: Vec<Validator> = order
+        let mut by_hotkey: BTreeMap<Hotkey, u64> = BTreeMap::new();
+        for (hotkey, (_, dividend)) in members.hotkeys.iter().zip(earned) {
+            for (hotkey, part) in self.part_dividend(*hotkey, netuid, dividend.0) {
+                let sum = by_hotkey.entry(hotkey).or_default();
+                *sum = sum.saturating_add(part);
+            }
+        }
+        let validators: Vec<Validator> = by_hotkey
             .iter()
-            .map(|uid| Validator {
-                dividend: earned[*uid].1.0,
-                alpha_stake: self.hotkey_alpha(members.hotkeys[*uid], netuid).0,
-                root_stake: self.hotkey_alpha(members.hotkeys[*uid], NetUid::ROOT).0,
+            .map(|(hotkey, dividend)| Validator {
+                dividend: *dividend,
+                alpha_stake: self.hotkey_alpha(*hotkey, netuid).0,
+                root_stake: self.hotkey_alpha(*hotkey, NetUid::ROOT).0,
             })
             .collect();
         let parts = dividends::distribute(&validators, alpha.0, root.0, self.tao_weight());
-        order.into_iter().zip(parts).collect()
+        by_hotkey.into_keys().zip(parts).collect()
     }
 
     fn pay_owner_cut(&mut self, netuid: NetUid, cut: AlphaRao) -> AlphaRao {
@@ -244,8 +251,7 @@ impl Ledger {
             if burned_hotkeys.contains(hotkey) {
                 burned = burned.saturating_add(*incentive);
             } else {
-                let owner = self.read(&OWNER, hotkey);
-                self.add_alpha(*hotkey, owner, netuid, *incentive);
+                self.pay_incentive(netuid, *hotkey, *incentive);
                 paid = paid.saturating_add(*incentive);
                 neuron.incentive = *incentive;
             }
@@ -260,18 +266,27 @@ impl Ledger {
         paid
     }
 
+    /// Stakes one miner's reward, with whom its owner has chosen.
+    fn pay_incentive(&mut self, netuid: NetUid, hotkey: Hotkey, incentive: AlphaRao) {
+        let owner = self.read(&OWNER, &hotkey);
+        let destination = self.get(&AUTO_STAKE, &(owner, netuid));
+        self.add_alpha(destination.unwrap_or(hotkey), owner, netuid, incentive);
+        if let Some(destination) = destination {
+            self.emit(Event::AutoStakeAdded { netuid, destination, hotkey, owner, incentive });
+        }
+    }
+
     /// Stakes validators' dividends: the take with the owner, the rest with all who staked. Root's part less the
-    /// take is noted as claimable. Returns what was handed out.
+    /// take is noted for root's stakers. Returns what was handed out.
     fn pay_dividends(
         &mut self,
         netuid: NetUid,
-        members: &Members,
-        parts: &[(usize, dividends::Dividend)],
+        parts: &[(Hotkey, dividends::Dividend)],
         summary: &mut [NeuronEmission],
     ) -> AlphaRao {
         let mut paid = AlphaRao::ZERO;
-        for (uid, part) in parts {
-            let hotkey = members.hotkeys[*uid];
+        for (hotkey, part) in parts {
+            let hotkey = *hotkey;
             let owner = self.read(&OWNER, &hotkey);
             let rate = self.take_of(hotkey);
             let alpha = dividends::take(part.alpha, rate);
@@ -281,11 +296,14 @@ impl Ledger {
             self.add_alpha(hotkey, owner, netuid, AlphaRao(root.delegate));
             let claimable = AlphaRao(root.nominators);
             if !claimable.is_zero() {
-                self.update(&ROOT_CLAIMABLE, &(netuid, hotkey), |all| *all = all.saturating_add(claimable));
+                self.add_root_dividends(hotkey, owner, netuid, claimable);
             }
             let got = AlphaRao(alpha.delegate + alpha.nominators + root.delegate + root.nominators);
-            summary[*uid].dividends = got;
-            paid = paid.saturating_add(summary[*uid].dividends);
+            let neuron = self.uid_of(netuid, hotkey).and_then(|uid| summary.get_mut(uid.index()));
+            if let Some(neuron) = neuron {
+                neuron.dividends = got;
+            }
+            paid = paid.saturating_add(got);
         }
         paid
     }

@@ -256,4 +256,65 @@ pub enum Event {
     BatchCompleted,
     /// A batch went through, and some of its calls failed.
     BatchCompletedWithErrors,
+    /// A coldkey claimed its root dividends, or the chain did so for it.
+    RootClaimed {
+        /// The coldkey.
+        coldkey: Coldkey,
+    },
+    /// A coldkey chose what becomes of its root dividends.
+    RootClaimTypeSet {
+        /// The coldkey.
+        coldkey: Coldkey,
+        /// What.
+        kind: chain::RootClaimType,
+    },
+    /// A hotkey's children were chosen.
+    SetChildrenScheduled {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// They take effect with an epoch after this block.
+        due: BlockNumber,
+        /// Their parts, and who they are.
+        children: Vec<(u64, Hotkey)>,
+    },
+    /// A hotkey's children took effect.
+    SetChildren {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// Their parts, and who they are.
+        children: Vec<(u64, Hotkey)>,
+    },
+    /// A child's take was set.
+    ChildKeyTakeSet {
+        /// The child.
+        hotkey: Hotkey,
+        /// The take, of 65535.
+        take: u16,
+    },
+    /// A coldkey chose with whom its incentive is staked.
+    AutoStakeDestinationSet {
+        /// The coldkey.
+        coldkey: Coldkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// With whom.
+        hotkey: Hotkey,
+    },
+    /// Incentive was staked with another than the miner.
+    AutoStakeAdded {
+        /// The subnet.
+        netuid: NetUid,
+        /// With whom.
+        destination: Hotkey,
+        /// The miner.
+        hotkey: Hotkey,
+        /// Whose it is.
+        owner: Coldkey,
+        /// How much.
+        incentive: AlphaRao,
+    },
 }

@@ -8,7 +8,8 @@ use thiserror::Error;
 use crate::{
     ledger::Ledger,
     storage::items::{
-        BALANCE, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE, TOTAL_NETWORKS,
+        BALANCE, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE,
+        TOTAL_NETWORKS,
     },
 };
 
@@ -216,8 +217,8 @@ pub struct Genesis {
     pub settings: Settings,
     /// Whether TAO can be staked on root.
     pub root_staking: bool,
-    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which
-    /// is minted.
+    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which no
+    /// issuance counts, as the public local network has it.
     pub subnets: Vec<(Coldkey, Hotkey)>,
     /// The time of block 0.
     pub time: Timestamp,
@@ -237,6 +238,13 @@ impl Genesis {
             subnets: Vec::new(),
             time: Timestamp::default(),
         }
+    }
+
+    /// The same with a first subnet that belongs to nobody, as the public local network has it.
+    #[must_use]
+    pub fn localnet(accounts: &[AccountId]) -> Self {
+        let nobody = AccountId::default();
+        Self { subnets: vec![(Coldkey(nobody), Hotkey(nobody))], ..Self::development(accounts) }
     }
 
     /// What the chain's storage indices have room for, and a new subnet within it.
@@ -260,7 +268,7 @@ impl Genesis {
         let mut ledger = Ledger::new(self.settings);
         ledger.put(&SETTINGS, &(), &self.settings);
         ledger.put(&SUDO, &(), &self.sudo);
-        let mut issuance = Rao::ZERO;
+        let (mut issuance, mut pools) = (Rao::ZERO, Rao::ZERO);
         for (account, balance) in &self.accounts {
             if ledger.contains(&BALANCE, account) {
                 return Err(GenesisError::DuplicateAccount(*account));
@@ -279,11 +287,13 @@ impl Genesis {
         ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
         for (owner, hotkey) in &self.subnets {
             let lock = self.settings.min_lock_cost;
-            issuance = issuance.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
+            pools = pools.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
             ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
             ledger.create_subnet(*owner, *hotkey, lock);
         }
+        issuance.checked_add(pools).map_err(|_| GenesisError::TooMuch)?;
         ledger.put(&TOTAL_ISSUANCE, &(), &issuance);
+        ledger.put(&GENESIS_POOLS, &(), &pools);
         Ok(ledger)
     }
 }

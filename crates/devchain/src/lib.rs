@@ -6,9 +6,8 @@
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
 //! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
-//! subnets are not pruned at their limit. Not there at all: child
-//! keys, timelocked commitments, registration and weights on root, swaps with limit prices, claims of root dividends
-//! (they are booked as claimable), and locks or leases of subnets. Start with [`Genesis`] and [`State`].
+//! subnets are not pruned at their limit. Not there at all: timelocked
+//! commitments, weights on root, and locks or leases of subnets. Start with [`Genesis`] and [`State`].
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -19,6 +18,7 @@ mod archive;
 mod audit;
 mod balances;
 mod block;
+mod children;
 mod coinbase;
 mod commit_reveal;
 mod commitments;
@@ -39,6 +39,7 @@ mod pool;
 mod queue;
 mod registration;
 pub mod rpc;
+mod root;
 mod serving;
 mod share_pool;
 mod stake;
@@ -55,3 +56,4 @@ pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
 pub use share_pool::SafeFloat;
 pub use state::{Block, State};
+pub use wire::runtime::CallError;

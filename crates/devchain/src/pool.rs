@@ -209,17 +209,27 @@ impl Ledger {
         Some(Sold { tao: Rao(tao), fee: AlphaRao(fee), fee_tao: Rao(fee_tao) })
     }
 
+    /// What alpha would be sold for without a fee.
+    pub(crate) fn quote_sale_without_fee(&self, netuid: NetUid, alpha: AlphaRao) -> Option<Rao> {
+        let (tao, pool) = (self.read(&SUBNET_TAO, &netuid).0, self.read(&SUBNET_ALPHA_IN, &netuid).0);
+        swap(pool, tao, alpha.0).map(Rao)
+    }
+
+    /// Books a sale: alpha comes into the pool from outside, TAO leaves it.
+    pub(crate) fn move_sold(&mut self, netuid: NetUid, alpha: AlphaRao, tao: Rao) {
+        self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));
+        self.update(&SUBNET_ALPHA_IN, &netuid, |pool| *pool = pool.saturating_add(alpha));
+        self.update(&SUBNET_ALPHA_OUT, &netuid, |outside| *outside = outside.saturating_sub(alpha));
+        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_sub(tao));
+        self.add_volume(netuid, tao);
+    }
+
     /// Swaps alpha for TAO, with the fee; the alpha is already taken from its holder, the TAO is the caller's to
     /// hand on. None where the pool can't serve it. Source: `swap_alpha_for_tao`, `unstake_from_subnet`.
     pub(crate) fn sell_alpha(&mut self, netuid: NetUid, alpha: AlphaRao) -> Option<Sold> {
         let sold = self.quote_sale(netuid, alpha)?;
-        let out = sold.tao.saturating_add(sold.fee_tao);
-        self.update(&SUBNET_TAO, &netuid, |tao| *tao = tao.saturating_sub(out));
-        self.update(&SUBNET_ALPHA_IN, &netuid, |pool| *pool = pool.saturating_add(alpha));
-        self.update(&SUBNET_ALPHA_OUT, &netuid, |outside| *outside = outside.saturating_sub(alpha));
+        self.move_sold(netuid, alpha, sold.tao.saturating_add(sold.fee_tao));
         self.update(&SWAP_FEES, &netuid, |fees| *fees = fees.saturating_add(sold.fee_tao));
-        self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_sub(out));
-        self.add_volume(netuid, out);
         Some(sold)
     }
 }

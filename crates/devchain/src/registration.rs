@@ -144,7 +144,13 @@ impl Ledger {
 
     /// Gives `hotkey` the slot of another, whose scores, weights, bonds and axon go; weights towards the slot
     /// become 0. The old hotkey keeps its stake. Source: `replace_neuron`, `clear_neuron`.
-    fn replace_neuron(&mut self, netuid: NetUid, uid: Uid, hotkey: Hotkey, settings: &Hyperparameters) {
+    pub(crate) fn replace_neuron(
+        &mut self,
+        netuid: NetUid,
+        uid: Uid,
+        hotkey: Hotkey,
+        settings: &Hyperparameters,
+    ) {
         if let Some(old) = self.get(&KEYS, &(netuid, uid)) {
             self.remove(&UIDS, &(netuid, old));
             self.remove(&AXONS, &(netuid, old));

@@ -52,6 +52,9 @@ impl Ledger {
         let own = pool.add(self.read(&ALPHA, &holding), amount.0);
         self.put_share_pool(hotkey, netuid, &pool);
         self.put_or_remove(&ALPHA, &holding, &own);
+        if netuid == NetUid::ROOT {
+            self.root_stake_added(hotkey, coldkey, amount);
+        }
     }
 
     /// Adds alpha for all who hold shares with a hotkey; without any, for the first one to come.
@@ -72,6 +75,9 @@ impl Ledger {
         let own = pool.take(own, amount.0);
         self.put_share_pool(hotkey, netuid, &pool);
         self.put_or_remove(&ALPHA, &holding, &own);
+        if netuid == NetUid::ROOT {
+            self.root_stake_removed(hotkey, coldkey, amount);
+        }
         amount
     }
 
@@ -275,6 +281,7 @@ impl Ledger {
         self.validate_remove_stake(coldkey, hotkey, netuid, amount, all)?;
         self.unstake_from_subnet(coldkey, hotkey, netuid, amount)?;
         self.clear_small_nomination(coldkey, hotkey, netuid);
+        self.drop_pending_children(hotkey);
         Ok(())
     }
 
@@ -292,6 +299,7 @@ impl Ledger {
         self.validate_remove_stake(coldkey, hotkey, netuid, amount, (most, limit.allow_partial))?;
         self.unstake_from_subnet(coldkey, hotkey, netuid, amount.min(most))?;
         self.clear_small_nomination(coldkey, hotkey, netuid);
+        self.drop_pending_children(hotkey);
         Ok(())
     }
 
@@ -360,12 +368,12 @@ impl Ledger {
         self.put(&TAKE_CHANGED_AT, &hotkey, &block);
     }
 
-    /// What a hotkey weighs on a subnet: its alpha, and its TAO on root times the chain's weight for it.
-    /// Source: `get_stake_weights_for_network` in `staking/stake_utils.rs`.
+    /// What a hotkey weighs on a subnet: the alpha that counts for it, and such TAO on root times the chain's weight
+    /// for it. Source: `get_stake_weights_for_network` in `staking/stake_utils.rs`.
     pub(crate) fn stake_weight_of(&self, hotkey: Hotkey, netuid: NetUid) -> u64 {
-        let tao = u128::from(self.hotkey_alpha(hotkey, NetUid::ROOT).0);
+        let tao = u128::from(self.inherited(hotkey, netuid, NetUid::ROOT));
         let weighted = tao * u128::from(self.settings.tao_weight) / u128::from(u64::MAX);
         let weighted = u64::try_from(weighted).expect("the weight is at most 1");
-        self.hotkey_alpha(hotkey, netuid).0.saturating_add(weighted)
+        self.inherited(hotkey, netuid, netuid).saturating_add(weighted)
     }
 }

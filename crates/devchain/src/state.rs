@@ -18,6 +18,7 @@ use crate::{
         items::{BONDS, NONCE, SETTINGS, TOTAL_ISSUANCE, WEIGHTS},
     },
     view::Views,
+    wire::runtime::{self, CallError},
 };
 
 /// A block and what it came to.
@@ -251,7 +252,21 @@ impl State {
         self.ledger.store.iter()
     }
 
+    /// Answers a runtime call of the real chain, `Api_method`, with its SCALE-encoded arguments.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn runtime_call(&self, name: &str, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
+        runtime::call(self, name, arguments)
+    }
+
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The entries, to be changed by tests outside of blocks.
+    #[cfg(test)]
+    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 }

@@ -3,7 +3,7 @@
 //! Names and value types are the chain's (pallets Subtensor, Commitments, System) wherever it has the item.
 //! A subnet's settings stand together in one item here, the chain's globals in [`SETTINGS`].
 
-use chain::{Axon, CommitmentField, Hyperparameters};
+use chain::{Axon, CommitmentField, Hyperparameters, RootClaimType};
 use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
 
@@ -124,6 +124,18 @@ pub struct WeightCommit {
     pub reserved: u64,
 }
 
+/// Parts of 2⁶⁴ − 1 and the hotkeys that give or get them.
+pub type Relations = Vec<(u64, Hotkey)>;
+
+/// Children that take effect later.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PendingChildren {
+    /// The children and their parts.
+    pub children: Relations,
+    /// They take effect with an epoch after this block.
+    pub due: BlockNumber,
+}
+
 /// Raw bits of a fixed-point number: `I96F32` and `U96F32` for prices and proportions.
 pub type Bits = u128;
 
@@ -152,6 +164,8 @@ items! {
     0x0A TOTAL_NETWORKS TotalNetworks: () => u16, Nowhere;
     /// TAO that the present block had to give out.
     0x0B BLOCK_EMISSION BlockEmission: () => Rao, Nowhere;
+    /// TAO in the pools of the subnets that the genesis founded: it stands outside all issuance.
+    0x0C GENESIS_POOLS GenesisPools: () => Rao, Nowhere;
 
     /// The subnets there are.
     0x10 NETWORKS_ADDED NetworksAdded: NetUid => bool, Nowhere;
@@ -217,6 +231,18 @@ items! {
     0x38 TAKE_CHANGED_AT LastRateLimitedBlock: Hotkey => BlockNumber, Nowhere;
     /// Those with whom a coldkey ever staked, in the order of the first time.
     0x39 STAKING_HOTKEYS StakingHotkeys: Coldkey => Vec<Hotkey>, Nowhere;
+    /// A hotkey's children on a subnet.
+    0x3A CHILD_KEYS ChildKeys: (Hotkey, NetUid) => Relations, Nowhere;
+    /// A hotkey's parents on a subnet.
+    0x3B PARENT_KEYS ParentKeys: (Hotkey, NetUid) => Relations, Nowhere;
+    /// Children that are chosen and not in effect yet.
+    0x3C PENDING_CHILDREN PendingChildKeys: (NetUid, Hotkey) => PendingChildren, Nowhere;
+    /// A child's take on a subnet, of 65535, where it was set.
+    0x3D CHILDKEY_TAKE ChildkeyTake: (Hotkey, NetUid) => u16, Nowhere;
+    /// The block of the last change of a child's take.
+    0x3E CHILDKEY_TAKE_CHANGED_AT TransactionKeyLastBlock: (Hotkey, NetUid) => BlockNumber, Nowhere;
+    /// The block of the last choice of children.
+    0x3F CHILDREN_CHANGED_AT TransactionKeyLastBlock: (Hotkey, NetUid) => BlockNumber, Nowhere;
 
     /// Who set weights lately.
     0x40 ACTIVE Active: NetUid => Vec<bool>, NetUidFirst;
@@ -269,8 +295,8 @@ items! {
     0x5B MINER_BURNED MinerBurned: NetUid => Bits, Nowhere;
     /// Alpha out that nobody holds: burned incentive, and what rounding or an epoch without stake left over.
     0x5C ALPHA_UNASSIGNED AlphaUnassigned: NetUid => AlphaRao, Nowhere;
-    /// Dividends that root stakers of a hotkey may claim.
-    0x5D ROOT_CLAIMABLE RootClaimable: (NetUid, Hotkey) => AlphaRao, Nowhere;
+    /// Alpha set aside for what root stakers of a hotkey may claim; not an item of the real chain.
+    0x5D ROOT_CLAIMABLE RootClaimableAlpha: (NetUid, Hotkey) => AlphaRao, Nowhere;
     /// Alpha (on root TAO) staked with a hotkey.
     0x5E HOTKEY_ALPHA TotalHotkeyAlpha: (Hotkey, NetUid) => AlphaRao, NetUidLast;
     /// Shares in it.
@@ -289,13 +315,30 @@ items! {
     0x65 ALPHA_OUT_EMISSION SubnetAlphaOutEmission: NetUid => AlphaRao, Nowhere;
     /// TAO with which emission bought alpha in the present block.
     0x66 EXCESS_TAO SubnetExcessTao: NetUid => Rao, Nowhere;
-    /// TAO that sales of root's dividends took from the pool in the present block: absent, none are sold here.
+    /// TAO that sales of root's dividends took from the pool.
     0x67 ROOT_SELL_TAO SubnetRootSellTao: NetUid => Rao, Nowhere;
 
     /// What a hotkey committed.
     0x70 COMMITMENT_OF CommitmentOf: (NetUid, Hotkey) => Registration, NetUidFirst;
     /// How much space its commitments used.
     0x71 USED_SPACE UsedSpaceOf: (NetUid, Hotkey) => UsedSpace, Nowhere;
+
+    /// What one rao of root stake with a hotkey has earned on a subnet, `I96F32`.
+    0x78 ROOT_CLAIM_RATE RootClaimable: (Hotkey, NetUid) => Bits, Nowhere;
+    /// What of it one coldkey has claimed, or had been earned before it staked.
+    0x79 ROOT_CLAIMED RootClaimed: (NetUid, Hotkey, Coldkey) => u128, Nowhere;
+    /// What becomes of a coldkey's root dividends.
+    0x7A ROOT_CLAIM_TYPE RootClaimType: Coldkey => RootClaimType, Nowhere;
+    /// The least that is claimed on a subnet.
+    0x7B ROOT_CLAIM_THRESHOLD RootClaimableThreshold: NetUid => u64, Nowhere;
+    /// Coldkeys that stake on root.
+    0x7C STAKING_COLDKEYS StakingColdkeysByIndex: u64 => Coldkey, Nowhere;
+    /// The number of each of them.
+    0x7D STAKING_COLDKEY_INDEX StakingColdkeys: Coldkey => u64, Nowhere;
+    /// How many they are.
+    0x7E NUM_STAKING_COLDKEYS NumStakingColdkeys: () => u64, Nowhere;
+    /// With whom a coldkey's incentive on a subnet is staked, where not with the miner itself.
+    0x7F AUTO_STAKE AutoStakeDestination: (Coldkey, NetUid) => Hotkey, Nowhere;
 }
 
 #[cfg(test)]

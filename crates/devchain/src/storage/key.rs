@@ -121,6 +121,7 @@ macro_rules! key_part {
 
 key_part! {
     u16, 2, |v| v.to_be_bytes(), |b| u16::from_be_bytes(*b);
+    u64, 8, |v| v.to_be_bytes(), |b| u64::from_be_bytes(*b);
     NetUid, 2, |v| v.0.to_be_bytes(), |b| NetUid(u16::from_be_bytes(*b));
     Uid, 2, |v| v.0.to_be_bytes(), |b| Uid(u16::from_be_bytes(*b));
     AccountId, 32, |v| v.0, |b| AccountId(*b);

@@ -533,5 +533,12 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
             S::set_activity_cutoff_factor { netuid: netuid.into(), factor_milli }
         }
         Call::RootRegister { hotkey } => S::root_register { hotkey: hotkey.into() },
+        Call::ClaimRoot { .. }
+        | Call::SetRootClaimType { .. }
+        | Call::SetRootClaimThreshold { .. }
+        | Call::SetChildren { .. }
+        | Call::SetChildkeyTake { .. }
+        | Call::TryAssociateHotkey { .. }
+        | Call::SetColdkeyAutoStakeHotkey { .. } => return None,
     }))
 }

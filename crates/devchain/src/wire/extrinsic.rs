@@ -23,7 +23,7 @@ use super::{
 /// Version byte of a signed extrinsic.
 const SIGNED_V4: u8 = 0x84;
 /// Version byte of an inherent.
-const BARE_V4: u8 = 0x04;
+pub(super) const BARE_V4: u8 = 0x04;
 /// Calls within calls that are looked into. Source: `MAX_EXTRINSIC_DEPTH` of the chain's framework is 256; the chain's own
 /// pool refuses more than 8.
 const MAX_DEPTH: u32 = 32;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     State,
-    storage::{Key, items},
+    storage::{Key, KeyParts, items},
 };
 
 shape! { "sp_arithmetic::fixed_point::FixedU128" struct Multiplier(u128) }
@@ -599,9 +599,38 @@ fn account(state: &State, account: AccountId) -> Option<Vec<u8>> {
 }
 
 fn commitment(stored: &[u8]) -> Option<Vec<u8>> {
-    let items::Registration { deposit, block, fields } = Decode::decode(&mut &stored[..]).ok()?;
-    let fields = BoundedVec(fields.into_iter().map(|field| Data(Some(field))).collect());
-    Some(Registration { deposit: deposit.into(), block, info: CommitmentInfo { fields } }.encode())
+    let stored: items::Registration = Decode::decode(&mut &stored[..]).ok()?;
+    Some(Registration::from(stored).encode())
+}
+
+impl From<items::Registration> for Registration {
+    fn from(stored: items::Registration) -> Self {
+        let items::Registration { deposit, block, fields } = stored;
+        let fields = BoundedVec(fields.into_iter().map(|field| Data(Some(field))).collect());
+        Self { deposit: deposit.into(), block, info: CommitmentInfo { fields } }
+    }
+}
+
+/// The items of the pallet that subnets live in, by name.
+static BY_NAME: LazyLock<BTreeMap<&'static str, usize>> = LazyLock::new(|| {
+    let of_pallet = |(_, entry): &(usize, &Entry)| entry.pallet == "SubtensorModule";
+    ENTRIES.iter().enumerate().filter(of_pallet).map(|(at, entry)| (entry.name, at)).collect()
+});
+
+/// A value of pallet `SubtensorModule` by the item's name and its key's parts, as the table has it; none where nothing is
+/// stored.
+pub(crate) fn find<T: Decode>(state: &State, name: &str, parts: &impl KeyParts) -> Option<T> {
+    let entry = &ENTRIES[*BY_NAME.get(name).expect("the name stands in the table")];
+    let stored = entry.value_of(state, &Key::new(0, parts).as_bytes()[1..])?;
+    Some(T::decode(&mut &stored[..]).expect("a value is read as the type that the table gives it"))
+}
+
+/// [`find`], or the item's default where nothing is stored.
+pub(crate) fn read<T: Decode>(state: &State, name: &str, parts: &impl KeyParts) -> T {
+    find(state, name, parts).unwrap_or_else(|| {
+        let entry = &ENTRIES[*BY_NAME.get(name).expect("the name stands in the table")];
+        T::decode(&mut &entry.default[..]).expect("a value is read as the type that the table gives it")
+    })
 }
 
 /// The value under a real key; none where nothing is stored there, or the key is none.

@@ -10,5 +10,6 @@ mod log;
 mod node;
 mod properties;
 mod registration;
+mod root;
 mod rules;
 mod world;
