@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use parity_scale_codec::{Decode, Encode};
-use primitives::{AccountId, AlphaRao, Digest, Hotkey, MechId, NetUid, Rao, Uid};
+use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::{ChainParameter, Hyperparameter};
@@ -90,6 +90,17 @@ pub enum RootClaimType {
         /// The subnets.
         subnets: BTreeSet<NetUid>,
     },
+}
+
+/// What a beacon publishes for one round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Pulse {
+    /// The round.
+    pub round: u64,
+    /// Its randomness: the hash of the signature.
+    pub randomness: Vec<u8>,
+    /// The beacon's signature of the round.
+    pub signature: Vec<u8>,
 }
 
 /// A call that an account submits.
@@ -390,6 +401,129 @@ pub enum Call {
         /// The hotkey.
         hotkey: Hotkey,
     },
+    /// Hands in what the beacon published.
+    WritePulse {
+        /// The pulses.
+        pulses: Vec<Pulse>,
+    },
+    /// Unstakes everything with a hotkey on every subnet.
+    UnstakeAll {
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Unstakes everything with a hotkey on every subnet but root, and stakes it on root.
+    UnstakeAllAlpha {
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Unstakes all with one hotkey on one subnet.
+    RemoveStakeFullLimit {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// The lowest price, in rao per alpha.
+        limit_price: Option<Rao>,
+    },
+    /// Moves stake to another hotkey, another subnet, or both.
+    MoveStake {
+        /// The hotkey staked with.
+        origin_hotkey: Hotkey,
+        /// The hotkey to stake with.
+        destination_hotkey: Hotkey,
+        /// The subnet staked on.
+        origin_netuid: NetUid,
+        /// The subnet to stake on.
+        destination_netuid: NetUid,
+        /// How much alpha.
+        alpha_amount: AlphaRao,
+    },
+    /// Hands stake to another coldkey.
+    TransferStake {
+        /// Who gets it.
+        destination_coldkey: Coldkey,
+        /// The hotkey staked with.
+        hotkey: Hotkey,
+        /// The subnet staked on.
+        origin_netuid: NetUid,
+        /// The subnet to stake on.
+        destination_netuid: NetUid,
+        /// How much alpha.
+        alpha_amount: AlphaRao,
+    },
+    /// Moves stake to another subnet.
+    SwapStake {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet staked on.
+        origin_netuid: NetUid,
+        /// The subnet to stake on.
+        destination_netuid: NetUid,
+        /// How much alpha.
+        alpha_amount: AlphaRao,
+    },
+    /// Moves stake to another subnet unless the ratio of the prices would fall below a limit.
+    SwapStakeLimit {
+        /// The hotkey.
+        hotkey: Hotkey,
+        /// The subnet staked on.
+        origin_netuid: NetUid,
+        /// The subnet to stake on.
+        destination_netuid: NetUid,
+        /// How much alpha.
+        alpha_amount: AlphaRao,
+        /// The lowest ratio of origin's price to destination's, in billionths.
+        limit_price: Rao,
+        /// Whether as much as the limit allows is moved where it doesn't allow all.
+        allow_partial: bool,
+    },
+    /// Destroys staked alpha: it can be emitted again.
+    RecycleAlpha {
+        /// The hotkey staked with.
+        hotkey: Hotkey,
+        /// How much.
+        amount: AlphaRao,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Destroys staked alpha for good.
+    BurnAlpha {
+        /// The hotkey staked with.
+        hotkey: Hotkey,
+        /// How much.
+        amount: AlphaRao,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Sets weights on several subnets; what fails on one does not touch the others.
+    BatchSetWeights {
+        /// The subnets.
+        netuids: Vec<NetUid>,
+        /// Uid and weight, by subnet.
+        weights: Vec<Vec<(u16, u16)>>,
+        /// The validator's version, by subnet.
+        version_keys: Vec<u64>,
+    },
+    /// Commits to weights on several subnets.
+    BatchCommitWeights {
+        /// The subnets.
+        netuids: Vec<NetUid>,
+        /// The hash, by subnet.
+        commit_hashes: Vec<Digest>,
+    },
+    /// Opens several commitments on one subnet.
+    BatchRevealWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The uids, by commitment.
+        uids_list: Vec<Vec<Uid>>,
+        /// The weights, by commitment.
+        values_list: Vec<Vec<u16>>,
+        /// The salts, by commitment.
+        salts_list: Vec<Vec<u16>>,
+        /// The versions, by commitment.
+        version_keys: Vec<u64>,
+    },
 }
 
 /// What a batch does when one of its calls fails.
@@ -450,6 +584,19 @@ impl Call {
             Call::SetChildkeyTake { .. } => "set_childkey_take",
             Call::TryAssociateHotkey { .. } => "try_associate_hotkey",
             Call::SetColdkeyAutoStakeHotkey { .. } => "set_coldkey_auto_stake_hotkey",
+            Call::WritePulse { .. } => "write_pulse",
+            Call::UnstakeAll { .. } => "unstake_all",
+            Call::UnstakeAllAlpha { .. } => "unstake_all_alpha",
+            Call::RemoveStakeFullLimit { .. } => "remove_stake_full_limit",
+            Call::MoveStake { .. } => "move_stake",
+            Call::TransferStake { .. } => "transfer_stake",
+            Call::SwapStake { .. } => "swap_stake",
+            Call::SwapStakeLimit { .. } => "swap_stake_limit",
+            Call::RecycleAlpha { .. } => "recycle_alpha",
+            Call::BurnAlpha { .. } => "burn_alpha",
+            Call::BatchSetWeights { .. } => "batch_set_weights",
+            Call::BatchCommitWeights { .. } => "batch_commit_weights",
+            Call::BatchRevealWeights { .. } => "batch_reveal_weights",
         }
     }
 }

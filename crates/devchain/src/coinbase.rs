@@ -1,7 +1,7 @@
 //! The block step: prices, minting, each subnet's part of the block, and the epochs that are due.
 //!
 //! Formulas come from `yuma::emission`; this module knows where the amounts lie. Order within a block as in
-//! `coinbase/block_step.rs`: registration prices, coinbase, moving prices, root proportions, children, root claims.
+//! `coinbase/block_step.rs`: registration prices, reveals, coinbase, moving prices, root proportions, children, root claims.
 
 use std::collections::BTreeMap;
 
@@ -46,6 +46,7 @@ impl Ledger {
             self.decay_burns(*netuid, settings);
         }
         self.restart_root_registrations();
+        self.reveal_timelocked_weights();
         let emitting = self.subnets_to_emit_to(&subnets);
         self.emit_to_subnets(&emitting);
         let ran = self.run_epochs(&subnets);
@@ -60,6 +61,7 @@ impl Ledger {
             self.set_pending_children(netuid);
         }
         self.claim_for_some();
+        self.reveal_commitments();
     }
 
     /// Started subnets that take registrations.

@@ -58,6 +58,43 @@ impl Ledger {
         Ok(())
     }
 
+    /// Source: `do_batch_commit_weights`.
+    pub(crate) fn batch_commit_weights(
+        &mut self,
+        origin: Origin,
+        netuids: &[NetUid],
+        hashes: &[Digest],
+    ) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
+        if netuids.len() != hashes.len() {
+            return Err(ModuleError::InputLengthsUnequal);
+        }
+        self.weights_batch(hotkey, netuids, netuids.iter().zip(hashes), |ledger, (netuid, hash)| {
+            ledger.commit_weights(origin, *netuid, MechId::MAIN, *hash)
+        });
+        Ok(())
+    }
+
+    /// Opens several commitments, all or none. Source: `do_batch_reveal_weights`.
+    pub(crate) fn batch_reveal_weights(
+        &mut self,
+        origin: Origin,
+        netuid: NetUid,
+        opened: &[(WeightVector, &[u16], u64)],
+    ) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
+        let mut hashes = Vec::with_capacity(opened.len());
+        for (weights, salt, version_key) in opened {
+            let version_key = *version_key;
+            let commitment =
+                WeightsCommitment { hotkey, netuid, mechid: MechId::MAIN, weights, salt, version_key };
+            hashes.push(commitment.hash());
+            self.reveal_weights(&commitment, weights)?;
+        }
+        self.emit(Event::WeightsBatchRevealed { hotkey, netuid, hashes });
+        Ok(())
+    }
+
     /// Why the pool would not take a reveal. Source: `guards/check_weights.rs`.
     pub(crate) fn check_reveal(
         &self,

@@ -52,6 +52,7 @@ impl Ledger {
         let block = u32::try_from(self.block).unwrap_or(u32::MAX);
         let stored = Registration { deposit: Rao::ZERO, block, fields: fields.to_vec() };
         self.put(&COMMITMENT_OF, &key, &stored);
+        self.note_timelocked_fields(&key, fields);
         self.emit(Event::Commitment { netuid, hotkey: key.1 });
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! One extrinsic's way: the pool's guards, the nonce, the call itself, and back if it fails.
 
-use chain::{BatchKind, Call, InvalidTransaction, ModuleError, WeightsCommitment, storage_index};
-use primitives::{AccountId, Hotkey, MechId, NetUid};
+use chain::{
+    BatchKind, Call, InvalidTransaction, ModuleError, WeightVector, WeightsCommitment, storage_index,
+};
+use primitives::{AccountId, Hotkey, MechId, NetUid, Uid};
 
 use crate::{
     Event, Extrinsic,
@@ -10,6 +12,7 @@ use crate::{
     ledger::{Dispatch, Ledger, Origin},
     payment::Payable,
     pool::PriceLimit,
+    stake_moves::Destroyed,
 };
 
 /// What carrying out an extrinsic came to.
@@ -55,6 +58,27 @@ fn pool_code(error: ModuleError) -> InvalidTransaction {
 const MAX_CALL_DEPTH: usize = 8;
 /// Calls in one batch. Source: `pallet_utility`, `batched_calls_limit`: what a third of 32 MiB holds at 1 KiB per call.
 const MAX_BATCH_CALLS: usize = 10_922;
+
+/// One commitment opened in a batch: the weights, the salt, the version.
+type Opened<'a> = (WeightVector, &'a [u16], u64);
+
+/// The parallel lists of a batch of reveals as one list.
+fn batch_of_reveals<'a>(
+    uids: &[Vec<Uid>],
+    values: &[Vec<u16>],
+    salts: &'a [Vec<u16>],
+    version_keys: &[u64],
+) -> Result<Vec<Opened<'a>>, ModuleError> {
+    if [values.len(), salts.len(), version_keys.len()] != [uids.len(); 3] {
+        return Err(ModuleError::InputLengthsUnequal);
+    }
+    let vectors = uids
+        .iter()
+        .zip(values)
+        .map(|(uids, values)| WeightVector { uids: uids.clone(), values: values.clone() });
+    let salts = salts.iter().map(Vec::as_slice);
+    Ok(vectors.zip(salts).zip(version_keys).map(|((weights, salt), key)| (weights, salt, *key)).collect())
+}
 
 /// How many calls stand within each other.
 fn depth(call: &Call) -> usize {
@@ -130,6 +154,33 @@ impl Ledger {
                 let version_key = *version_key;
                 let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
                 self.check_reveal(netuid, storage_index(netuid, mechid), hotkey, opened.hash())
+            }
+            Call::CommitTimelockedWeights { netuid, reveal_round, .. } => {
+                self.guard_stake(origin, *netuid)?;
+                let to_come = *reveal_round >= self.last_round();
+                if to_come { Ok(()) } else { Err(ModuleError::InvalidRevealRound) }
+            }
+            Call::BatchSetWeights { netuids, weights, version_keys } => {
+                if netuids.len() != weights.len() || netuids.len() != version_keys.len() {
+                    return Err(ModuleError::InputLengthsUnequal);
+                }
+                netuids.iter().try_for_each(|netuid| self.guard_stake(origin, *netuid))
+            }
+            Call::BatchCommitWeights { netuids, commit_hashes } => {
+                if netuids.len() != commit_hashes.len() {
+                    return Err(ModuleError::InputLengthsUnequal);
+                }
+                netuids.iter().try_for_each(|netuid| self.guard_stake(origin, *netuid))
+            }
+            Call::BatchRevealWeights { netuid, uids_list, values_list, salts_list, version_keys } => {
+                let opened = batch_of_reveals(uids_list, values_list, salts_list, version_keys)?;
+                self.guard_stake(origin, *netuid)?;
+                let (netuid, hotkey, mechid) = (*netuid, Hotkey(origin), MechId::MAIN);
+                opened.iter().try_for_each(|(weights, salt, version_key)| {
+                    let version_key = *version_key;
+                    let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
+                    self.check_reveal(netuid, netuid.0, hotkey, opened.hash())
+                })
             }
             Call::RegisterNetwork { .. } if !self.passes_network_rate_limit() => {
                 Err(ModuleError::NetworkTxRateLimitExceeded)
@@ -255,7 +306,69 @@ impl Ledger {
                 let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
                 self.reveal_weights(&opened, weights)
             }
-            Call::CommitTimelockedWeights { .. } => Err(ModuleError::BadOrigin),
+            Call::CommitTimelockedWeights { netuid, mechid, commit, reveal_round, version } => {
+                let at = (*netuid, *mechid);
+                self.commit_timelocked_weights(origin, at, commit, *reveal_round, *version)
+            }
+            Call::WritePulse { pulses } => self.write_pulses(origin, pulses),
+            Call::BatchSetWeights { netuids, weights, version_keys } => {
+                self.batch_set_weights(origin, netuids, weights, version_keys)
+            }
+            Call::BatchCommitWeights { netuids, commit_hashes } => {
+                self.batch_commit_weights(origin, netuids, commit_hashes)
+            }
+            Call::BatchRevealWeights { netuid, uids_list, values_list, salts_list, version_keys } => {
+                let opened = batch_of_reveals(uids_list, values_list, salts_list, version_keys)?;
+                self.batch_reveal_weights(origin, *netuid, &opened)
+            }
+            Call::UnstakeAll { hotkey } => self.unstake_all(origin, *hotkey),
+            Call::UnstakeAllAlpha { hotkey } => self.unstake_all_alpha(origin, *hotkey),
+            Call::RemoveStakeFullLimit { hotkey, netuid, limit_price } => {
+                self.remove_stake_full(origin, *hotkey, *netuid, *limit_price)
+            }
+            Call::MoveStake {
+                origin_hotkey,
+                destination_hotkey,
+                origin_netuid,
+                destination_netuid,
+                alpha_amount,
+            } => {
+                let from = (*origin_hotkey, *origin_netuid);
+                let to = (*destination_hotkey, *destination_netuid);
+                self.move_stake(origin, from, to, *alpha_amount)
+            }
+            Call::TransferStake {
+                destination_coldkey,
+                hotkey,
+                origin_netuid,
+                destination_netuid,
+                alpha_amount,
+            } => {
+                let nets = (*origin_netuid, *destination_netuid);
+                self.transfer_stake(origin, *destination_coldkey, *hotkey, nets, *alpha_amount)
+            }
+            Call::SwapStake { hotkey, origin_netuid, destination_netuid, alpha_amount } => {
+                let nets = (*origin_netuid, *destination_netuid);
+                self.swap_stake(origin, *hotkey, nets, *alpha_amount, None)
+            }
+            Call::SwapStakeLimit {
+                hotkey,
+                origin_netuid,
+                destination_netuid,
+                alpha_amount,
+                limit_price,
+                allow_partial,
+            } => {
+                let nets = (*origin_netuid, *destination_netuid);
+                let limit = PriceLimit { price: *limit_price, allow_partial: *allow_partial };
+                self.swap_stake(origin, *hotkey, nets, *alpha_amount, Some(limit))
+            }
+            Call::RecycleAlpha { hotkey, amount, netuid } => {
+                self.destroy_alpha(origin, *hotkey, *amount, *netuid, Destroyed::Recycled)
+            }
+            Call::BurnAlpha { hotkey, amount, netuid } => {
+                self.destroy_alpha(origin, *hotkey, *amount, *netuid, Destroyed::Burned)
+            }
             Call::RootRegister { hotkey } => self.root_register(origin, *hotkey),
             Call::ClaimRoot { subnets } => self.claim_root(origin, subnets),
             Call::SetRootClaimType { new_root_claim_type } => {

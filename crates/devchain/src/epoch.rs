@@ -124,7 +124,13 @@ impl Ledger {
             }
             rows
         };
-        let commits = |hotkey: &Hotkey| self.earliest_open_commit(netuid, index, *hotkey, settings);
+        let oldest = self.read(&EPOCH_INDEX, &netuid).saturating_sub(settings.reveal_period_epochs);
+        let timelocked = self.timelocked_since(index, oldest);
+        let commits = |hotkey: &Hotkey| {
+            let by_hash = self.earliest_open_commit(netuid, index, *hotkey, settings);
+            let locked = timelocked.iter().filter(|(by, _)| by == hotkey).map(|(_, block)| *block);
+            locked.chain(by_hash).min()
+        };
         EpochInput {
             n,
             current_block: self.block,

@@ -317,4 +317,126 @@ pub enum Event {
         /// How much.
         incentive: AlphaRao,
     },
+    /// Weights were committed to until a round of the beacon.
+    TimelockedWeightsCommitted {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The ciphertext's hash.
+        hash: primitives::Digest,
+        /// The round.
+        round: u64,
+    },
+    /// Such a commitment opened.
+    TimelockedWeightsRevealed {
+        /// The subnet.
+        netuid: NetUid,
+        /// The mechanism.
+        mechid: MechId,
+        /// By whom.
+        hotkey: Hotkey,
+    },
+    /// A field of a hotkey's commitment opened.
+    CommitmentRevealed {
+        /// The subnet.
+        netuid: NetUid,
+        /// By whom.
+        hotkey: Hotkey,
+    },
+    /// Pulses of the beacon were handed in.
+    NewPulse {
+        /// Their rounds.
+        rounds: Vec<u64>,
+    },
+    /// Stake changed its hotkey.
+    StakeMoved {
+        /// Whose.
+        coldkey: Coldkey,
+        /// From whom.
+        origin_hotkey: Hotkey,
+        /// From where.
+        origin_netuid: NetUid,
+        /// To whom.
+        destination_hotkey: Hotkey,
+        /// To where.
+        destination_netuid: NetUid,
+        /// What it is worth.
+        tao: Rao,
+    },
+    /// Stake changed its owner.
+    StakeTransferred {
+        /// From whom.
+        origin_coldkey: Coldkey,
+        /// To whom.
+        destination_coldkey: Coldkey,
+        /// With which hotkey.
+        hotkey: Hotkey,
+        /// From where.
+        origin_netuid: NetUid,
+        /// To where.
+        destination_netuid: NetUid,
+        /// What it is worth.
+        tao: Rao,
+    },
+    /// Stake changed its subnet.
+    StakeSwapped {
+        /// Whose.
+        coldkey: Coldkey,
+        /// With which hotkey.
+        hotkey: Hotkey,
+        /// From where.
+        origin_netuid: NetUid,
+        /// To where.
+        destination_netuid: NetUid,
+        /// What it is worth.
+        tao: Rao,
+    },
+    /// Staked alpha was destroyed and can be emitted again.
+    AlphaRecycled {
+        /// Whose.
+        coldkey: Coldkey,
+        /// With which hotkey.
+        hotkey: Hotkey,
+        /// How much.
+        amount: AlphaRao,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Staked alpha was destroyed for good.
+    AlphaBurned {
+        /// Whose.
+        coldkey: Coldkey,
+        /// With which hotkey.
+        hotkey: Hotkey,
+        /// How much.
+        amount: AlphaRao,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// An item of a batch of weights failed.
+    BatchWeightItemFailed {
+        /// Why.
+        error: ModuleError,
+    },
+    /// A batch of weights went through whole.
+    BatchWeightsCompleted {
+        /// The subnets.
+        netuids: Vec<NetUid>,
+        /// By whom.
+        hotkey: Hotkey,
+    },
+    /// A batch of weights went through with failures.
+    BatchWeightsCompletedWithErrors,
+    /// Several commitments were opened.
+    WeightsBatchRevealed {
+        /// By whom.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// The hashes.
+        hashes: Vec<primitives::Digest>,
+    },
 }

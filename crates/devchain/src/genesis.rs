@@ -2,14 +2,14 @@
 
 use chain::{Hyperparameters, SUBNETS_PER_MECHANISM};
 use parity_scale_codec::{Decode, Encode};
-use primitives::{AccountId, BlockNumber, Coldkey, Hotkey, NetUid, Rao, Timestamp};
+use primitives::{AccountId, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp};
 use thiserror::Error;
 
 use crate::{
     ledger::Ledger,
     storage::items::{
-        BALANCE, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE,
-        TOTAL_NETWORKS,
+        BALANCE, BEACON, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
+        TOTAL_ISSUANCE, TOTAL_NETWORKS,
     },
 };
 
@@ -222,7 +222,12 @@ pub struct Genesis {
     pub subnets: Vec<(Coldkey, Hotkey)>,
     /// The time of block 0.
     pub time: Timestamp,
+    /// What the key of the chain's own beacon is made of; without it only pulses that are handed in open anything.
+    pub beacon: Option<Digest>,
 }
+
+/// Milliseconds from one round of the chain's own beacon to the next: as quicknet's.
+const BEACON_PERIOD_MS: u32 = 3000;
 
 impl Genesis {
     /// A development chain on which `accounts` hold a million TAO each and the first of them is sudo.
@@ -237,6 +242,7 @@ impl Genesis {
             root_staking: true,
             subnets: Vec::new(),
             time: Timestamp::default(),
+            beacon: Some(Digest::of(b"weighhouse devchain 1 beacon")),
         }
     }
 
@@ -268,6 +274,11 @@ impl Genesis {
         let mut ledger = Ledger::new(self.settings);
         ledger.put(&SETTINGS, &(), &self.settings);
         ledger.put(&SUDO, &(), &self.sudo);
+        ledger.time = self.time;
+        if let Some(secret) = self.beacon {
+            let beacon = BeaconSecret { secret, genesis: self.time, period_ms: BEACON_PERIOD_MS };
+            ledger.put(&BEACON, &(), &beacon);
+        }
         let (mut issuance, mut pools) = (Rao::ZERO, Rao::ZERO);
         for (account, balance) in &self.accounts {
             if ledger.contains(&BALANCE, account) {

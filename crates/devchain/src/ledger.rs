@@ -3,7 +3,7 @@
 
 use chain::{EpochSchedule, Hyperparameters, ModuleError};
 use parity_scale_codec::Codec;
-use primitives::{AccountId, BlockNumber, Coldkey, Hotkey, NetUid, Rao, Uid};
+use primitives::{AccountId, BlockNumber, Coldkey, Hotkey, NetUid, Rao, Timestamp, Uid};
 
 use crate::{
     Event, Settings,
@@ -51,12 +51,14 @@ pub(crate) struct Ledger {
     pub(crate) settings: Settings,
     /// The block being made.
     pub(crate) block: BlockNumber,
+    /// Its time.
+    pub(crate) time: Timestamp,
     pub(crate) events: Vec<Event>,
 }
 
 impl Ledger {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { store: Store::default(), settings, block: 0, events: Vec::new() }
+        Self { store: Store::default(), settings, block: 0, time: Timestamp::default(), events: Vec::new() }
     }
 
     pub(crate) fn get<K: KeyParts, V: Codec>(&self, item: &Item<K, V>, parts: &K) -> Option<V> {

@@ -6,8 +6,8 @@
 //! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
 //!
 //! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
-//! subnets are not pruned at their limit. Not there at all: timelocked
-//! commitments, weights on root, and locks or leases of subnets. Start with [`Genesis`] and [`State`].
+//! subnets are not pruned at their limit. Not there at all: weights on
+//! root, and locks or leases of subnets. A beacon of the chain's own stands beside quicknet. Start with [`Genesis`] and [`State`].
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -40,11 +40,15 @@ mod queue;
 mod registration;
 pub mod rpc;
 mod root;
+mod root;
+pub mod rpc;
 mod serving;
 mod share_pool;
 mod stake;
+mod stake_moves;
 mod state;
 pub mod storage;
+mod timelocked;
 mod view;
 mod weights;
 mod wire;

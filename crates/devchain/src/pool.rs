@@ -215,6 +215,29 @@ impl Ledger {
         swap(pool, tao, alpha.0).map(Rao)
     }
 
+    /// The price once `tao` and `alpha` have gone through the pool: by a purchase, or by a sale.
+    pub(crate) fn price_after(
+        &self,
+        netuid: NetUid,
+        tao: u128,
+        alpha: u128,
+        purchase: bool,
+    ) -> Option<Price> {
+        if netuid == NetUid::ROOT {
+            return Some(Price::from_num(1));
+        }
+        let (pool_tao, pool_alpha) = (
+            u128::from(self.read(&SUBNET_TAO, &netuid).0),
+            u128::from(self.read(&SUBNET_ALPHA_IN, &netuid).0),
+        );
+        let (pool_tao, pool_alpha) = if purchase {
+            (pool_tao.checked_add(tao)?, pool_alpha.checked_sub(alpha)?)
+        } else {
+            (pool_tao.checked_sub(tao)?, pool_alpha.checked_add(alpha)?)
+        };
+        Price::saturating_from_num(pool_tao).checked_div(Price::saturating_from_num(pool_alpha))
+    }
+
     /// Books a sale: alpha comes into the pool from outside, TAO leaves it.
     pub(crate) fn move_sold(&mut self, netuid: NetUid, alpha: AlphaRao, tao: Rao) {
         self.update(&SUBNET_TAO, &netuid, |all| *all = all.saturating_sub(tao));

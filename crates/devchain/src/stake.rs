@@ -67,7 +67,13 @@ impl Ledger {
 
     /// Takes alpha from one coldkey, at most what its shares are worth; returns what was taken.
     /// Source: `decrease_stake_for_hotkey_and_coldkey_on_subnet`.
-    fn take_alpha(&mut self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid, amount: AlphaRao) -> AlphaRao {
+    pub(crate) fn take_alpha(
+        &mut self,
+        hotkey: Hotkey,
+        coldkey: Coldkey,
+        netuid: NetUid,
+        amount: AlphaRao,
+    ) -> AlphaRao {
         let holding = (hotkey, coldkey, netuid);
         let mut pool = self.share_pool(hotkey, netuid);
         let own = self.read(&ALPHA, &holding);

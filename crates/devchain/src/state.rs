@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chain::{Head, InvalidTransaction, ReadError, Refusal, Subnet};
 use parity_scale_codec::Codec;
-use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
+use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
 
 use crate::{
     Event, Extrinsic, Genesis, GenesisError,
@@ -81,7 +81,7 @@ impl State {
         digest.set(entries.iter().map(|(key, value)| (key, Some(&value[..]))));
         let store = Store::from_entries(entries);
         let settings = store.get(&SETTINGS, &())?;
-        let ledger = Ledger { store, settings, block: head.number, events: Vec::new() };
+        let ledger = Ledger { store, settings, block: head.number, time: head.time, events: Vec::new() };
         let header = Header { head, state_root: digest.root(), extrinsics_root: Digest::default() };
         Some(Self::assemble(ledger, digest, header))
     }
@@ -98,6 +98,7 @@ impl State {
     pub fn block(&mut self, time: Timestamp, extrinsics: &[Extrinsic]) -> Block {
         let parent = self.header.head;
         self.ledger.block = parent.number + 1;
+        self.ledger.time = time;
         self.ledger.block_step();
         let mut body = vec![inherent(time)];
         let (mut included, mut receipts) = (Vec::new(), Vec::new());

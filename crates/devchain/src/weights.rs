@@ -33,6 +33,7 @@ impl Ledger {
             self.remove(&WEIGHTS, &(index, uid));
             self.remove(&crate::storage::items::BONDS, &(index, uid));
         }
+        self.drop_timelocked(index);
         let commits: Vec<_> =
             self.store.scan(&crate::storage::items::WEIGHT_COMMITS, &index).map(|(key, _)| key).collect();
         for key in commits {
@@ -83,6 +84,51 @@ impl Ledger {
             return Err(ModuleError::CommitRevealEnabled);
         }
         self.store_weights(hotkey, netuid, mechid, weights, version_key)
+    }
+
+    /// Sets weights on several subnets; each by itself. Source: `do_batch_set_weights`.
+    pub(crate) fn batch_set_weights(
+        &mut self,
+        origin: Origin,
+        netuids: &[NetUid],
+        weights: &[Vec<(u16, u16)>],
+        version_keys: &[u64],
+    ) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
+        if netuids.len() != weights.len() || netuids.len() != version_keys.len() {
+            return Err(ModuleError::InputLengthsUnequal);
+        }
+        let items = netuids.iter().zip(weights).zip(version_keys);
+        self.weights_batch(hotkey, netuids, items, |ledger, ((netuid, row), version_key)| {
+            let (uids, values) = row.iter().map(|(uid, weight)| (Uid(*uid), *weight)).unzip();
+            let weights = WeightVector { uids, values };
+            ledger.set_weights(origin, *netuid, MechId::MAIN, &weights, *version_key)
+        });
+        Ok(())
+    }
+
+    /// Carries out each item of a batch by itself, and tells what failed.
+    pub(crate) fn weights_batch<T>(
+        &mut self,
+        hotkey: Hotkey,
+        netuids: &[NetUid],
+        items: impl Iterator<Item = T>,
+        mut carry_out: impl FnMut(&mut Self, T) -> Dispatch,
+    ) {
+        let mut all_went_well = true;
+        for item in items {
+            let mark = self.mark();
+            if let Err(error) = carry_out(self, item) {
+                self.roll_back(mark);
+                all_went_well = false;
+                self.emit(Event::BatchWeightItemFailed { error });
+            }
+        }
+        self.emit(if all_went_well {
+            Event::BatchWeightsCompleted { netuids: netuids.to_vec(), hotkey }
+        } else {
+            Event::BatchWeightsCompletedWithErrors
+        });
     }
 
     /// Checks a vector and stores it. Source: `internal_set_weights` in `subnets/weights.rs`, in its order.

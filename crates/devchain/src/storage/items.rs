@@ -3,9 +3,9 @@
 //! Names and value types are the chain's (pallets Subtensor, Commitments, System) wherever it has the item.
 //! A subnet's settings stand together in one item here, the chain's globals in [`SETTINGS`].
 
-use chain::{Axon, CommitmentField, Hyperparameters, RootClaimType};
+use chain::{Axon, CommitmentField, Hyperparameters, Pulse, RootClaimType};
 use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
-use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
+use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
 
 use super::{Item, Key, KeyParts};
 use crate::{SafeFloat, Settings};
@@ -122,6 +122,30 @@ pub struct WeightCommit {
     pub block: BlockNumber,
     /// Unused by the chain, always 0.
     pub reserved: u64,
+}
+
+/// A commitment to weights that opens itself.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TimelockedCommit {
+    /// By whom.
+    pub hotkey: Hotkey,
+    /// The block it was made in.
+    pub block: BlockNumber,
+    /// The ciphertext.
+    pub commit: Vec<u8>,
+    /// The beacon's round.
+    pub round: u64,
+}
+
+/// A beacon whose secret everybody knows who has the state: nothing on a chain of one's own needs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BeaconSecret {
+    /// From which its key is made.
+    pub secret: Digest,
+    /// When round 1 is published.
+    pub genesis: Timestamp,
+    /// Milliseconds from one round to the next, not 0.
+    pub period_ms: u32,
 }
 
 /// Parts of 2⁶⁴ − 1 and the hotkeys that give or get them.
@@ -269,6 +293,15 @@ items! {
     /// Open commitments to weights, by mechanism and hotkey.
     0x4B WEIGHT_COMMITS WeightCommits: (u16, Hotkey) => Vec<WeightCommit>, Nowhere;
 
+    /// Commitments to weights that open themselves, by mechanism and epoch.
+    0x4C TIMELOCKED_COMMITS TimelockedWeightCommits: (u16, u64) => Vec<TimelockedCommit>, Nowhere;
+    /// The chain's own beacon.
+    0x4D BEACON Beacon: () => BeaconSecret, Nowhere;
+    /// Pulses of quicknet that were handed in.
+    0x4E PULSES Pulses: u64 => Pulse, Nowhere;
+    /// The newest round of these.
+    0x4F LAST_STORED_ROUND LastStoredRound: () => u64, Nowhere;
+
     /// TAO in a subnet's pool; on root, the TAO staked there.
     0x50 SUBNET_TAO SubnetTAO: NetUid => Rao, Nowhere;
     /// Alpha in a subnet's pool; on root, what unstaking gave back and staking has not used up again.
@@ -322,6 +355,10 @@ items! {
     0x70 COMMITMENT_OF CommitmentOf: (NetUid, Hotkey) => Registration, NetUidFirst;
     /// How much space its commitments used.
     0x71 USED_SPACE UsedSpaceOf: (NetUid, Hotkey) => UsedSpace, Nowhere;
+    /// The commitments that have fields which open themselves.
+    0x72 TIMELOCKED_COMMITMENTS TimelockedIndex: (NetUid, Hotkey) => (), Nowhere;
+    /// Fields of a hotkey's that have opened, and when.
+    0x73 REVEALED_COMMITMENTS RevealedCommitments: (NetUid, Hotkey) => Vec<(Vec<u8>, BlockNumber)>, Nowhere;
 
     /// What one rao of root stake with a hotkey has earned on a subnet, `I96F32`.
     0x78 ROOT_CLAIM_RATE RootClaimable: (Hotkey, NetUid) => Bits, Nowhere;

@@ -1,5 +1,7 @@
 //! Calls by their names, indices and arguments.
 
+use std::collections::BTreeSet;
+
 use parity_scale_codec::Compact;
 
 use super::{
@@ -51,6 +53,25 @@ shape! { "pallet_subtensor::pallet::Call" enum SubtensorCall {
     77 sudo_set_max_childkey_take { take: u16 },
     109 set_pending_childkey_cooldown { cooldown: u64 },
     123 sudo_set_num_root_claims { new_value: u64 },
+    67 set_children { hotkey: AccountId32, netuid: NetUid, children: Vec<(u64, AccountId32)> },
+    75 set_childkey_take { hotkey: AccountId32, netuid: NetUid, take: u16 },
+    80 batch_set_weights { netuids: Vec<Compact<NetUid>>, weights: Vec<Vec<(Compact<u16>, Compact<u16>)>>, version_keys: Vec<Compact<u64>> },
+    83 unstake_all { hotkey: AccountId32 },
+    84 unstake_all_alpha { hotkey: AccountId32 },
+    85 move_stake { origin_hotkey: AccountId32, destination_hotkey: AccountId32, origin_netuid: NetUid, destination_netuid: NetUid, alpha_amount: AlphaBalance },
+    86 transfer_stake { destination_coldkey: AccountId32, hotkey: AccountId32, origin_netuid: NetUid, destination_netuid: NetUid, alpha_amount: AlphaBalance },
+    87 swap_stake { hotkey: AccountId32, origin_netuid: NetUid, destination_netuid: NetUid, alpha_amount: AlphaBalance },
+    90 swap_stake_limit { hotkey: AccountId32, origin_netuid: NetUid, destination_netuid: NetUid, alpha_amount: AlphaBalance, limit_price: TaoBalance, allow_partial: bool },
+    91 try_associate_hotkey { hotkey: AccountId32 },
+    98 batch_reveal_weights { netuid: NetUid, uids_list: Vec<Vec<u16>>, values_list: Vec<Vec<u16>>, salts_list: Vec<Vec<u16>>, version_keys: Vec<u64> },
+    100 batch_commit_weights { netuids: Vec<Compact<NetUid>>, commit_hashes: Vec<H256> },
+    101 recycle_alpha { hotkey: AccountId32, amount: AlphaBalance, netuid: NetUid },
+    102 burn_alpha { hotkey: AccountId32, amount: AlphaBalance, netuid: NetUid },
+    103 remove_stake_full_limit { hotkey: AccountId32, netuid: NetUid, limit_price: Option<TaoBalance> },
+    114 set_coldkey_auto_stake_hotkey { netuid: NetUid, hotkey: AccountId32 },
+    121 claim_root { subnets: BTreeSet<NetUid> },
+    122 set_root_claim_type { new_root_claim_type: RootClaimTypeEnum },
+    124 sudo_set_root_claim_threshold { netuid: NetUid, new_value: u64 },
 } }
 shape! { "pallet_subtensor_utility::pallet::Call" enum UtilityCall {
     0 batch { calls: Vec<RuntimeCall> },

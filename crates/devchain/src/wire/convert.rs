@@ -1,9 +1,10 @@
 //! From calls as they travel to calls as the rules know them, and back.
 
 use chain::{
-    Axon, BatchKind, Call, ChainParameter, Digest, Hotkey, Hyperparameter as H, MechId as Mech,
-    NetUid as Net, Rao, Uid, WeightVector,
+    Axon, BatchKind, Call, ChainParameter, Coldkey, Digest, Hotkey, Hyperparameter as H, MechId as Mech,
+    NetUid as Net, Rao, RootClaimType, Uid, WeightVector,
 };
+use parity_scale_codec::Compact;
 use primitives::{AccountId, AlphaRao};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     },
     types::{
         AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
-        RecycleOrBurnEnum, TaoBalance,
+        RecycleOrBurnEnum, RootClaimTypeEnum, TaoBalance,
     },
 };
 
@@ -52,6 +53,30 @@ impl From<AccountId32> for Hotkey {
 impl From<Hotkey> for AccountId32 {
     fn from(value: Hotkey) -> Self {
         value.0.into()
+    }
+}
+
+impl From<RootClaimTypeEnum> for RootClaimType {
+    fn from(wire: RootClaimTypeEnum) -> Self {
+        match wire {
+            RootClaimTypeEnum::Swap => Self::Swap,
+            RootClaimTypeEnum::Keep => Self::Keep,
+            RootClaimTypeEnum::KeepSubnets { subnets } => {
+                Self::KeepSubnets { subnets: subnets.into_iter().map(Net::from).collect() }
+            }
+        }
+    }
+}
+
+impl From<RootClaimType> for RootClaimTypeEnum {
+    fn from(own: RootClaimType) -> Self {
+        match own {
+            RootClaimType::Swap => Self::Swap,
+            RootClaimType::Keep => Self::Keep,
+            RootClaimType::KeepSubnets { subnets } => {
+                Self::KeepSubnets { subnets: subnets.into_iter().map(NetUid::from).collect() }
+            }
+        }
     }
 }
 
@@ -221,6 +246,108 @@ fn subtensor(call: SubtensorCall) -> Result<Call, NoCall> {
         S::set_tempo { netuid, tempo } => Call::SetTempo { netuid: netuid.into(), tempo },
         S::set_activity_cutoff_factor { netuid, factor_milli } => {
             Call::SetActivityCutoffFactor { netuid: netuid.into(), factor_milli }
+        }
+        S::claim_root { subnets } => {
+            Call::ClaimRoot { subnets: subnets.into_iter().map(Net::from).collect() }
+        }
+        S::set_root_claim_type { new_root_claim_type } => {
+            Call::SetRootClaimType { new_root_claim_type: new_root_claim_type.into() }
+        }
+        S::sudo_set_root_claim_threshold { netuid, new_value } => {
+            Call::SetRootClaimThreshold { netuid: netuid.into(), new_value }
+        }
+        S::set_children { hotkey, netuid, children } => Call::SetChildren {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            children: children.into_iter().map(|(part, child)| (part, child.into())).collect(),
+        },
+        S::set_childkey_take { hotkey, netuid, take } => {
+            Call::SetChildkeyTake { hotkey: hotkey.into(), netuid: netuid.into(), take }
+        }
+        S::try_associate_hotkey { hotkey } => Call::TryAssociateHotkey { hotkey: hotkey.into() },
+        S::set_coldkey_auto_stake_hotkey { netuid, hotkey } => {
+            Call::SetColdkeyAutoStakeHotkey { netuid: netuid.into(), hotkey: hotkey.into() }
+        }
+        S::unstake_all { hotkey } => Call::UnstakeAll { hotkey: hotkey.into() },
+        S::unstake_all_alpha { hotkey } => Call::UnstakeAllAlpha { hotkey: hotkey.into() },
+        S::remove_stake_full_limit { hotkey, netuid, limit_price } => Call::RemoveStakeFullLimit {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            limit_price: limit_price.map(Rao::from),
+        },
+        S::move_stake {
+            origin_hotkey,
+            destination_hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => Call::MoveStake {
+            origin_hotkey: origin_hotkey.into(),
+            destination_hotkey: destination_hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        S::transfer_stake {
+            destination_coldkey,
+            hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => Call::TransferStake {
+            destination_coldkey: Coldkey(destination_coldkey.into()),
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        S::swap_stake { hotkey, origin_netuid, destination_netuid, alpha_amount } => Call::SwapStake {
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        S::swap_stake_limit {
+            hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+            limit_price,
+            allow_partial,
+        } => Call::SwapStakeLimit {
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+            limit_price: limit_price.into(),
+            allow_partial,
+        },
+        S::recycle_alpha { hotkey, amount, netuid } => {
+            Call::RecycleAlpha { hotkey: hotkey.into(), amount: amount.into(), netuid: netuid.into() }
+        }
+        S::burn_alpha { hotkey, amount, netuid } => {
+            Call::BurnAlpha { hotkey: hotkey.into(), amount: amount.into(), netuid: netuid.into() }
+        }
+        S::batch_set_weights { netuids, weights, version_keys } => Call::BatchSetWeights {
+            netuids: netuids.into_iter().map(|netuid| netuid.0.into()).collect(),
+            weights: weights
+                .into_iter()
+                .map(|row| row.into_iter().map(|(u, w)| (u.0, w.0)).collect())
+                .collect(),
+            version_keys: version_keys.into_iter().map(|key| key.0).collect(),
+        },
+        S::batch_commit_weights { netuids, commit_hashes } => Call::BatchCommitWeights {
+            netuids: netuids.into_iter().map(|netuid| netuid.0.into()).collect(),
+            commit_hashes: commit_hashes.into_iter().map(Digest::from).collect(),
+        },
+        S::batch_reveal_weights { netuid, uids_list, values_list, salts_list, version_keys } => {
+            Call::BatchRevealWeights {
+                netuid: netuid.into(),
+                uids_list: uids_list.into_iter().map(|uids| uids.into_iter().map(Uid).collect()).collect(),
+                values_list,
+                salts_list,
+                version_keys,
+            }
         }
         S::sudo_set_tx_childkey_take_rate_limit { tx_rate_limit } => {
             parameter(ChainParameter::TxChildkeyTakeRateLimit(tx_rate_limit))
@@ -533,12 +660,109 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
             S::set_activity_cutoff_factor { netuid: netuid.into(), factor_milli }
         }
         Call::RootRegister { hotkey } => S::root_register { hotkey: hotkey.into() },
-        Call::ClaimRoot { .. }
-        | Call::SetRootClaimType { .. }
-        | Call::SetRootClaimThreshold { .. }
-        | Call::SetChildren { .. }
-        | Call::SetChildkeyTake { .. }
-        | Call::TryAssociateHotkey { .. }
-        | Call::SetColdkeyAutoStakeHotkey { .. } => return None,
+        Call::ClaimRoot { subnets } => {
+            S::claim_root { subnets: subnets.into_iter().map(NetUid::from).collect() }
+        }
+        Call::SetRootClaimType { new_root_claim_type } => {
+            S::set_root_claim_type { new_root_claim_type: new_root_claim_type.into() }
+        }
+        Call::SetRootClaimThreshold { netuid, new_value } => {
+            S::sudo_set_root_claim_threshold { netuid: netuid.into(), new_value }
+        }
+        Call::SetChildren { hotkey, netuid, children } => S::set_children {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            children: children.into_iter().map(|(part, child)| (part, child.into())).collect(),
+        },
+        Call::SetChildkeyTake { hotkey, netuid, take } => {
+            S::set_childkey_take { hotkey: hotkey.into(), netuid: netuid.into(), take }
+        }
+        Call::TryAssociateHotkey { hotkey } => S::try_associate_hotkey { hotkey: hotkey.into() },
+        Call::SetColdkeyAutoStakeHotkey { netuid, hotkey } => {
+            S::set_coldkey_auto_stake_hotkey { netuid: netuid.into(), hotkey: hotkey.into() }
+        }
+        // Pulses come in unsigned, from the author's own machine.
+        Call::WritePulse { .. } => return None,
+        Call::UnstakeAll { hotkey } => S::unstake_all { hotkey: hotkey.into() },
+        Call::UnstakeAllAlpha { hotkey } => S::unstake_all_alpha { hotkey: hotkey.into() },
+        Call::RemoveStakeFullLimit { hotkey, netuid, limit_price } => S::remove_stake_full_limit {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            limit_price: limit_price.map(TaoBalance::from),
+        },
+        Call::MoveStake {
+            origin_hotkey,
+            destination_hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => S::move_stake {
+            origin_hotkey: origin_hotkey.into(),
+            destination_hotkey: destination_hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        Call::TransferStake {
+            destination_coldkey,
+            hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => S::transfer_stake {
+            destination_coldkey: destination_coldkey.0.into(),
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        Call::SwapStake { hotkey, origin_netuid, destination_netuid, alpha_amount } => S::swap_stake {
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+        },
+        Call::SwapStakeLimit {
+            hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+            limit_price,
+            allow_partial,
+        } => S::swap_stake_limit {
+            hotkey: hotkey.into(),
+            origin_netuid: origin_netuid.into(),
+            destination_netuid: destination_netuid.into(),
+            alpha_amount: alpha_amount.into(),
+            limit_price: limit_price.into(),
+            allow_partial,
+        },
+        Call::RecycleAlpha { hotkey, amount, netuid } => {
+            S::recycle_alpha { hotkey: hotkey.into(), amount: amount.into(), netuid: netuid.into() }
+        }
+        Call::BurnAlpha { hotkey, amount, netuid } => {
+            S::burn_alpha { hotkey: hotkey.into(), amount: amount.into(), netuid: netuid.into() }
+        }
+        Call::BatchSetWeights { netuids, weights, version_keys } => S::batch_set_weights {
+            netuids: netuids.into_iter().map(|netuid| NetUid::from(netuid).into()).collect(),
+            weights: weights
+                .into_iter()
+                .map(|row| row.into_iter().map(|(u, w)| (u.into(), w.into())).collect())
+                .collect(),
+            version_keys: version_keys.into_iter().map(Compact).collect(),
+        },
+        Call::BatchCommitWeights { netuids, commit_hashes } => S::batch_commit_weights {
+            netuids: netuids.into_iter().map(|netuid| NetUid::from(netuid).into()).collect(),
+            commit_hashes: commit_hashes.into_iter().map(H256::from).collect(),
+        },
+        Call::BatchRevealWeights { netuid, uids_list, values_list, salts_list, version_keys } => {
+            S::batch_reveal_weights {
+                netuid: netuid.into(),
+                uids_list: uids_list.iter().map(|uids| numbers(uids)).collect(),
+                values_list,
+                salts_list,
+                version_keys,
+            }
+        }
     }))
 }

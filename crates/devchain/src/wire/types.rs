@@ -1,6 +1,6 @@
 //! Types that several parts of the chain's encoding share, and those that storage holds.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use chain::CommitmentField;
 use parity_scale_codec::{Compact, Decode, Encode, Error, Input, Output};
@@ -283,6 +283,11 @@ shape! { "pallet_balances::types::ReserveData" struct ReserveData { id: [u8; 8],
 shape! { "pallet_transaction_payment::Releases" enum Releases {
     0 V1Ancient,
     1 V2,
+} }
+shape! { "pallet_subtensor::pallet::RootClaimTypeEnum" enum RootClaimTypeEnum {
+    0 Swap,
+    1 Keep,
+    2 KeepSubnets { subnets: BTreeSet<NetUid> },
 } }
 shape! { "subtensor_runtime_common::NetUid" struct NetUid(u16) }
 shape! { "subtensor_runtime_common::currency::AlphaBalance" struct AlphaBalance(u64) }

@@ -4,7 +4,7 @@ use chain::{Call, Hyperparameter};
 use devchain::storage::items;
 use primitives::{AlphaRao, NetUid, Rao};
 
-use crate::world::{NET, SUDO, TAO, World, cold, hot};
+use crate::world::{NET, TAO, World, cold, hot};
 
 /// Of one subnet: TAO and alpha in the pool, alpha outside, volume and flow of TAO; and the chain's total stake.
 fn books(world: &World, netuid: NetUid) -> [i128; 6] {

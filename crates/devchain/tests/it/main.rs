@@ -12,4 +12,6 @@ mod properties;
 mod registration;
 mod root;
 mod rules;
+mod stake_moves;
+mod timelocked;
 mod world;

@@ -3,9 +3,9 @@
 //!
 //! `PROPTEST_CASES` sets how many sequences are tried; by default few enough for everyday runs.
 
-use chain::{Axon, Call, CommitmentField, Hyperparameter as H, Refusal};
-use devchain::{Extrinsic, State};
-use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
+use chain::{Axon, BatchKind, Call, CommitmentField, Hyperparameter as H, Refusal, RootClaimType};
+use devchain::{Event, Extrinsic, State};
+use primitives::{AccountId, AlphaRao, Coldkey, MechId, NetUid, Rao, Timestamp};
 use proptest::prelude::*;
 
 use crate::world::{NET, TAO, World, as_root, cold, hot, weights};
@@ -36,7 +36,117 @@ fn setting() -> impl Strategy<Value = H> {
     ]
 }
 
+/// Calls about stake, root and children, takes, and of the chain's settings.
+fn other_call() -> impl Strategy<Value = (AccountId, Call)> {
+    let n = 1u8..9;
+    let account = n.clone().prop_map(cold);
+    let hotkey = n.prop_map(hot);
+    let alpha = || amount().prop_map(AlphaRao);
+    let tao = || amount().prop_map(Rao);
+    let part = prop_oneof![Just(u64::MAX), Just(u64::MAX / 2), any::<u64>()];
+    let call =
+        prop_oneof![
+            (hotkey.clone(), netuid(), tao(), 0u64..3 * TAO, any::<bool>()).prop_map(
+                |(hotkey, netuid, amount, limit, allow_partial)| Call::AddStakeLimit {
+                    hotkey,
+                    netuid,
+                    amount,
+                    limit_price: Rao(limit),
+                    allow_partial,
+                }
+            ),
+            (hotkey.clone(), netuid(), alpha(), 0u64..3 * TAO, any::<bool>()).prop_map(
+                |(hotkey, netuid, amount, limit, allow_partial)| Call::RemoveStakeLimit {
+                    hotkey,
+                    netuid,
+                    amount,
+                    limit_price: Rao(limit),
+                    allow_partial,
+                }
+            ),
+            (hotkey.clone(), hotkey.clone(), netuid(), netuid(), alpha()).prop_map(
+                |(origin_hotkey, destination_hotkey, origin_netuid, destination_netuid, alpha_amount)| {
+                    Call::MoveStake {
+                        origin_hotkey,
+                        destination_hotkey,
+                        origin_netuid,
+                        destination_netuid,
+                        alpha_amount,
+                    }
+                }
+            ),
+            (account.clone(), hotkey.clone(), netuid(), netuid(), alpha()).prop_map(
+                |(to, hotkey, origin_netuid, destination_netuid, alpha_amount)| Call::TransferStake {
+                    destination_coldkey: Coldkey(to),
+                    hotkey,
+                    origin_netuid,
+                    destination_netuid,
+                    alpha_amount,
+                }
+            ),
+            (hotkey.clone(), netuid(), netuid(), alpha(), 0u64..2 * TAO, any::<bool>()).prop_map(
+                |(hotkey, origin_netuid, destination_netuid, alpha_amount, limit, allow_partial)| {
+                    Call::SwapStakeLimit {
+                        hotkey,
+                        origin_netuid,
+                        destination_netuid,
+                        alpha_amount,
+                        limit_price: Rao(limit),
+                        allow_partial,
+                    }
+                }
+            ),
+            hotkey.clone().prop_map(|hotkey| Call::UnstakeAll { hotkey }),
+            hotkey.clone().prop_map(|hotkey| Call::UnstakeAllAlpha { hotkey }),
+            (hotkey.clone(), alpha(), netuid()).prop_map(|(hotkey, amount, netuid)| Call::RecycleAlpha {
+                hotkey,
+                amount,
+                netuid
+            }),
+            (hotkey.clone(), alpha(), netuid()).prop_map(|(hotkey, amount, netuid)| Call::BurnAlpha {
+                hotkey,
+                amount,
+                netuid
+            }),
+            (hotkey.clone(), netuid(), prop::collection::vec((part, hotkey.clone()), 0..3))
+                .prop_map(|(hotkey, netuid, children)| Call::SetChildren { hotkey, netuid, children }),
+            (hotkey.clone(), netuid(), any::<u16>())
+                .prop_map(|(hotkey, netuid, take)| Call::SetChildkeyTake { hotkey, netuid, take }),
+            hotkey.clone().prop_map(|hotkey| Call::RootRegister { hotkey }),
+            (netuid(), hotkey.clone())
+                .prop_map(|(netuid, hotkey)| Call::SetColdkeyAutoStakeHotkey { netuid, hotkey }),
+            prop::collection::btree_set(netuid(), 0..3).prop_map(|subnets| Call::ClaimRoot { subnets }),
+            any::<bool>().prop_map(|keep| Call::SetRootClaimType {
+                new_root_claim_type: if keep { RootClaimType::Keep } else { RootClaimType::Swap },
+            }),
+            (hotkey.clone(), any::<u16>()).prop_map(|(hotkey, take)| Call::IncreaseTake { hotkey, take }),
+            hotkey.prop_map(|hotkey| Call::TryAssociateHotkey { hotkey }),
+            (account.clone(), any::<bool>())
+                .prop_map(|(to, keep_alive)| Call::TransferAll { to, keep_alive }),
+            (account.clone(), tao()).prop_map(|(to, amount)| Call::TransferAllowDeath { to, amount }),
+            (netuid(), 300u16..500).prop_map(|(netuid, tempo)| Call::SetTempo { netuid, tempo }),
+        ];
+    (account, call)
+}
+
+fn batched(
+    one: impl Strategy<Value = (AccountId, Call)> + Clone,
+) -> impl Strategy<Value = (AccountId, Call)> {
+    let kind = prop_oneof![Just(BatchKind::Stop), Just(BatchKind::All), Just(BatchKind::Force)];
+    (kind, prop::collection::vec(one, 0..4), any::<bool>()).prop_map(|(kind, calls, by_root)| {
+        let origin = calls.first().map_or(cold(1), |(origin, _)| *origin);
+        let batch = Call::Batch { kind, calls: calls.into_iter().map(|(_, call)| call).collect() };
+        if by_root { as_root(batch) } else { (origin, batch) }
+    })
+}
+
 fn call() -> impl Strategy<Value = (AccountId, Call)> {
+    let other = other_call().boxed();
+    let first = first_call().boxed();
+    prop_oneof![4 => first.clone(), 3 => other.clone(), 1 => batched(prop_oneof![first, other].boxed())]
+}
+
+fn first_call() -> impl Strategy<Value = (AccountId, Call)> {
     let n = 1u8..9;
     let vector = || (prop::collection::vec(0u16..7, 0..5), prop::collection::vec(any::<u16>(), 0..5));
     prop_oneof![
@@ -99,9 +209,14 @@ proptest! {
         };
         let mut before = sum(&world);
         for calls in blocks {
-            world.block(&calls);
+            let events = world.block(&calls).events;
+            let lost: u64 = events
+                .iter()
+                .map(|event| if let Event::DustLost { amount, .. } = event { amount.0 } else { 0 })
+                .sum();
             let after = sum(&world);
-            prop_assert!(after >= before && after.0 - before.0 <= TAO, "{before} to {after}");
+            let minted = (after.0 + lost).checked_sub(before.0);
+            prop_assert!(minted.is_some_and(|minted| minted <= TAO), "{before} to {after}");
             before = after;
         }
     }
