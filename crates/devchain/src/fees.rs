@@ -113,10 +113,6 @@ fn pays(call: &Call) -> bool {
         | Call::CommitWeights { .. }
         | Call::RevealWeights { .. }
         | Call::CommitTimelockedWeights { .. }
-        | Call::BatchSetWeights { .. }
-        | Call::BatchCommitWeights { .. }
-        | Call::BatchRevealWeights { .. }
-        | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }
@@ -130,7 +126,9 @@ fn is_operational(call: &Call) -> bool {
     use Hyperparameter as H;
     match call {
         Call::Sudo { call } => is_operational(call),
-        Call::SetHyperparameter { value, .. } => matches!(value, H::BurnHalfLife(_) | H::BurnIncreaseMult(_)),
+        Call::SetHyperparameter { value, .. } => {
+            matches!(value, H::BurnHalfLife(_) | H::BurnIncreaseMult(_) | H::OwnerCutEnabled(_))
+        }
         _ => false,
     }
 }
@@ -153,7 +151,7 @@ fn weight(call: &Call) -> u64 {
             };
             base.saturating_add(each.saturating_mul(u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
         }
-        // Observed, all but the last two.
+        // Observed, down to `start_call`.
         Call::AddStake { .. } => 3_064_064_000,
         Call::RemoveStake { .. } => 2_569_198_000,
         Call::BurnedRegister { .. } => 4_086_814_000,
@@ -166,20 +164,11 @@ fn weight(call: &Call) -> u64 {
         Call::ClaimRoot { .. } => estimate(113_420_000, 16, 4),
         Call::SetRootClaimType { .. } => estimate(13_039_000, 2, 4),
         Call::SetRootClaimThreshold { .. } => estimate(4_006_000, 0, 1),
+        // As it stood in the code of 2025.
+        Call::SetChildren { .. } => 119_000_000 + 6 * READ_PS + 31 * WRITE_PS,
         Call::SetChildkeyTake { .. } => estimate(42_043_000, 7, 2),
-        // Not measured apart from its take.
-        Call::SetChildren { .. } => estimate(42_043_000, 7, 2),
         Call::TryAssociateHotkey { .. } => estimate(19_409_000, 3, 3),
         Call::SetColdkeyAutoStakeHotkey { .. } => estimate(25_639_000, 4, 2),
-        Call::UnstakeAll { .. } => estimate(20_401_000, 6, 0),
-        Call::UnstakeAllAlpha { .. } => estimate(586_489_000, 43, 25),
-        Call::RemoveStakeFullLimit { .. } => estimate(657_696_000, 27, 13),
-        Call::MoveStake { .. } => estimate(179_890_000, 19, 7),
-        Call::TransferStake { .. } => estimate(206_480_000, 18, 6),
-        Call::SwapStake { .. } => estimate(622_973_000, 47, 24),
-        Call::SwapStakeLimit { .. } => estimate(810_304_000, 47, 24),
-        Call::RecycleAlpha { .. } => estimate(143_025_000, 13, 6),
-        Call::BurnAlpha { .. } => estimate(138_527_000, 12, 4),
         Call::SetHyperparameter { value, .. } => setter(value),
         Call::SetTempo { .. } => TEMPO_SETTER_PS,
         Call::SetSubnetEmissionEnabled { .. } => SUBNET_SETTER_PS,
@@ -194,10 +183,6 @@ fn weight(call: &Call) -> u64 {
         | Call::CommitWeights { .. }
         | Call::RevealWeights { .. }
         | Call::CommitTimelockedWeights { .. }
-        | Call::BatchSetWeights { .. }
-        | Call::BatchCommitWeights { .. }
-        | Call::BatchRevealWeights { .. }
-        | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }

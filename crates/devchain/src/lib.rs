@@ -38,8 +38,6 @@ mod payment;
 mod pool;
 mod queue;
 mod registration;
-pub mod rpc;
-mod root;
 mod root;
 pub mod rpc;
 mod serving;

@@ -234,7 +234,7 @@ fn entries() -> Vec<Entry> {
         SubnetProtocolAlpha [Identity NetUid] Default AlphaBalance = "00*8", Source::Item(items::PROTOCOL_ALPHA.number());
         StakingHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::STAKING_HOTKEYS.number());
         OwnedHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::OWNED_HOTKEYS.number());
-        AutoStakeDestination [Blake2 AccountId32, Identity NetUid] Optional AccountId32 = "00", Source::Nothing;
+        AutoStakeDestination [Blake2 AccountId32, Identity NetUid] Optional AccountId32 = "00", Source::Item(items::AUTO_STAKE.number());
         AutoStakeDestinationColdkeys [Blake2 AccountId32, Identity NetUid] Default Vec<AccountId32> = "00", Source::Nothing;
         ColdkeySwapAnnouncementDelay [] Default u32 = "32000000", Source::Nothing;
         ColdkeySwapReannouncementDelay [] Default u32 = "0a000000", Source::Nothing;

@@ -19,7 +19,7 @@ fn storage_index(netuid: Net, mechid: MechId) -> u16 {
     start.and_then(|start| start.checked_add(netuid.0)).unwrap_or(netuid.0)
 }
 
-/// What a hotkey's stake counts for.
+/// What a hotkey's stake counts for, with what child keys pass on.
 pub(super) struct Stake {
     pub(super) alpha: u64,
     pub(super) tao: u64,
@@ -27,10 +27,11 @@ pub(super) struct Stake {
     pub(super) total: I64F64,
 }
 
-/// Source: `get_stake_weights_for_hotkey_on_subnet`. Stake that child keys pass on would be counted here.
+/// Source: `get_stake_weights_for_hotkey_on_subnet`.
 pub(super) fn stake_of(state: &State, hotkey: Hotkey, netuid: Net) -> Stake {
     let ledger = state.ledger();
-    let (alpha, tao) = (ledger.hotkey_alpha(hotkey, netuid).0, ledger.hotkey_alpha(hotkey, Net::ROOT).0);
+    let (alpha, tao) =
+        (ledger.inherited(hotkey, netuid, netuid), ledger.inherited(hotkey, netuid, Net::ROOT));
     let weight = I64F64::saturating_from_num(ledger.tao_weight());
     let weighted = I64F64::saturating_from_num(tao).saturating_mul(weight);
     Stake { alpha, tao, total: I64F64::saturating_from_num(alpha).saturating_add(weighted) }

@@ -8,26 +8,13 @@ use substrate_fixed::types::U64F64;
 use super::{swaps::has_price, *};
 use crate::{
     pool::fee_of,
-    storage::items::{ALPHA, EMISSION, OWNED_HOTKEYS, OWNER, PERMIT, TAKE},
+    storage::items::{ALPHA, EMISSION, OWNER, PERMIT, STAKING_HOTKEYS, TAKE},
 };
 
 /// Blocks of a day.
 const BLOCKS_PER_DAY: u64 = 7200;
 /// Rao of the stake for which returns are told: 1000 TAO.
 const RETURN_BASE: u64 = 1_000_000_000_000;
-
-/// The hotkeys that a coldkey ever staked with or owns: its own in their order, then the others.
-///
-/// The real chain keeps such a list; here it follows from the stakes there are.
-fn staking_hotkeys(state: &State, coldkey: Coldkey) -> Vec<Hotkey> {
-    let mut all = state.ledger().read(&OWNED_HOTKEYS, &coldkey);
-    for ((hotkey, holder, _), _) in state.ledger().store.scan(&ALPHA, &()) {
-        if holder == coldkey && !all.contains(&hotkey) {
-            all.push(hotkey);
-        }
-    }
-    all
-}
 
 fn stake_info(state: &State, hotkey: Hotkey, coldkey: Coldkey, netuid: Net, stake: AlphaRao) -> StakeInfo {
     StakeInfo {
@@ -45,7 +32,7 @@ fn stake_info(state: &State, hotkey: Hotkey, coldkey: Coldkey, netuid: Net, stak
 
 pub(super) fn get_stake_info_for_coldkey(state: &State, coldkey_account: AccountId32) -> Vec<StakeInfo> {
     let coldkey = Coldkey(coldkey_account.into());
-    let hotkeys = staking_hotkeys(state, coldkey);
+    let hotkeys = state.ledger().read(&STAKING_HOTKEYS, &coldkey);
     let places =
         networks(state).into_iter().flat_map(|netuid| hotkeys.iter().map(move |hotkey| (netuid, *hotkey)));
     places

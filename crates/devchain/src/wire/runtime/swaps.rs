@@ -9,10 +9,12 @@ use crate::pool::Price;
 /// Prices are told in rao per whole alpha.
 const PRICE_SCALE: u64 = 1_000_000_000;
 
+/// The mechanism of subnets whose alpha has a price of its own. Source: `SubnetMechanism`.
+const DYNAMIC: u16 = 1;
+
 /// Whether a network's alpha has a price of its own. Root's is TAO, and so is that of networks that don't exist.
-/// Source: `SubnetMechanism`.
 pub(super) fn has_price(state: &State, netuid: Net) -> bool {
-    netuid != Net::ROOT && state.ledger().subnet_exists(netuid)
+    value::<u16>(state, "SubnetMechanism", netuid) == DYNAMIC
 }
 
 fn price(state: &State, netuid: Net) -> Price {
@@ -73,7 +75,7 @@ pub(super) fn sim_swap_tao_for_alpha(state: &State, netuid: NetUid, tao: TaoBala
         tao.0,
         |tao, price| tao.checked_div(price).unwrap_or_default(),
         || {
-            let bought = state.ledger().clone().buy_alpha(netuid, Rao(tao.0))?;
+            let bought = state.ledger().quote_purchase(netuid, Rao(tao.0))?;
             Some((bought.alpha.0, bought.fee.0))
         },
     );
