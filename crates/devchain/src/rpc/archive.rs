@@ -16,7 +16,7 @@ fn call(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Option<Value>> {
     let Some(state) = api.node.state_of(hash.0) else { return Ok(None) };
     Ok(Some(match state::call(&state, &name, &input.0) {
         Ok(output) => json!({ "success": true, "value": in_hex(&output) }),
-        Err(error) => json!({ "success": false, "error": format!("{error:?}") }),
+        Err(error) => json!({ "success": false, "error": error.to_string() }),
     }))
 }
 

@@ -67,8 +67,8 @@ pub(super) fn count(found: u32, most: u32) -> ErrorObjectOwned {
 /// A runtime call can't be answered.
 pub(super) fn runtime_call(name: &str, error: &CallError) -> ErrorObjectOwned {
     let reason = match error {
-        CallError::NoMethod => format!("Exported method {name} is not found"),
-        CallError::Arguments => format!("Execution failed: bad input data provided to {name}"),
+        CallError::NoMethod => format!("Other: Exported method {name} is not found"),
+        CallError::Arguments => format!("Runtime panicked: Bad input data provided to {name}"),
     };
     bare(STATE_CODE, format!("Client error: Execution failed: {reason}"))
 }

@@ -53,9 +53,14 @@ static APIS: LazyLock<Vec<([u8; 8], u32)>> = LazyLock::new(|| {
     API_VERSIONS.into_iter().chain(rest).map(|(name, version)| (wire::blake2_64(name), version)).collect()
 });
 
+/// The same by their identities.
+pub(super) fn apis() -> impl Iterator<Item = (String, Value)> {
+    APIS.iter().map(|(id, version)| (in_hex(id), json!(version)))
+}
+
 /// The runtime's version as clients read it.
 pub(super) fn runtime_version() -> Value {
-    let apis: Vec<Value> = APIS.iter().map(|(id, version)| json!([in_hex(id), version])).collect();
+    let apis: Vec<Value> = apis().map(|(id, version)| json!([id, version])).collect();
     json!({
         "specName": SPEC_NAME,
         "implName": SPEC_NAME,

@@ -191,10 +191,32 @@ fn shown(state: &State, event: &Event) -> Vec<RuntimeEvent> {
             }
             S::IncentiveAlphaEmittedToMiners { netuid: storage_index(netuid, Mech::MAIN), emissions }
         }
-        // The chain has no event for these.
+        Event::SetChildrenScheduled { hotkey, netuid, due, children } => {
+            S::SetChildrenScheduled(hotkey.into(), netuid.into(), due, parts(children))
+        }
+        Event::SetChildren { hotkey, netuid, children } => {
+            S::SetChildren(hotkey.into(), netuid.into(), parts(children))
+        }
+        Event::ChildKeyTakeSet { hotkey, take } => S::ChildKeyTakeSet(hotkey.into(), take),
+        Event::AutoStakeDestinationSet { coldkey, netuid, hotkey } => {
+            let (coldkey, netuid, hotkey) = (coldkey.0.into(), netuid.into(), hotkey.into());
+            S::AutoStakeDestinationSet { coldkey, netuid, hotkey }
+        }
+        Event::AutoStakeAdded { netuid, destination, hotkey, owner, incentive } => S::AutoStakeAdded {
+            netuid: netuid.into(),
+            destination: destination.into(),
+            hotkey: hotkey.into(),
+            owner: owner.0.into(),
+            incentive: incentive.into(),
+        },
+        // The chain has no event for these, or none in its metadata here.
         _ => return Vec::new(),
     };
     vec![RuntimeEvent::SubtensorModule(one)]
+}
+
+fn parts(children: Vec<(u64, chain::Hotkey)>) -> Vec<(u64, AccountId32)> {
+    children.into_iter().map(|(part, child)| (part, child.into())).collect()
 }
 
 fn hyperparameter_set(netuid: Net, value: H) -> Vec<RuntimeEvent> {
