@@ -115,6 +115,8 @@ pub struct Settings {
     /// Whether a neuron may serve on the own host. The main network refuses that; a subnet on one machine has no other
     /// place.
     pub serve_on_loopback: bool,
+    /// Whether extrinsics cost a fee. Rules can be tried, and neurons simulated, without.
+    pub transaction_fees: bool,
     /// The account that blocks' fees go to.
     pub author: AccountId,
     /// Settings of a new subnet.
@@ -162,6 +164,7 @@ impl Default for Settings {
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
             serve_on_loopback: false,
+            transaction_fees: true,
             author: ONE,
             new_subnet: Hyperparameters::default(),
         }

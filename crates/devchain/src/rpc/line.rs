@@ -108,12 +108,14 @@ pub(super) struct Patient<S> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs while the other side does not write.
     silent: Pin<Box<Sleep>>,
+    /// The patience was at its end once.
+    is_given_up: bool,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(inner: S, line: Arc<Line>, patience: Duration) -> Self {
         let silent = Box::pin(sleep_until(Instant::now() + SILENCE));
-        Self { inner, line, patience, stalled: None, silent }
+        Self { inner, line, patience, stalled: None, silent, is_given_up: false }
     }
 
     /// What came of a write: a client that takes nothing for too long is given up.
@@ -127,8 +129,15 @@ impl<S> Patient<S> {
         let limit = Instant::now() + self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(limit)));
         ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "client does not read")))
+        // The reading half has to hear of it: it would wait for ever.
+        self.is_given_up = true;
+        self.line.reader.wake();
+        Poll::Ready(Err(given_up()))
     }
+}
+
+fn given_up() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "client does not read")
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
@@ -138,6 +147,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.line.reader.register(context.waker());
+        if self.is_given_up {
+            return Poll::Ready(Err(given_up()));
+        }
         if self.stalled.is_some() || self.line.is_busy() {
             return Poll::Pending;
         }
@@ -205,6 +217,7 @@ mod tests {
             let mut near = Patient::new(near, Arc::default(), PATIENCE);
             let error = near.write_all(&[0; 11]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(near.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         });
     }
 

@@ -57,7 +57,7 @@ fn cold(name: &str) -> AccountId {
 fn genesis() -> Genesis {
     let names = ["alice", "bob", "charlie", "dave", "eve", "ferdie", "one", "two", "three"];
     Genesis {
-        settings: Settings::default(),
+        settings: Settings { transaction_fees: false, ..Settings::default() },
         root_staking: false,
         subnets: vec![(Coldkey(account("cold.x")), Hotkey(account("hot.x")))],
         ..Genesis::development(&names.map(cold))

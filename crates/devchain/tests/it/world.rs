@@ -1,7 +1,10 @@
 //! A small chain to try rules on: named accounts, one started subnet, one call per block.
 
 use chain::{Call, Hyperparameter, Hyperparameters, ModuleError, Refusal, WeightVector};
-use devchain::{Block, Event, Extrinsic, Genesis, Settings, State};
+use devchain::{
+    Block, Event, Extrinsic, Genesis, Settings, State,
+    storage::{Key, Value, items},
+};
 use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 
 /// The subnet that [`World::new`] makes.
@@ -33,7 +36,12 @@ pub(crate) fn genesis() -> Genesis {
         commit_reveal_weights_enabled: false,
         ..Hyperparameters::default()
     };
-    let settings = Settings { min_lock_cost: Rao::from_whole(1000), new_subnet, ..Settings::development() };
+    let settings = Settings {
+        min_lock_cost: Rao::from_whole(1000),
+        transaction_fees: false,
+        new_subnet,
+        ..Settings::development()
+    };
     Genesis { settings, ..Genesis::development(&accounts) }
 }
 
@@ -130,6 +138,13 @@ impl World {
             let (origin, call) = register(n);
             self.ok(origin, call);
         }
+    }
+
+    /// All entries but the accounts' numbers, which count failed calls too.
+    pub(crate) fn entries(&self) -> Vec<(Key, Value)> {
+        let counted = |key: &Key| key.item() != items::NONCE.number();
+        let entries = self.state.entries().filter(|(key, _)| counted(key));
+        entries.map(|(key, value)| (*key, value.clone())).collect()
     }
 
     /// Empty blocks until an epoch has just run.
