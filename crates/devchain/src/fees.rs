@@ -113,6 +113,10 @@ fn pays(call: &Call) -> bool {
         | Call::CommitWeights { .. }
         | Call::RevealWeights { .. }
         | Call::CommitTimelockedWeights { .. }
+        | Call::BatchSetWeights { .. }
+        | Call::BatchCommitWeights { .. }
+        | Call::BatchRevealWeights { .. }
+        | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }
@@ -192,6 +196,10 @@ fn weight(call: &Call) -> u64 {
         | Call::CommitWeights { .. }
         | Call::RevealWeights { .. }
         | Call::CommitTimelockedWeights { .. }
+        | Call::BatchSetWeights { .. }
+        | Call::BatchCommitWeights { .. }
+        | Call::BatchRevealWeights { .. }
+        | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }

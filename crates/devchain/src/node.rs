@@ -485,7 +485,7 @@ impl Maker {
         let mut next_index = 1;
         let placed = block.outcomes.iter().map(|outcome| match *outcome {
             Err(Refusal::Pool(reason)) => Placed::Refused(reason),
-            Ok(()) | Err(Refusal::Module(_)) => {
+            Ok(()) | Err(Refusal::Module(_) | Refusal::Unlisted { .. }) => {
                 let index = next_index;
                 next_index += 1;
                 Placed::Included { index, outcome: *outcome }

@@ -140,8 +140,11 @@ async fn follow(api: Arc<Api>, with_runtime: bool, pending: PendingSubscriptionS
     };
     let (sender, mut events) = mpsc::channel(MAX_EVENTS);
     let Some(entry) = Entry::new(api.clone(), subscription, sender) else {
-        let error =
-            ErrorObjectOwned::owned(TOO_MANY_FOLLOWERS_CODE, "Maximum number of followers is reached", None::<()>);
+        let error = ErrorObjectOwned::owned(
+            TOO_MANY_FOLLOWERS_CODE,
+            "Maximum number of followers is reached",
+            None::<()>,
+        );
         return pending.reject(error).await;
     };
     let Ok(sink) = pending.accept().await else { return };
@@ -296,9 +299,8 @@ fn start(
             return;
         }
         let events = api.costly(move || Ok(operation.run(&state))).await;
-        let failed = |error: ErrorObjectOwned| {
-            vec![json!({ "event": "operationError", "error": error.message() })]
-        };
+        let failed =
+            |error: ErrorObjectOwned| vec![json!({ "event": "operationError", "error": error.message() })];
         for mut event in events.unwrap_or_else(failed) {
             if let Some(fields) = event.as_object_mut() {
                 fields.insert("operationId".to_owned(), json!(number));
