@@ -1,7 +1,7 @@
 //! A small chain to try rules on: named accounts, one started subnet, one call per block.
 
 use chain::{Call, Hyperparameter, Hyperparameters, ModuleError, Refusal, WeightVector};
-use devchain::{Block, Event, Extrinsic, Genesis, Settings, State};
+use devchain::{Block, Event, Extrinsic, Genesis, Settings, State, storage::items};
 use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 
 /// The subnet that [`World::new`] makes.
@@ -91,6 +91,25 @@ impl World {
     /// One block with one call.
     pub(crate) fn call(&mut self, origin: AccountId, call: Call) -> Result<(), Refusal> {
         self.block(&[(origin, call)]).outcomes.remove(0)
+    }
+
+    /// All entries but those that the fee of a call by this account touches.
+    pub(crate) fn all_but_fees(&self, origin: AccountId) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let author = self.state.value(&items::SETTINGS, &()).unwrap().author;
+        let touched = [items::BALANCE.key(&origin), items::NONCE.key(&origin), items::BALANCE.key(&author)];
+        let others = self.state.entries().filter(|(key, _)| !touched.contains(key));
+        others.map(|(key, value)| (key.as_bytes().to_vec(), value.to_vec())).collect()
+    }
+
+    /// What a call costs its sender.
+    pub(crate) fn fee(&self, origin: AccountId, call: Call) -> Rao {
+        let block = self.clone().block(&[(origin, call)]);
+        block.paid.first().expect("the call is part of the block").1
+    }
+
+    /// Lets an account have this much.
+    pub(crate) fn fund(&mut self, account: AccountId, free: u64) {
+        self.root_ok(Call::SetBalance { account, free: Rao(free) });
     }
 
     pub(crate) fn ok(&mut self, origin: AccountId, call: Call) {
