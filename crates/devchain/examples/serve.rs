@@ -6,7 +6,7 @@
 use std::{error::Error, future::pending, net::Ipv4Addr};
 
 use devchain::{Config, Genesis, Pace, Settings, rpc, spawn};
-use primitives::{AccountId, Coldkey, Hotkey};
+use primitives::AccountId;
 use wallet::Keypair;
 
 const NAMES: [&str; 9] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "One", "Two", "Three"];
@@ -16,17 +16,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).map_or(Ok(9944), |port| port.parse())?;
     let keys = NAMES.map(Keypair::development).into_iter().collect::<Result<Vec<_>, _>>()?;
     let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
-    let nobody = AccountId::default();
-    let mut genesis = Genesis {
-        settings: Settings::default(),
-        root_staking: false,
-        subnets: vec![(Coldkey(nobody), Hotkey(nobody))],
-        ..Genesis::development(&accounts)
-    };
-    // The genesis mints its subnet's pool; on the public local network it counts in no issuance.
-    if let Some((_, three)) = genesis.accounts.last_mut() {
-        *three = three.saturating_sub(genesis.settings.min_lock_cost);
-    }
+    let genesis =
+        Genesis { settings: Settings::default(), root_staking: false, ..Genesis::localnet(&accounts) };
     let node = spawn(Config { pace: Pace::Instant, ..Config::stepped(genesis) })?;
     let listen = (Ipv4Addr::LOCALHOST, port).into();
     let server = rpc::serve(node, rpc::Config { listen, ..rpc::Config::default() }).await?;

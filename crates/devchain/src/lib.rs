@@ -3,9 +3,10 @@
 //! [`State`] is one persistent map; [`State::block`] makes the next block from a time and extrinsics, and nothing
 //! else: no clock, no files, no randomness. [`storage::items`] is the table of everything that is stored. The rules
 //! stand in one module per idea, as methods of the state being made. [`log`] writes blocks before they are seen
-//! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock.
+//! and reads them back; [`spawn`] starts the thread that makes blocks, and the only place that reads a clock;
+//! [`rpc`] serves it to clients of the real chain.
 //!
-//! Differences from the real chain, all deliberate: no transaction fees; an account that is emptied keeps its nonce;
+//! Differences from the real chain, all deliberate: fees are paid in TAO alone; an account that is emptied keeps its nonce;
 //! subnets are not pruned at their limit. Not there at all: weights on
 //! root, and locks or leases of subnets. A beacon of the chain's own stands beside quicknet. Start with [`Genesis`] and [`State`].
 

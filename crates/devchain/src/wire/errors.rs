@@ -1,4 +1,5 @@
-//! Errors of the pallets by their names and indices.
+//! Errors of the pallets by their names and indices. Some clients look them up by position: a table has no gap before an
+//! error that is ever told.
 
 use super::shape;
 
@@ -124,6 +125,7 @@ shape! { "pallet_subtensor::pallet::Error" enum SubtensorError {
     93 InvalidRecoveredPublicKey,
     94 SubtokenDisabled,
     95 HotKeySwapOnSubnetIntervalNotPassed,
+    96 ZeroMaxStakeAmount,
     97 SameNetuid,
     98 InsufficientTaoBalance,
     99 InvalidLeaseBeneficiary,
@@ -180,6 +182,8 @@ shape! { "pallet_subtensor::pallet::Error" enum SubtensorError {
     150 LockIdOverFlow,
     151 StartCallNotReady,
     152 InsufficientAlphaBalance,
+    153 InvalidNumRootClaim,
+    154 InvalidSubnetNumber,
     156 RootStakeLocked,
     158 RootWeightSettingDisabled,
     159 RootClaimTooHeavy,

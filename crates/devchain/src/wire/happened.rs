@@ -348,9 +348,8 @@ mod tests {
 
     use super::*;
 
-    /// Failures that the chain's tables of errors don't have here, by their SCALE number: they are told as `Other`.
-    const UNNAMED: [&str; 4] =
-        ["CommitmentFieldTooLong", "InvalidTake", "InvalidSubnetNumber", "InvalidNumRootClaim"];
+    /// Failures that no client's call comes to, and which the chain has no names for.
+    const UNNAMED: [&str; 2] = ["CommitmentFieldTooLong", "InvalidTake"];
 
     #[test]
     fn every_failure_is_told_by_its_own_name() {
@@ -358,6 +357,22 @@ mod tests {
         let unnamed = all.filter(|error| dispatch_error(*error) == DispatchError::Other);
         let unnamed: Vec<String> = unnamed.map(|error| format!("{error:?}")).collect();
         assert!(unnamed.iter().all(|name| UNNAMED.contains(&name.as_str())), "{unnamed:?}");
+    }
+
+    /// The Python SDK takes an error's index for its position.
+    #[test]
+    fn no_error_that_is_told_stands_behind_a_gap() {
+        let all = (0..=u8::MAX).map_while(|number| Failure::decode(&mut &[number][..]).ok());
+        for error in all {
+            let DispatchError::Module(ModuleError { index: 7, error: [number, ..] }) = dispatch_error(error)
+            else {
+                continue;
+            };
+            let TypeDef::Variant(variants) = SubtensorError::type_info().type_def else {
+                panic!("it is an enum")
+            };
+            assert_eq!(variants.variants[usize::from(number)].index, number, "{error:?}");
+        }
     }
 
     #[test]

@@ -519,8 +519,10 @@ const OTHER_NET: NetUid = NetUid(3);
 fn epochs_are_triggered_and_put_off(life: &mut Life) {
     life.ok(set_chain(P::NetworkRateLimit(0)));
     let (before, cost) = (life.state.balance(cold("bob")), life.state.lock_cost());
-    life.ok((cold("bob"), Call::RegisterNetwork { hotkey: hot("b") }));
-    assert_eq!(before.0 - life.state.balance(cold("bob")).0, cost.0);
+    let create = Call::RegisterNetwork { hotkey: hot("b") };
+    let paid = life.state.clone().block(Timestamp(0), &[Extrinsic::new(cold("bob"), create.clone())]).paid;
+    life.ok((cold("bob"), create));
+    assert_eq!(before.0 - life.state.balance(cold("bob")).0, cost.0 + paid[0].1.0);
     life.ok((cold("bob"), Call::StartCall { netuid: OTHER_NET }));
     life.ok(set_chain(P::AdminFreezeWindow(3)));
     life.ok(set(H::Tempo(12)));

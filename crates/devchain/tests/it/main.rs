@@ -11,6 +11,7 @@ mod node;
 mod properties;
 mod registration;
 mod root;
+mod rpc;
 mod rules;
 mod stake_moves;
 mod timelocked;

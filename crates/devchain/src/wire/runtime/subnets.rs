@@ -362,6 +362,7 @@ pub(super) fn get_next_epoch_start_block(state: &State, netuid: NetUid) -> Optio
     (settings.tempo > 0).then(|| if pending > 0 { regular.min(pending) } else { regular })
 }
 
+/// As it stands at this block, not at the next.
 pub(super) fn get_network_registration_cost(state: &State) -> TaoBalance {
-    state.lock_cost().into()
+    state.ledger().lock_cost().into()
 }

@@ -1,0 +1,7 @@
+//! The chain over JSON-RPC, as its clients use it.
+
+mod client;
+mod follow;
+mod hostile;
+mod reading;
+mod sending;
