@@ -102,7 +102,7 @@ fn told(output: &Output) -> String {
 }
 
 fn private_key(uri: &str) -> String {
-    let uri = wallet::SecretUri::parse(uri).unwrap();
+    let uri: wallet::SecretUri = uri.parse().unwrap();
     let pair = wallet::Keypair::from_uri(wallet::Scheme::Sr25519, &uri).unwrap();
     pair.expose_private_key().to_string()
 }
