@@ -1,6 +1,6 @@
 //! `weigh commit`.
 
-use chain::{Call, Chain as _, CommitmentField};
+use chain::{Call, CommitmentField};
 use clap::{Args, Subcommand};
 use primitives::{AccountId, Hotkey, NetUid};
 use serde_json::{Value, json};
