@@ -66,7 +66,7 @@ pub(crate) fn run(command: &SubnetCommand) -> Result<(), NetworkError> {
 fn list(reading: &Reading) -> Result<(), NetworkError> {
     read(reading, |chain, head| async move {
         let mut table =
-            table(&["netuid", "neurons", "slots", "tempo", "mechanisms", "registration", "owner"]);
+            show::table(&["netuid", "neurons", "slots", "tempo", "mechanisms", "registration", "owner"]);
         let mut subnets = Vec::new();
         for netuid in chain.subnets(head).await? {
             let subnet = subnet_at(&chain, netuid, head).await?;
