@@ -154,8 +154,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, ServeError> {
         snapshot_every: SNAPSHOT_EVERY,
     })?;
     let (ended, end) = std::sync::mpsc::channel();
-    // A second Ctrl-C finds nobody to tell.
-    ctrlc::set_handler(move || drop(ended.send(())))?;
+    ctrlc::set_handler(move || {
+        // A second Ctrl-C finds nobody to tell.
+        let _told = ended.send(());
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let config =
         rpc::Config { listen: SocketAddr::new(arguments.listen, arguments.port), ..rpc::Config::default() };
