@@ -131,7 +131,8 @@ fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
     let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
     let mut genesis = Genesis::localnet(&accounts);
     if arguments.mainnet_defaults {
-        genesis.settings = Settings { serve_on_loopback: true, ..Settings::default() };
+        genesis.settings = Settings::default();
+        genesis.root_staking = false;
     }
     for Funded { account, balance } in &arguments.accounts {
         genesis.accounts.retain(|(known, _)| known != account);

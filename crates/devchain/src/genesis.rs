@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     ledger::Ledger,
     storage::items::{
-        BALANCE, BEACON, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
+        BALANCE, BEACON, BURN, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
         TOTAL_ISSUANCE, TOTAL_NETWORKS,
     },
 };
@@ -227,6 +227,9 @@ pub struct Genesis {
 }
 
 /// Milliseconds from one round of the chain's own beacon to the next: as quicknet's.
+/// The registration price of a subnet that the genesis founds. Source: the storage's default on the real chain.
+const GENESIS_BURN: Rao = Rao(100_000_000);
+/// Milliseconds from one round of the chain's own beacon to the next.
 const BEACON_PERIOD_MS: u32 = 3000;
 
 impl Genesis {
@@ -296,11 +299,12 @@ impl Genesis {
         ledger.put(&TOTAL_NETWORKS, &(), &1);
         ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
         ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
-        for (owner, hotkey) in &self.subnets {
+        for (netuid, (owner, hotkey)) in (1..).map(NetUid).zip(&self.subnets) {
             let lock = self.settings.min_lock_cost;
             pools = pools.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
             ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
             ledger.create_subnet(*owner, *hotkey, lock);
+            ledger.put(&BURN, &netuid, &GENESIS_BURN);
         }
         issuance.checked_add(pools).map_err(|_| GenesisError::TooMuch)?;
         ledger.put(&TOTAL_ISSUANCE, &(), &issuance);
