@@ -100,8 +100,9 @@ impl FromStr for Funded {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (address, amount) =
-            text.split_once('=').ok_or_else(|| format!("{text:?}: expected an address, = and an amount of TAO"))?;
+        let (address, amount) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?}: expected an address, = and an amount of TAO"))?;
         let account = AccountId::from_ss58(address).map_err(|error| error.to_string())?;
         let amount: crate::network::Amount = amount.parse().map_err(|error| format!("{error}"))?;
         Ok(Self { account, balance: amount.into() })
@@ -125,11 +126,13 @@ pub(crate) enum ServeError {
 }
 
 fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
-    let keys: Vec<Keypair> = ACCOUNTS.iter().map(|name| Keypair::development(name)).collect::<Result<_, _>>()?;
+    let keys: Vec<Keypair> =
+        ACCOUNTS.iter().map(|name| Keypair::development(name)).collect::<Result<_, _>>()?;
     let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
     let mut genesis = Genesis::localnet(&accounts);
     if arguments.mainnet_defaults {
-        genesis.settings = Settings { serve_on_loopback: true, ..Settings::default() };
+        genesis.settings = Settings::default();
+        genesis.root_staking = false;
     }
     for Funded { account, balance } in &arguments.accounts {
         genesis.accounts.retain(|(known, _)| known != account);
@@ -152,8 +155,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, ServeError> {
         snapshot_every: SNAPSHOT_EVERY,
     })?;
     let (ended, end) = std::sync::mpsc::channel();
-    // A second Ctrl-C finds nobody to tell.
-    ctrlc::set_handler(move || drop(ended.send(())))?;
+    ctrlc::set_handler(move || {
+        // A second Ctrl-C finds nobody to tell.
+        let _told = ended.send(());
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let config =
         rpc::Config { listen: SocketAddr::new(arguments.listen, arguments.port), ..rpc::Config::default() };
@@ -170,11 +175,19 @@ fn say(arguments: &ServeArguments, address: SocketAddr, head: u64) -> std::io::R
     let mut out = std::io::stdout().lock();
     let (url, block_time) = (format!("ws://{address}"), arguments.block_time.to_string());
     if arguments.json {
-        return writeln!(out, "{}", json!({ "url": url, "block": head, "block_time": block_time, "accounts": ACCOUNTS }));
+        return writeln!(
+            out,
+            "{}",
+            json!({ "url": url, "block": head, "block_time": block_time, "accounts": ACCOUNTS })
+        );
     }
     writeln!(out, "chain at {url}, also over HTTP on the same port; block {head}, blocks: {block_time}")?;
     let names: Vec<String> = ACCOUNTS.iter().map(|name| format!("//{name}")).collect();
-    writeln!(out, "accounts with 1,000,000 TAO: {} (anybody knows their keys); //Alice is sudo", names.join(" "))?;
+    writeln!(
+        out,
+        "accounts with 1,000,000 TAO: {} (anybody knows their keys); //Alice is sudo",
+        names.join(" ")
+    )?;
     writeln!(out, "  btcli subnets list --network {url}")?;
     writeln!(out, "  weigh subnet list --network {url}")?;
     out.flush()

@@ -54,8 +54,10 @@ impl World {
         for (wallet, name) in [("alice", "Alice"), ("bob", "Bob")] {
             for (key, uri) in [("coldkey", format!("//{name}")), ("hotkey", format!("//{name}//hot"))] {
                 let private = private_key(&uri);
-                let arguments = ["wallet", "import", "--wallet", wallet, "--key", key, "--from", "private-key"];
-                let output = world.weigh(&[&arguments[..], &["--secret-fd", "0", "--no-password"]].concat(), &private);
+                let arguments =
+                    ["wallet", "import", "--wallet", wallet, "--key", key, "--from", "private-key"];
+                let output =
+                    world.weigh(&[&arguments[..], &["--secret-fd", "0", "--no-password"]].concat(), &private);
                 assert!(output.status.success(), "{}", told(&output));
             }
         }
@@ -100,7 +102,7 @@ fn told(output: &Output) -> String {
 }
 
 fn private_key(uri: &str) -> String {
-    let uri = wallet::SecretUri::parse(uri).unwrap();
+    let uri: wallet::SecretUri = uri.parse().unwrap();
     let pair = wallet::Keypair::from_uri(wallet::Scheme::Sr25519, &uri).unwrap();
     pair.expose_private_key().to_string()
 }
@@ -108,7 +110,8 @@ fn private_key(uri: &str) -> String {
 #[test]
 fn a_subnet_is_made_joined_and_weighed_from_the_command_line() {
     let world = World::new(&["--block-time", "instant"]);
-    let free = |wallet: &str| world.json(&["wallet", "balance", "--wallet", wallet])["free_rao"].as_u64().unwrap();
+    let free =
+        |wallet: &str| world.json(&["wallet", "balance", "--wallet", wallet])["free_rao"].as_u64().unwrap();
     let before = free("alice");
     let plan = world.json(&["subnet", "create", "--wallet", "alice", "--dry-run"]);
     assert_eq!((plan["dry_run"].as_bool(), plan["call"].as_str()), (Some(true), Some("register_network")));
@@ -147,7 +150,8 @@ fn a_subnet_is_made_joined_and_weighed_from_the_command_line() {
     assert!(held > 50_000_000_000 / 2, "{stakes}");
     run(&["stake", "remove", "--wallet", "bob", "--amount", "1000000"]);
     let stakes = world.json(&["stake", "list", "--wallet", "bob"]);
-    let left: u64 = stakes["stakes"].as_array().unwrap().iter().filter_map(|one| one["alpha_rao"].as_u64()).sum();
+    let left: u64 =
+        stakes["stakes"].as_array().unwrap().iter().filter_map(|one| one["alpha_rao"].as_u64()).sum();
     assert_eq!(left, 0, "{stakes}");
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     ledger::Ledger,
     storage::items::{
-        BALANCE, BEACON, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
+        BALANCE, BEACON, BURN, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
         TOTAL_ISSUANCE, TOTAL_NETWORKS,
     },
 };
@@ -115,8 +115,6 @@ pub struct Settings {
     /// Whether a neuron may serve on the own host. The main network refuses that; a subnet on one machine has no other
     /// place.
     pub serve_on_loopback: bool,
-    /// Whether extrinsics cost a fee. Rules can be tried, and neurons simulated, without.
-    pub transaction_fees: bool,
     /// The account that blocks' fees go to.
     pub author: AccountId,
     /// Settings of a new subnet.
@@ -164,7 +162,6 @@ impl Default for Settings {
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
             serve_on_loopback: false,
-            transaction_fees: true,
             author: ONE,
             new_subnet: Hyperparameters::default(),
         }
@@ -230,6 +227,9 @@ pub struct Genesis {
 }
 
 /// Milliseconds from one round of the chain's own beacon to the next: as quicknet's.
+/// The registration price of a subnet that the genesis founds. Source: the storage's default on the real chain.
+const GENESIS_BURN: Rao = Rao(100_000_000);
+/// Milliseconds from one round of the chain's own beacon to the next.
 const BEACON_PERIOD_MS: u32 = 3000;
 
 impl Genesis {
@@ -299,11 +299,12 @@ impl Genesis {
         ledger.put(&TOTAL_NETWORKS, &(), &1);
         ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
         ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
-        for (owner, hotkey) in &self.subnets {
+        for (netuid, (owner, hotkey)) in (1..).map(NetUid).zip(&self.subnets) {
             let lock = self.settings.min_lock_cost;
             pools = pools.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
             ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
             ledger.create_subnet(*owner, *hotkey, lock);
+            ledger.put(&BURN, &netuid, &GENESIS_BURN);
         }
         issuance.checked_add(pools).map_err(|_| GenesisError::TooMuch)?;
         ledger.put(&TOTAL_ISSUANCE, &(), &issuance);

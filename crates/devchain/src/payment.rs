@@ -37,8 +37,7 @@ impl Ledger {
         if self.block >= extrinsic.dies_at() {
             return Err(InvalidTransaction::AncientBirthBlock);
         }
-        let mut info = fees::dispatch_info(call);
-        info.pays &= self.settings.transaction_fees;
+        let info = fees::dispatch_info(call);
         // An account that has nothing may make calls that cost nothing.
         if info.pays && self.balance(*origin).is_zero() {
             return Err(InvalidTransaction::Payment);

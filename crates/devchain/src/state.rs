@@ -30,6 +30,8 @@ pub struct Block {
     pub outcomes: Vec<Result<(), Refusal>>,
     /// Those that are part of the block, each with its number.
     pub included: Vec<Extrinsic>,
+    /// Who paid for each of these, and how much: tip included, less what was paid back.
+    pub paid: Vec<(AccountId, Rao)>,
     /// What happened, in order.
     pub events: Vec<Event>,
     /// What was changed.
@@ -101,7 +103,7 @@ impl State {
         self.ledger.time = time;
         self.ledger.block_step();
         let mut body = vec![inherent(time)];
-        let (mut included, mut receipts) = (Vec::new(), Vec::new());
+        let (mut included, mut receipts, mut paid) = (Vec::new(), Vec::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(extrinsics.len());
         for extrinsic in extrinsics {
             let first = self.ledger.events.len();
@@ -116,6 +118,7 @@ impl State {
             outcomes.push(outcome.map_err(Refusal::from));
             included.push(Extrinsic { nonce: Some(payable.nonce), ..extrinsic.clone() });
             body.push(payable.bytes);
+            paid.push((extrinsic.origin, payment.withdrawn.saturating_sub(payment.refund)));
             receipts.push(Receipt {
                 signer: extrinsic.origin,
                 outcome,
@@ -135,6 +138,7 @@ impl State {
             head: self.header.head,
             outcomes,
             included,
+            paid,
             events,
             changes,
             state_digest: self.digest.root(),

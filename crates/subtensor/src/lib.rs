@@ -242,7 +242,7 @@ async fn newest(legacy: &Legacy, certainty: Certainty) -> Result<BlockNumber, Re
         Certainty::Finalized => Some(legacy.chain_get_finalized_head().await.map_err(unreachable)?),
     };
     let header = legacy.chain_get_header(hash).await.map_err(unreachable)?;
-    Ok(header.map_or(0, |header| u64::from(header.number)))
+    Ok(header.map_or(0, |header| header.number))
 }
 
 /// Keeps `newest` up to date for as long as anybody looks at it.
@@ -256,7 +256,7 @@ async fn follow(legacy: Legacy, certainty: Certainty, newest: watch::Sender<Bloc
         if let Ok(mut heads) = subscribed {
             while let Some(Ok(header)) = heads.next().await {
                 pause = FIRST_PAUSE;
-                newest.send_replace(u64::from(header.number));
+                newest.send_replace(header.number);
             }
         }
         // The connection was lost, or never there: it is opened again underneath.

@@ -162,7 +162,7 @@ async fn included(chain: &Subtensor, call: &'static str, block: &InBlock) -> Res
     let header = chain.0.legacy.chain_get_header(Some(block.block_hash())).await;
     let header = header.map_err(|error| unknown(error.to_string()))?;
     let number: BlockNumber =
-        header.map(|header| header.number.into()).ok_or_else(|| unknown("its block is gone".into()))?;
+        header.map(|header| header.number).ok_or_else(|| unknown("its block is gone".into()))?;
     match block.wait_for_success().await {
         Ok(events) => {
             Ok(Included { block: number, index: u32::try_from(events.extrinsic_index()).unwrap_or(u32::MAX) })

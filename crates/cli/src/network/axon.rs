@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use chain::{Axon, Call, Chain as _};
+use chain::{Axon, Call};
 use clap::{Args, Subcommand};
 use primitives::{AccountId, Hotkey, NetUid};
 use serde_json::json;

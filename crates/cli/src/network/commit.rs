@@ -1,6 +1,6 @@
 //! `weigh commit`.
 
-use chain::{Call, Chain as _, CommitmentField};
+use chain::{Call, CommitmentField};
 use clap::{Args, Subcommand};
 use primitives::{AccountId, Hotkey, NetUid};
 use serde_json::{Value, json};
@@ -52,14 +52,13 @@ pub(crate) fn run(command: &CommitCommand) -> Result<(), NetworkError> {
     match command {
         CommitCommand::Set(SetArguments { writing, netuid, text }) => {
             let bytes = text.as_bytes().to_vec();
-            let field = match bytes.len() {
-                0..=RAW_MAX_BYTES => CommitmentField::Raw(bytes),
-                ..=BIG_RAW_MAX_BYTES => CommitmentField::BigRaw(bytes),
-                length => {
-                    let told = format!("--text has {length} bytes, a commitment at most {BIG_RAW_MAX_BYTES}");
-                    return Err(NetworkError::Argument(told));
-                }
-            };
+            let length = bytes.len();
+            if length > BIG_RAW_MAX_BYTES {
+                let told = format!("--text has {length} bytes, a commitment at most {BIG_RAW_MAX_BYTES}");
+                return Err(NetworkError::Argument(told));
+            }
+            let is_short = length <= RAW_MAX_BYTES;
+            let field = if is_short { CommitmentField::Raw(bytes) } else { CommitmentField::BigRaw(bytes) };
             write(
                 writing,
                 KeyKind::Hotkey,

@@ -2,7 +2,6 @@
 
 use chain::{Call, Chain as _};
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 use primitives::{Hotkey, NetUid};
 use serde_json::json;
 
@@ -11,7 +10,7 @@ use super::{
     amount::{shown, shown_alpha},
     plan_and_write, read, subnet_at, write,
 };
-use crate::wallet::KeyKind;
+use crate::{show, wallet::KeyKind};
 
 /// `weigh subnet …`.
 #[derive(Subcommand)]
@@ -49,7 +48,7 @@ pub(crate) struct StartArguments {
 pub(crate) fn run(command: &SubnetCommand) -> Result<(), NetworkError> {
     match command {
         SubnetCommand::List(reading) => list(reading),
-        SubnetCommand::Show(arguments) => show(arguments),
+        SubnetCommand::Show(arguments) => show_one(arguments),
         SubnetCommand::Create(writing) => {
             let hotkey = writing.place.read_public(KeyKind::Hotkey)?.account;
             plan_and_write(writing, KeyKind::Coldkey, |chain, _| async move {
@@ -64,16 +63,10 @@ pub(crate) fn run(command: &SubnetCommand) -> Result<(), NetworkError> {
     }
 }
 
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header);
-    table
-}
-
 fn list(reading: &Reading) -> Result<(), NetworkError> {
     read(reading, |chain, head| async move {
         let mut table =
-            table(&["netuid", "neurons", "slots", "tempo", "mechanisms", "registration", "owner"]);
+            show::table(&["netuid", "neurons", "slots", "tempo", "mechanisms", "registration", "owner"]);
         let mut subnets = Vec::new();
         for netuid in chain.subnets(head).await? {
             let subnet = subnet_at(&chain, netuid, head).await?;
@@ -103,7 +96,7 @@ fn list(reading: &Reading) -> Result<(), NetworkError> {
     })
 }
 
-fn show(arguments: &ShowArguments) -> Result<(), NetworkError> {
+fn show_one(arguments: &ShowArguments) -> Result<(), NetworkError> {
     let netuid = NetUid(arguments.netuid);
     read(&arguments.reading, |chain, head| async move {
         let subnet = subnet_at(&chain, netuid, head).await?;
@@ -120,7 +113,7 @@ fn show(arguments: &ShowArguments) -> Result<(), NetworkError> {
         );
         let header =
             ["uid", "hotkey", "stake", "permit", "incentive", "dividends", "emission", "updated", "axon"];
-        let mut table = table(&header);
+        let mut table = show::table(&header);
         for neuron in &subnet.neurons {
             let axon = neuron.axon.filter(|axon| axon.port != 0);
             table.add_row([

@@ -5,7 +5,7 @@
 //! chain where its value comes from. Nothing is kept twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
 
@@ -449,7 +449,7 @@ fn entries() -> Vec<Entry> {
 pub(crate) static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(entries);
 
 /// The items by the hashed names that their keys begin with.
-static BY_PREFIX: LazyLock<HashMap<[u8; 32], usize>> =
+static BY_PREFIX: LazyLock<BTreeMap<[u8; 32], usize>> =
     LazyLock::new(|| ENTRIES.iter().enumerate().map(|(at, entry)| (entry.prefix(), at)).collect());
 
 /// Bytes of an account.

@@ -32,6 +32,7 @@ fn a_call_is_included_or_refused_with_its_reason() {
         with_subnet(&node).await;
         let included =
             node.submit(cold(3), None, Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await.unwrap();
+        // The first extrinsic of every block is its time.
         assert_eq!((included.block, included.index), (3, 1));
         let again = node.submit(cold(3), None, Call::BurnedRegister { netuid: NET, hotkey: hot(3) }).await;
         let refusal = ModuleError::HotKeyAlreadyRegisteredInSubNet.into();

@@ -18,8 +18,9 @@ fn the_lock_doubles_and_falls_as_observed() {
     world.blocks(created + 253 - world.state.head().number);
     assert_eq!(world.state.lock_cost(), Rao(1_997_480_158_964));
     let before = world.state.balance(cold(3));
+    let fee = world.fee(cold(3), Call::RegisterNetwork { hotkey: hot(3) });
     world.ok(cold(3), Call::RegisterNetwork { hotkey: hot(3) });
-    assert_eq!(before.0 - world.state.balance(cold(3)).0, 1_997_480_158_964);
+    assert_eq!(before.0 - world.state.balance(cold(3)).0 - fee.0, 1_997_480_158_964);
     let lock = world.state.value(&items::SUBNET_LOCKED, &NetUid(2));
     assert_eq!(lock, Some(Rao(1_997_480_158_964)));
     world.state.audit().unwrap();

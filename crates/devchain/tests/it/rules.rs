@@ -12,34 +12,42 @@ use crate::world::{
     weights,
 };
 
-/// A call that is expected to fail leaves nothing but its used number: the block after it is the one after an empty block.
+/// A call that is expected to fail leaves nothing but its number and its fee: the block after it is the one after an empty
+/// block.
 fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
     let (mut with, mut without) = (world.clone(), world.clone());
     let text = format!("{call:?}");
     assert_eq!(with.call(origin, call), expect, "{text}");
     without.block(&[]);
-    assert_eq!(with.entries(), without.entries(), "{text} left a trace");
+    assert_eq!(with.all_but_fees(origin), without.all_but_fees(origin), "{text} left a trace");
 }
 
 #[test]
 fn transfers_respect_the_existential_deposit() {
-    let world = World::new();
+    let mut world = World::new();
     let send = |to, amount| Call::Transfer { to, amount: Rao(amount) };
     let nobody = cold(90);
-    refused(&world, nobody, send(cold(1), 1), module(M::InsufficientBalance));
+    refused(&world, nobody, send(cold(1), 1), Err(InvalidTransaction::Payment.into()));
     refused(&world, cold(3), send(nobody, 499), module(M::ExistentialDeposit));
-    refused(&world, cold(3), send(cold(4), 1_000_000 * TAO - 499), module(M::Expendability));
-    let mut world = world;
-    world.ok(cold(3), send(nobody, 500));
-    world.ok(cold(3), send(cold(4), 1_000_000 * TAO - 1000));
-    assert_eq!((world.state.balance(nobody), world.state.balance(cold(3))), (Rao(500), Rao(500)));
+    let all_but = |world: &World, kept| {
+        let all = world.state.balance(cold(3)).0;
+        all - world.fee(cold(3), send(cold(4), all / 2)).0 - kept
+    };
+    refused(&world, cold(3), send(cold(4), all_but(&world, 499)), module(M::Expendability));
+    refused(&world, cold(3), send(cold(4), 2_000_000 * TAO), module(M::InsufficientBalance));
     world.ok(cold(3), send(cold(3), 500));
+    world.ok(cold(3), send(nobody, 500));
+    let rest = all_but(&world, 500);
+    world.ok(cold(3), send(cold(4), rest));
+    assert_eq!((world.state.balance(nobody), world.state.balance(cold(3))), (Rao(500), Rao(500)));
 }
 
 #[test]
 fn registration_checks_come_in_order() {
     let mut world = World::new();
     world.register([3]);
+    // Enough for fees and for nothing else.
+    world.fund(cold(90), 3_000_000);
     let to = |netuid, n| Call::BurnedRegister { netuid, hotkey: hot(n) };
     refused(&world, cold(90), to(NetUid::ROOT, 2), module(M::RegistrationNotPermittedOnRootSubnet));
     refused(&world, cold(90), to(NetUid(9), 2), module(M::SubnetNotExists));
@@ -70,7 +78,8 @@ fn a_subnet_of_its_owner_alone_has_no_slot_to_give() {
 
 #[test]
 fn subnet_creation_checks_come_in_order() {
-    let world = World::new();
+    let mut world = World::new();
+    world.fund(cold(90), 5_000_000);
     let create = |n| Call::RegisterNetwork { hotkey: hot(n) };
     refused(&world, cold(3), create(OWNER), module(M::NonAssociatedColdKey));
     refused(&world, cold(90), create(3), module(M::CannotAffordLockCost));
@@ -79,7 +88,9 @@ fn subnet_creation_checks_come_in_order() {
         Genesis { settings: Settings { network_rate_limit: 7200, ..base.settings }, ..base.clone() };
     refused(&World::with(&limited), cold(3), create(3), pool(6));
     let one = Genesis { settings: Settings { subnet_limit: 1, ..base.settings }, ..base };
-    refused(&World::with(&one), cold(90), create(3), module(M::SubnetLimitReached));
+    let mut world = World::with(&one);
+    world.fund(cold(90), 5_000_000);
+    refused(&world, cold(90), create(3), module(M::SubnetLimitReached));
 }
 
 #[test]
@@ -99,6 +110,7 @@ fn start_call_is_the_owners_and_once() {
 fn stake_checks_come_in_order() {
     let mut world = World::new();
     world.register([3]);
+    world.fund(cold(90), 3_000_000);
     let add = |netuid, n, amount| Call::AddStake { hotkey: hot(n), netuid, amount: Rao(amount) };
     refused(&world, cold(90), add(NetUid(9), 99, 1), module(M::SubnetNotExists));
     refused(&world, cold(90), add(NET, 99, 2_001_006), module(M::AmountTooLow));
@@ -202,17 +214,20 @@ fn batches_stop_undo_or_go_on() {
 #[test]
 fn balances_are_emptied_set_and_counted() {
     let mut world = World::new();
-    let before = world.state.total_issuance();
     world.ok(cold(3), Call::TransferAll { to: cold(90), keep_alive: true });
     assert_eq!(world.state.balance(cold(3)), Rao(500));
-    world.ok(cold(3), Call::TransferAllowDeath { to: cold(90), amount: Rao(200) });
+    let send = || Call::TransferAllowDeath { to: cold(90), amount: Rao(200) };
+    let fee = world.fee(cold(4), send());
+    world.fund(cold(3), fee.0 + 500);
+    let before = world.state.total_issuance();
+    world.ok(cold(3), send());
     // 300 rao are less than an account may hold.
     assert_eq!(world.state.balance(cold(3)), Rao(0));
     assert_eq!(world.state.total_issuance(), Rao(before.0 - 300));
     world.ok(cold(90), Call::TransferAll { to: cold(3), keep_alive: false });
     assert_eq!(world.state.balance(cold(90)), Rao(0));
-    world.root_ok(Call::SetBalance { account: cold(3), free: Rao(700) });
-    world.root_ok(Call::SetBalance { account: cold(4), free: Rao(499) });
+    world.fund(cold(3), 700);
+    world.fund(cold(4), 499);
     assert_eq!((world.state.balance(cold(3)), world.state.balance(cold(4))), (Rao(700), Rao(0)));
     refused(&world, cold(5), Call::SetBalance { account: cold(5), free: Rao(1) }, module(M::BadOrigin));
     world.state.audit().unwrap();

@@ -1,10 +1,7 @@
 //! A small chain to try rules on: named accounts, one started subnet, one call per block.
 
 use chain::{Call, Hyperparameter, Hyperparameters, ModuleError, Refusal, WeightVector};
-use devchain::{
-    Block, Event, Extrinsic, Genesis, Settings, State,
-    storage::{Key, Value, items},
-};
+use devchain::{Block, Event, Extrinsic, Genesis, Settings, State, storage::items};
 use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 
 /// The subnet that [`World::new`] makes.
@@ -36,12 +33,7 @@ pub(crate) fn genesis() -> Genesis {
         commit_reveal_weights_enabled: false,
         ..Hyperparameters::default()
     };
-    let settings = Settings {
-        min_lock_cost: Rao::from_whole(1000),
-        transaction_fees: false,
-        new_subnet,
-        ..Settings::development()
-    };
+    let settings = Settings { min_lock_cost: Rao::from_whole(1000), new_subnet, ..Settings::development() };
     Genesis { settings, ..Genesis::development(&accounts) }
 }
 
@@ -101,6 +93,25 @@ impl World {
         self.block(&[(origin, call)]).outcomes.remove(0)
     }
 
+    /// All entries but those that the fee of a call by this account touches.
+    pub(crate) fn all_but_fees(&self, origin: AccountId) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let author = self.state.value(&items::SETTINGS, &()).unwrap().author;
+        let touched = [items::BALANCE.key(&origin), items::NONCE.key(&origin), items::BALANCE.key(&author)];
+        let others = self.state.entries().filter(|(key, _)| !touched.contains(key));
+        others.map(|(key, value)| (key.as_bytes().to_vec(), value.to_vec())).collect()
+    }
+
+    /// What a call costs its sender.
+    pub(crate) fn fee(&self, origin: AccountId, call: Call) -> Rao {
+        let block = self.clone().block(&[(origin, call)]);
+        block.paid.first().expect("the call is part of the block").1
+    }
+
+    /// Lets an account have this much.
+    pub(crate) fn fund(&mut self, account: AccountId, free: u64) {
+        self.root_ok(Call::SetBalance { account, free: Rao(free) });
+    }
+
     pub(crate) fn ok(&mut self, origin: AccountId, call: Call) {
         let name = call.name();
         assert_eq!(self.call(origin, call), Ok(()), "{name}");
@@ -138,13 +149,6 @@ impl World {
             let (origin, call) = register(n);
             self.ok(origin, call);
         }
-    }
-
-    /// All entries but the accounts' numbers, which count failed calls too.
-    pub(crate) fn entries(&self) -> Vec<(Key, Value)> {
-        let counted = |key: &Key| key.item() != items::NONCE.number();
-        let entries = self.state.entries().filter(|(key, _)| counted(key));
-        entries.map(|(key, value)| (*key, value.clone())).collect()
     }
 
     /// Empty blocks until an epoch has just run.

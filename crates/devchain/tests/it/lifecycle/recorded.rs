@@ -1,6 +1,8 @@
 //! What a recorded name stands for in this chain's state, in the recording's own form: accounts by name, blocks from the
 //! recording's first one, fixed point as raw bits, and the chain's default where nothing is stored.
 
+use std::collections::BTreeMap;
+
 use chain::{CommitmentField, Hyperparameters, storage_index};
 use devchain::{
     SafeFloat, Settings, State,
@@ -10,7 +12,7 @@ use devchain::{
     },
 };
 use parity_scale_codec::Codec;
-use primitives::{Coldkey, Hotkey, MechId, NetUid, Uid};
+use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Uid};
 use serde_json::{Value, json};
 
 use super::{NET, START, account};
@@ -41,7 +43,7 @@ pub(super) fn exception(name: &str) -> Option<&'static str> {
     let parts: Vec<&str> = name.split('.').collect();
     Some(match parts.as_slice() {
         ["bal", .., "free"] => "less the fees that were paid; `free_nofee` is compared",
-        ["bal", .., "nonce"] => "the calls here are not numbered",
+        ["bal", .., "nonce"] => "steps that the client refused or retried count there",
         ["g", "AdminFreezeWindow" | "StakeThreshold"] => "there is no call that changes it",
         ["n", "MinAllowedUids"] => "there is no such setting",
         _ => return None,
@@ -49,13 +51,19 @@ pub(super) fn exception(name: &str) -> Option<&'static str> {
 }
 
 /// What stands under a recorded name here; none where the name isn't known.
-pub(super) fn look_up(state: &State, settings: &Settings, name: &str) -> Option<Value> {
+pub(super) fn look_up(
+    state: &State,
+    settings: &Settings,
+    paid: &BTreeMap<AccountId, u64>,
+    name: &str,
+) -> Option<Value> {
     let (family, name) = name.split_once('.')?;
     let seen = Seen { state, netuid: if family == "root" { NetUid::ROOT } else { NET } };
     match family {
         "bal" => {
             let name = name.strip_suffix(".free_nofee")?;
-            Some(json!(state.balance(account(name)).0))
+            let fees = paid.get(&account(name)).copied().unwrap_or(0);
+            Some(json!(state.balance(account(name)).0 + fees))
         }
         "g" => seen.global(settings, name),
         "owner" => Some(seen.account_of(state.value(&items::OWNER, &hotkey(name)))),
