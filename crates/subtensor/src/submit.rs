@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chain::{BlockNumber, Call, Included, InvalidTransaction, ModuleError, Refusal, SubmitError};
+use chain::{BlockNumber, Call, Included, InvalidTransaction, ModuleError, ReadError, Refusal, SubmitError};
 use primitives::{AccountId, Rao};
 use subxt::{
     OnlineClientAtBlock,
@@ -95,8 +95,10 @@ pub(crate) async fn fee(chain: &Subtensor, origin: AccountId, call: &Call) -> Re
     let key = key_of(chain, origin, call)?;
     let nonce = expected(chain, origin, call).await?;
     let extrinsic = signed(chain, key, nonce, call).await?;
-    let fee = extrinsic.partial_fee_estimate().await.map_err(|error| refusal(call.name(), &error))?;
-    Ok(Rao(u64::try_from(fee).unwrap_or(u64::MAX)))
+    chain.fee_of(extrinsic.encoded()).await.map_err(|error| match error {
+        ReadError::Unreachable { reason } => SubmitError::Unknown { call: call.name(), reason },
+        other => SubmitError::Unknown { call: call.name(), reason: other.to_string() },
+    })
 }
 
 /// The nonce that chain and pool expect next.

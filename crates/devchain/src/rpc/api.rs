@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use tokio::sync::Semaphore;
 
 use super::{
-    error::{self, Answer},
     follow::Follows,
+    refusal::{self, Answer},
 };
 use crate::{Handle, State};
 
@@ -50,8 +50,8 @@ impl Api {
         let Some(Hash(hash)) = at else { return Ok(self.node.state()) };
         match self.node.state_of(hash) {
             Some(state) => Ok(state),
-            None if self.node.number_of(hash).is_some() => Err(error::discarded(hash)),
-            None => Err(error::unknown_block(hash)),
+            None if self.node.number_of(hash).is_some() => Err(refusal::discarded(hash)),
+            None => Err(refusal::unknown_block(hash)),
         }
     }
 
@@ -68,8 +68,8 @@ impl Api {
         &self,
         work: impl FnOnce() -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let _place = self.costly.acquire().await.map_err(error::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(error::internal)?
+        let _place = self.costly.acquire().await.map_err(refusal::internal)?;
+        tokio::task::spawn_blocking(work).await.map_err(refusal::internal)?
     }
 
     /// Sends a notification; false where the subscription is over or the subscriber too slow.
@@ -238,5 +238,5 @@ impl<'de> Deserialize<'de> for Address {
 /// The error for a list that is too long.
 pub(super) fn at_most(what: &str, found: usize, most: usize) -> Result<(), ErrorObjectOwned> {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    if found > most { Err(error::too_much(what, number(found), number(most))) } else { Ok(()) }
+    if found > most { Err(refusal::too_much(what, number(found), number(most))) } else { Ok(()) }
 }

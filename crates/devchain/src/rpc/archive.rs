@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     api::{Api, Arguments, Bytes, Hash, Number, Registered, Table, in_hex},
     chain::body_json,
-    error::Answer,
+    refusal::Answer,
     state,
 };
 use parity_scale_codec::Encode;

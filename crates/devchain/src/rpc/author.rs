@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{
     api::{Api, Arguments, Bytes, Hash, Registered, Table, in_hex},
-    error::{self, Answer, Rejection},
+    refusal::{self, Answer, Rejection},
 };
 use crate::{
     Extrinsic, fees,
@@ -67,7 +67,7 @@ fn event(fate: Fate) -> Vec<Value> {
                 json!({ "event": "finalized", "block": block }),
             ]
         }
-        Fate::Invalid(invalid) => vec![json!({ "event": "invalid", "error": error::reason(invalid) })],
+        Fate::Invalid(invalid) => vec![json!({ "event": "invalid", "error": refusal::reason(invalid) })],
         Fate::Dropped => vec![json!({ "event": "dropped", "error": "the node stopped or went back" })],
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Api, Arguments, Hash, Number, OneOrMany, Registered, Table, at_most, in_hex},
-    error::Answer,
+    refusal::Answer,
 };
 use crate::block::{Body, Header};
 

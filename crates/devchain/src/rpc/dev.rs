@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Address, Api, Arguments, Hash, Number, Registered, Table},
-    error::{self, Answer},
+    refusal::{self, Answer},
 };
 use crate::{Pace, storage::items::SUDO};
 
@@ -43,7 +43,7 @@ fn count(params: &Params<'_>) -> Answer<u64> {
     if (1..=MAX_BLOCKS).contains(&count) {
         Ok(count)
     } else {
-        Err(error::invalid_params(format!(
+        Err(refusal::invalid_params(format!(
             "count is {count}, from 1 to {MAX_BLOCKS} blocks are made at once"
         )))
     }
@@ -55,9 +55,9 @@ async fn mine(api: Arc<Api>, count: u64) -> Answer<Head> {
     api.costly(move || {
         let mut head = None;
         for _ in 0..count {
-            head = Some(inner.node.step(None).map_err(|error| error::node(&error))?.head);
+            head = Some(inner.node.step(None).map_err(|error| refusal::node(&error))?.head);
         }
-        head.ok_or_else(|| error::internal("no block was made"))
+        head.ok_or_else(|| refusal::internal("no block was made"))
     })
     .await
 }
@@ -69,7 +69,7 @@ fn head_json(head: &Head) -> Value {
 /// Carries out a call as root, in a block of its own where the node does not make blocks by itself.
 async fn as_root(api: Arc<Api>, call: Call) -> Answer<Value> {
     let sudo = api.node.state().value(&SUDO, &());
-    let sudo = sudo.ok_or_else(|| error::internal("chain has no sudo account"))?;
+    let sudo = sudo.ok_or_else(|| refusal::internal("chain has no sudo account"))?;
     let call = Call::Sudo { call: Box::new(call) };
     let submitted = api.node.submit(sudo, None, call);
     let step = async {
@@ -78,15 +78,15 @@ async fn as_root(api: Arc<Api>, call: Call) -> Answer<Value> {
     };
     let (included, stepped) = tokio::join!(submitted, step);
     stepped?;
-    let block = included.map_err(error::internal)?.block;
+    let block = included.map_err(refusal::internal)?.block;
     // A call within sudo's fails without failing the extrinsic.
-    let state = api.node.state_at(block).map_err(error::internal)?;
+    let state = api.node.state_at(block).map_err(refusal::internal)?;
     let failed = state.receipts().events.iter().find_map(|event| match event {
         crate::Event::Sudid { result: Err(failure) } => Some(failure.to_string()),
         _ => None,
     });
     match failed {
-        Some(failure) => Err(error::internal(failure)),
+        Some(failure) => Err(refusal::internal(failure)),
         None => Ok(head_json(&state.head())),
     }
 }
@@ -102,7 +102,7 @@ async fn set_hyperparameter(api: Arc<Api>, params: Params<'static>) -> Answer<Va
     let (netuid, name, value): (u16, String, Value) =
         (arguments.next()?, arguments.next()?, arguments.next()?);
     let value: Hyperparameter = serde_json::from_value(json!({ in_words(&name): value }))
-        .map_err(|error| error::invalid_params(error.to_string()))?;
+        .map_err(|error| refusal::invalid_params(error.to_string()))?;
     as_root(api.clone(), Call::SetHyperparameter { netuid: NetUid(netuid), value }).await
 }
 
@@ -120,12 +120,12 @@ fn in_words(name: &str) -> String {
 async fn warp_to_epoch(api: Arc<Api>, params: Params<'static>) -> Answer<Value> {
     let netuid: u16 = Arguments::of(&params).next()?;
     let state = api.node.state();
-    let subnet = state.subnet(NetUid(netuid)).map_err(|error| error::invalid_params(error.to_string()))?;
+    let subnet = state.subnet(NetUid(netuid)).map_err(|error| refusal::invalid_params(error.to_string()))?;
     let head = state.head().number;
     let due: Option<BlockNumber> = subnet.schedule.next_epoch_block(head + 1);
     let blocks = due.and_then(|due| due.checked_sub(head)).unwrap_or_default();
     if !(1..=MAX_BLOCKS).contains(&blocks) {
-        return Err(error::invalid_params(format!(
+        return Err(refusal::invalid_params(format!(
             "epoch is {blocks} blocks away, {MAX_BLOCKS} are made at once"
         )));
     }
@@ -144,11 +144,11 @@ pub(super) fn register(table: &mut Table) -> Registered {
         .0
         .register_async_method("weigh_setHyperparameter", |params, api, _| set_hyperparameter(api, params))?;
     table.0.register_async_method("weigh_warpToEpoch", |params, api, _| warp_to_epoch(api, params))?;
-    table.costly(&["weigh_snapshot"], |api, _| api.node.remember().map_err(|error| error::node(&error)))?;
+    table.costly(&["weigh_snapshot"], |api, _| api.node.remember().map_err(|error| refusal::node(&error)))?;
     table.costly(&["weigh_revert"], |api, arguments| {
         let Number(number) = arguments.next()?;
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        api.node.go_back(number).map_err(|error| error::node(&error))
+        api.node.go_back(number).map_err(|error| refusal::node(&error))
     })
 }
 

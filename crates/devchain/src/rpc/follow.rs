@@ -24,8 +24,8 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{
     api::{Api, Arguments, Bytes, Hash, OneOrMany, Registered, Table, in_hex},
     chain::body_json,
-    error::Answer,
     heads::Numbers,
+    refusal::Answer,
     state,
 };
 use crate::{

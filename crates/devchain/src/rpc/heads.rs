@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     api::{Api, Arguments, Bytes, Hash, Registered, Table, at_most, in_hex},
     chain::header_json,
-    error,
+    refusal,
     state::runtime_version,
 };
 use crate::{State, wire};
@@ -125,7 +125,7 @@ pub(super) fn register(table: &mut Table) -> Registered {
                 let keys = keys.unwrap_or_default();
                 at_most("number of keys", keys.len(), MAX_KEYS)?;
                 if keys.is_empty() {
-                    return Err(error::invalid_params(
+                    return Err(refusal::invalid_params(
                         "all keys at once are too many: name those you follow",
                     ));
                 }

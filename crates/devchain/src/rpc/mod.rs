@@ -12,10 +12,10 @@ mod archive;
 mod author;
 mod chain;
 mod dev;
-mod error;
 mod follow;
 mod heads;
 mod line;
+mod refusal;
 mod state;
 mod system;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Api, Arguments, Bytes, Hash, Registered, Table, at_most, in_hex},
-    error::{self, Answer},
+    refusal::{self, Answer},
 };
 use crate::{
     Extrinsic, State,
@@ -165,12 +165,12 @@ fn query(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Vec<Value>> {
     let last = api.state(arguments.optional()?)?;
     let (from, to) = (first.head().number, last.head().number);
     if from > to {
-        return Err(error::invalid_params(format!("block range from {from} to {to} runs backwards")));
+        return Err(refusal::invalid_params(format!("block range from {from} to {to} runs backwards")));
     }
     let range = (to - from).saturating_mul(u64::try_from(keys.len()).unwrap_or(u64::MAX));
     let most = MAX_RANGE.saturating_mul(u64::from(MAX_PAGE));
     if to - from > MAX_RANGE || range > most {
-        return Err(error::too_much("block range", to - from, MAX_RANGE));
+        return Err(refusal::too_much("block range", to - from, MAX_RANGE));
     }
     let mut known: Vec<Option<Vec<u8>>> = Vec::new();
     let mut all = Vec::new();
@@ -204,7 +204,7 @@ fn keys_paged(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Vec<Bytes>> {
     let after: Option<Bytes> = arguments.optional()?;
     let state = api.state(arguments.optional()?)?;
     if count > MAX_PAGE {
-        return Err(error::count(count, MAX_PAGE));
+        return Err(refusal::count(count, MAX_PAGE));
     }
     let count = usize::try_from(count).unwrap_or_default();
     let prefix = prefix.map(|Bytes(prefix)| prefix).unwrap_or_default();
@@ -227,7 +227,7 @@ fn runtime_call(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Bytes> {
     let input: Option<Bytes> = arguments.optional()?;
     let state = api.state(arguments.optional()?)?;
     let input = input.map(|Bytes(input)| input).unwrap_or_default();
-    call(&state, &name, &input).map(Bytes).map_err(|error| error::runtime_call(&name, &error))
+    call(&state, &name, &input).map(Bytes).map_err(|error| refusal::runtime_call(&name, &error))
 }
 
 pub(super) fn register(table: &mut Table) -> Registered {

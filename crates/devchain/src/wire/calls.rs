@@ -7,7 +7,7 @@ use parity_scale_codec::Compact;
 use super::{
     bounded::{BoundedVec, FixedU128},
     shape,
-    types::*,
+    shapes::*,
 };
 
 shape! { "frame_system::pallet::Call" enum SystemCall {

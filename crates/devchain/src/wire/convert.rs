@@ -13,7 +13,7 @@ use super::{
         AdminUtilsCall, BalancesCall, CommitmentsCall, RuntimeCall, SubtensorCall, SudoCall, SystemCall,
         UtilityCall,
     },
-    types::{
+    shapes::{
         AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
         RecycleOrBurnEnum, RootClaimTypeEnum, TaoBalance,
     },

@@ -3,7 +3,7 @@
 use parity_scale_codec::Compact;
 
 pub(crate) use super::happened::of_block;
-use super::{bounded::FixedU128, shape, types::*};
+use super::{bounded::FixedU128, shape, shapes::*};
 
 shape! { "frame_system::pallet::Event" enum SystemEvent {
     0 ExtrinsicSuccess { dispatch_info: DispatchEventInfo },

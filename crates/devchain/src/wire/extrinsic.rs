@@ -12,12 +12,12 @@ use primitives::{AccountId, Digest, Rao};
 use scale_info::{MetaType, Type, TypeInfo, TypeParameter, build::Fields};
 use wallet::{PublicKey, Scheme, Signature};
 
-pub(crate) use super::types::Era;
+pub(crate) use super::shapes::Era;
 use super::{
     calls::{RuntimeCall, TimestampCall},
     convert::{NoCall, to_wire},
     path, shape,
-    types::{AccountId32, MultiAddress, MultiSignature, TaoBalance},
+    shapes::{AccountId32, MultiAddress, MultiSignature, TaoBalance},
 };
 
 /// Version byte of a signed extrinsic.

@@ -8,7 +8,7 @@ use chain::{
 use parity_scale_codec::Compact;
 use scale_info::{TypeDef, TypeInfo};
 
-use super::{bounded::FixedU128, errors::*, events::*, types::*};
+use super::{bounded::FixedU128, events::*, failures::*, shapes::*};
 use crate::{
     Event, State,
     block::{Payment, Receipt},

@@ -5,7 +5,7 @@ use parity_scale_codec::Compact;
 use super::{
     bounded::{FixedI64, FixedI128, FixedU128},
     shape,
-    types::*,
+    shapes::*,
 };
 
 shape! { "pallet_transaction_payment::types::RuntimeDispatchInfo" struct RuntimeDispatchInfo { weight: Weight, class: DispatchClass, partial_fee: TaoBalance } }

@@ -10,12 +10,12 @@ use scale_info::{MetaType, meta_type};
 use super::{
     blake2_256,
     calls::*,
-    errors::*,
     events::*,
     extrinsic::*,
+    failures::*,
     runtime, shape,
+    shapes::*,
     storage::{ENTRIES, Entry, Hasher, default_bytes},
-    types::*,
 };
 
 /// The versions there are.

@@ -16,15 +16,15 @@ use twox_hash::XxHash64;
 mod bounded;
 mod calls;
 mod convert;
-mod errors;
 mod events;
 pub(crate) mod extrinsic;
+mod failures;
 mod happened;
 mod info;
 pub(crate) mod metadata;
 pub(crate) mod runtime;
+mod shapes;
 pub(crate) mod storage;
-mod types;
 
 /// The version of the rules, which clients sign for.
 pub(crate) const SPEC_VERSION: u32 = 425;

@@ -16,8 +16,9 @@ use scale_info::MetaType;
 use super::{
     blake2_128,
     bounded::{BoundedVec, FixedI128, FixedU128, WeakBoundedVec},
-    shape, twox_64, twox_128,
-    types::*,
+    shape,
+    shapes::*,
+    twox_64, twox_128,
 };
 use crate::{
     State,

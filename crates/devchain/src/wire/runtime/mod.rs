@@ -10,7 +10,7 @@ use primitives::NetUid as Net;
 use scale_info::meta_type;
 use thiserror::Error;
 
-use super::{extrinsic::UncheckedExtrinsic, info::*, storage, types::*};
+use super::{extrinsic::UncheckedExtrinsic, info::*, shapes::*, storage};
 use crate::State;
 
 mod fees;
