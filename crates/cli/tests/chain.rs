@@ -82,6 +82,24 @@ impl World {
         child.wait_with_output().unwrap()
     }
 
+    /// Makes empty blocks.
+    fn mine(&self, count: u32) {
+        use std::io::{Read as _, Write as _};
+        let address = self.chain.url.trim_start_matches("ws://");
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"dev_newBlock","params":[{{"count":{count}}}]}}"#);
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"result\""), "{answer}");
+    }
+
     fn json(&self, arguments: &[&str]) -> Value {
         let output = self.weigh(&[arguments, &["--json"]].concat(), "");
         assert!(output.status.success(), "{arguments:?}: {}", told(&output));
@@ -135,6 +153,8 @@ fn a_subnet_is_made_joined_and_weighed_from_the_command_line() {
     run(&["stake", "add", "--wallet", "bob", "--amount", "50.5"]);
     run(&["axon", "serve", "--wallet", "bob", "--ip", "10.0.0.7", "--port", "8091"]);
     run(&["commit", "set", "--wallet", "bob", "--text", "model:v1"]);
+    // Weights can be set again 100 blocks after the owner's slot was made.
+    world.mine(100);
     run(&["weights", "set", "--wallet", "alice", "0:1", "1:3"]);
 
     let shown = run(&["subnet", "show"]);
