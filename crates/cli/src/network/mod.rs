@@ -131,7 +131,7 @@ fn write(writing: &Writing, kind: KeyKind, call: Call) -> Result<(), NetworkErro
     plan_and_write(writing, kind, |_, _| async { Ok((call, json!({}))) })
 }
 
-/// [`write`] with a call that depends on the chain, and what belongs into the answer besides.
+/// [`write()`] with a call that depends on the chain, and what belongs into the answer besides.
 fn plan_and_write<T: Future<Output = Result<(Call, Value), NetworkError>>>(
     writing: &Writing,
     kind: KeyKind,

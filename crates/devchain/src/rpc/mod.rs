@@ -2,7 +2,7 @@
 //!
 //! Methods, parameters, notifications and error codes are Substrate's, so that its clients need no change; what a method
 //! answers comes from a kept state of the running node. Each group of methods has a module. Beside them stand `dev_newBlock`,
-//! by which test drivers make blocks, and our own methods for developers, `weigh_*` ([`dev`]).
+//! by which test drivers make blocks, and our own methods for developers, `weigh_*`.
 //!
 //! The node is as patient as its limits ([`Config`]): whoever asks for too much is told so, whoever does not read what it
 //! asked for is disconnected. Signatures are checked here, on the threads of the RPC, and never on the block thread.
