@@ -38,6 +38,7 @@ pub struct Axon {
     /// The neuron's own software version.
     pub version: u32,
     /// The address, an IPv4 address in the low 32 bits.
+    #[serde(with = "primitives::decimal")]
     pub ip: u128,
     /// The TCP port, not 0.
     pub port: u16,

@@ -85,6 +85,7 @@ hyperparameters! {
     /// Blocks in which the registration price halves.
     BurnHalfLife burn_half_life_blocks: u16 = 360, "sudo_set_burn_half_life";
     /// Factor on the price at each registration, as raw U64F64 bits, at least 1.
+    #[serde(with = "primitives::decimal")]
     BurnIncreaseMult burn_increase_mult_bits: u128 = 23_242_897_532_874_035_200, "sudo_set_burn_increase_mult";
     /// Share of the past in the moving average of bonds, in millionths.
     BondsMovingAverage bonds_moving_average: u64 = 900_000, "sudo_set_bonds_moving_average";

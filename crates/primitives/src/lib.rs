@@ -6,6 +6,7 @@
 
 mod account;
 mod amount;
+pub mod decimal;
 mod digest;
 mod ids;
 pub mod math;
