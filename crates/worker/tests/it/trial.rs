@@ -82,9 +82,11 @@ impl Submission {
         match self {
             Submission::Sum { own, total } => return sum(own, *total, task, inputs),
             Submission::Allocate => {
+                // Pages that nobody touches count against the wall as well, and a loaded machine can take the whole second
+                // of processor time to hand out others.
                 let mut held: Vec<Vec<u8>> = Vec::new();
                 loop {
-                    held.push(hint::black_box(vec![1; 1 << 20]));
+                    held.push(hint::black_box(Vec::with_capacity(1 << 20)));
                 }
             }
             Submission::Loop => loop {
