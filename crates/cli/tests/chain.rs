@@ -202,14 +202,18 @@ fn a_development_node_is_stepped_funded_set_and_taken_back() {
     let funded = world.json(&["chain", "fund", "//Nobody", "12.5"]);
     let address = funded["account"].as_str().unwrap();
     let free = || world.json(&["wallet", "balance", "--address", address])["free_rao"].clone();
-    assert_eq!((&funded["free_rao"], &funded["block"], free()), (&12_500_000_000_u64.into(), &5.into(), 12_500_000_000_u64.into()));
+    assert_eq!(
+        (&funded["free_rao"], &funded["block"], free()),
+        (&12_500_000_000_u64.into(), &5.into(), 12_500_000_000_u64.into())
+    );
 
     let settings = || world.json(&["subnet", "show", "--netuid", "1"])["hyperparameters"].clone();
     for (name, value) in [("tempo", "20"), ("yuma3_enabled", "false"), ("min_burn", "700000")] {
         world.json(&["chain", "set", "1", name, value]);
         assert_eq!(settings()[name].to_string(), value);
     }
-    let before = world.json(&["subnet", "show", "--netuid", "1"])["schedule"]["epoch_index"].as_u64().unwrap();
+    let before =
+        world.json(&["subnet", "show", "--netuid", "1"])["schedule"]["epoch_index"].as_u64().unwrap();
     let warped = world.json(&["chain", "warp", "1"]);
     let after = world.json(&["subnet", "show", "--netuid", "1"]);
     assert_eq!(after["schedule"]["epoch_index"], before + 1);
@@ -223,7 +227,11 @@ fn a_development_node_is_stepped_funded_set_and_taken_back() {
     world.refused(&["chain", "set", "77", "tempo", "20"], 6, "SubnetDoesNotExist");
     world.refused(&["chain", "warp", "77"], 2, "77");
     world.refused(&["chain", "fund", "Alice", "1"], 2, "Alice");
-    world.refused(&["chain", "status", "--network", "ws://127.0.0.1:1", "--timeout", "1"], 5, "weigh chain serve");
+    world.refused(
+        &["chain", "status", "--network", "ws://127.0.0.1:1", "--timeout", "1"],
+        5,
+        "weigh chain serve",
+    );
 }
 
 #[test]
@@ -254,7 +262,10 @@ fn a_chain_starts_with_what_a_file_says() {
     // It runs: who has stake gets a permit with the first epoch, and alpha is emitted.
     world.json(&["chain", "warp", "1"]);
     let subnet = world.json(&["subnet", "show", "--netuid", "1"]);
-    assert_eq!((&subnet["neurons"][1]["validator_permit"], &subnet["neurons"][3]["validator_permit"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&subnet["neurons"][1]["validator_permit"], &subnet["neurons"][3]["validator_permit"]),
+        (&true.into(), &false.into())
+    );
     assert!(subnet["neurons"][1]["alpha_stake"].as_u64().unwrap() > 1_000_000_000_000, "{subnet}");
     world.json(&["stake", "add", "--wallet", "bob", "--netuid", "1", "--amount", "1"]);
 
@@ -262,7 +273,11 @@ fn a_chain_starts_with_what_a_file_says() {
     std::fs::write(&bad, "[accounts]\n'//Alice' = 1\n[[subnet]]\nowner = '//Alice'\n").unwrap();
     let refused = ["chain", "serve", "--port", "0", "--genesis", bad.to_str().unwrap()];
     world.refused(&refused, 2, "unknown field `subnet`, expected one of");
-    std::fs::write(&bad, "[[subnets]]\nowner = '//A'\nhotkey = '//B'\n[subnets.hyperparameters]\ntempo = 0\n").unwrap();
+    std::fs::write(
+        &bad,
+        "[[subnets]]\nowner = '//A'\nhotkey = '//B'\n[subnets.hyperparameters]\ntempo = 0\n",
+    )
+    .unwrap();
     world.refused(&refused, 2, "Tempo(0) of genesis subnet 1");
 }
 

@@ -314,7 +314,8 @@ fn over_rpc_a_run_comes_to_the_same_state_as_in_process() {
     for seed in if is_full { 1..4 } else { 1..2 } {
         let seed = seed.to_string();
         let run = |chain: &str| {
-            let named = ["--chain", chain, "--axon-port", &axons, "--source", source.path().to_str().unwrap()];
+            let named =
+                ["--chain", chain, "--axon-port", &axons, "--source", source.path().to_str().unwrap()];
             let counted = ["up", "--epochs", "3", "--json", "--port", "0", "--seed", &seed];
             let output = weigh(&[&counted[..], &named, small].concat());
             assert!(output.status.success(), "{chain}: {}", String::from_utf8_lossy(&output.stderr));
