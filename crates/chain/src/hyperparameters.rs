@@ -25,6 +25,10 @@ macro_rules! hyperparameters {
         }
 
         impl Hyperparameter {
+            /// The names of all settings: the variant's, and the field's that holds it.
+            pub const NAMES: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($variant), stringify!($field)),)*];
+
             /// The name of the call that sets it, as the chain's metadata has it.
             #[must_use]
             pub fn call_name(&self) -> &'static str {
@@ -126,6 +130,9 @@ macro_rules! chain_parameters {
         }
 
         impl ChainParameter {
+            /// The names of all settings.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($variant),)*];
+
             /// The name of the call that sets it, as the chain's metadata has it.
             #[must_use]
             pub fn call_name(&self) -> &'static str {

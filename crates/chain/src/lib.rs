@@ -18,7 +18,7 @@ mod schedule;
 mod subnet;
 pub mod timelock;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use call::{
     Axon, BatchKind, Call, CommitmentField, MAX_COMMITMENT_FIELDS, MAX_TIMELOCKED_COMMIT_BYTES, Pulse,
@@ -107,6 +107,9 @@ pub struct Included {
     pub index: u32,
 }
 
+/// What becomes of a call that a chain has taken in: it is ready once the call stands in a block, or can't any more.
+pub type Inclusion = Pin<Box<dyn Future<Output = Result<Included, SubmitError>> + Send>>;
+
 /// A chain to read and to call: the local one in process, over RPC, or the real network.
 ///
 /// An implementation signs for the accounts whose keys it holds; in process it trusts its caller.
@@ -153,8 +156,20 @@ pub trait Chain: Send + Sync {
         at: BlockNumber,
     ) -> impl Future<Output = Result<u32, ReadError>> + Send;
 
-    /// Submits `call` for `origin` and waits until it stands in a block. Of two calls with the same nonce one is carried
-    /// out at most; without a nonce it is the next one.
+    /// Hands `call` over for `origin`, and gives what becomes of it as soon as the chain has taken it in: the next block
+    /// carries it out, if anything does. Of two calls with the same nonce one is carried out at most; without a nonce it is
+    /// the next one.
+    ///
+    /// # Errors
+    /// [`SubmitError`] where the chain does not take it in, or that is not known.
+    fn send(
+        &self,
+        origin: AccountId,
+        nonce: Option<u32>,
+        call: Call,
+    ) -> impl Future<Output = Result<Inclusion, SubmitError>> + Send;
+
+    /// Sends a call as [`Self::send`] does, and waits until it stands in a block.
     ///
     /// # Errors
     /// [`SubmitError::Refused`] by the chain, [`SubmitError::Unknown`] where the answer was lost.
@@ -163,5 +178,7 @@ pub trait Chain: Send + Sync {
         origin: AccountId,
         nonce: Option<u32>,
         call: Call,
-    ) -> impl Future<Output = Result<Included, SubmitError>> + Send;
+    ) -> impl Future<Output = Result<Included, SubmitError>> + Send {
+        async move { self.send(origin, nonce, call).await?.await }
+    }
 }

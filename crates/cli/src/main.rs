@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod doctor;
 mod epoch_file;
+mod genesis;
 mod manual;
 mod mechanism;
 mod mend;
@@ -71,7 +72,7 @@ enum Configured {
     /// The local subnet's examinations: what waits, what is under way, what was given up.
     #[command(subcommand)]
     Queue(up::QueueCommand),
-    /// A chain by itself: served to clients of the real one, replayed, or its rules alone.
+    /// A chain by itself: served to clients of the real one, stepped and set, replayed, or its rules alone.
     #[command(subcommand)]
     Chain(ChainCommand),
     /// Simulations.
@@ -133,6 +134,8 @@ enum ChainCommand {
     Serve(serve::ServeArguments),
     /// Carry out all blocks of the local subnet's chain again, check every digest and the books, and show who has what.
     Replay(up::HouseArguments),
+    #[command(flatten)]
+    Develop(network::DevelopCommand),
 }
 
 #[derive(Subcommand)]
@@ -211,9 +214,9 @@ impl Failure {
             Failure::Score(error) => error.exit_code(),
             Failure::Mechanism(error) => error.exit_code(),
             Failure::Config(error) => error.exit_code(),
+            Failure::Serve(error) => error.exit_code(),
             Failure::Doctor(_)
             | Failure::Manual(_)
-            | Failure::Serve(_)
             | Failure::Epoch(_)
             | Failure::Output(_)
             | Failure::Storm(_) => 1,
@@ -337,6 +340,7 @@ fn run_configured(command: Configured, configuration: &Configuration) -> Result<
         Configured::Chain(ChainCommand::Replay(arguments)) => {
             Ok(up::replay(&settled(arguments, configuration))?)
         }
+        Configured::Chain(ChainCommand::Develop(command)) => done(network::develop(&command)),
         Configured::Sim(SimCommand::Run(RunCommand::Storm(arguments))) => {
             storm::run(&arguments)?;
             Ok(ExitCode::SUCCESS)

@@ -9,12 +9,17 @@ use std::{
 };
 
 use clap::Args;
-use devchain::{Config, Genesis, NodeError, Pace, Settings, rpc};
+use devchain::{Config, Genesis, NodeError, Order, Pace, Settings, rpc};
 use miette::Diagnostic;
 use primitives::{AccountId, Rao, Timestamp};
 use serde_json::json;
 use thiserror::Error;
 use wallet::Keypair;
+
+use crate::{
+    genesis::{self, GenesisFileError, Said},
+    network,
+};
 
 /// States of how many blocks can be read: at a block every 12 s those of the last 9 hours.
 const KEPT_STATES: usize = 2700;
@@ -22,6 +27,10 @@ const KEPT_STATES: usize = 2700;
 const SNAPSHOT_EVERY: u64 = 1000;
 /// The port at which nodes are looked for.
 const PORT: u16 = 9944;
+/// When blocks are made where nothing is said.
+const BLOCK_TIME: BlockTime = BlockTime(Pace::Every(250));
+/// TAO that each development account has where no file says otherwise.
+const TAO_EACH: u64 = 1_000_000;
 /// The development accounts: anybody knows their keys.
 const ACCOUNTS: [&str; 9] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "One", "Two", "Three"];
 
@@ -35,9 +44,12 @@ pub(crate) struct ServeArguments {
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
     /// When blocks are made: every so often, as 12s or 250ms; `instant`, one as soon as somebody sends something; or
-    /// `manual`, by dev_newBlock alone.
-    #[arg(long, default_value_t = BlockTime(Pace::Every(250)), value_name = "TIME|instant|manual")]
-    block_time: BlockTime,
+    /// `manual`, by `weigh chain step` alone. 250ms where neither this nor a genesis file says.
+    #[arg(long, value_name = "TIME|instant|manual")]
+    block_time: Option<BlockTime>,
+    /// What the chain starts with, as a TOML file says: accounts, settings, subnets with their neurons.
+    #[arg(long, value_name = "FILE", conflicts_with = "mainnet_defaults")]
+    genesis: Option<PathBuf>,
     /// Where the chain is kept; without it, it is gone with this process.
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
@@ -120,16 +132,39 @@ pub(crate) enum ServeError {
     #[error("a development key can't be derived: {0}")]
     Key(#[from] wallet::KeyError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
+    Genesis(#[from] GenesisFileError),
+    #[error("the block time of {path}: {reason}")]
+    BlockTime { path: PathBuf, reason: String },
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("Ctrl-C can't be caught: {0}")]
     Signal(#[from] ctrlc::Error),
 }
 
-fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
+impl ServeError {
+    /// 2 where another file or other arguments would help, 1 else.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Genesis(_) | Self::BlockTime { .. } | Self::Node(NodeError::Genesis(_)) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// What the chain starts with: as a file says, or as the public local network does.
+fn said(arguments: &ServeArguments) -> Result<Said, ServeError> {
     let keys: Vec<Keypair> =
         ACCOUNTS.iter().map(|name| Keypair::development(name)).collect::<Result<_, _>>()?;
-    let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
-    let mut genesis = Genesis::localnet(&accounts);
+    let names = ACCOUNTS.iter().map(|name| format!("//{name}"));
+    let usual: Vec<(String, Rao)> = names.map(|name| (name, Rao::from_whole(TAO_EACH))).collect();
+    let mut said = if let Some(path) = &arguments.genesis {
+        genesis::read(path, &usual)?
+    } else {
+        let accounts: Vec<AccountId> = keys.iter().map(|key| key.public().account).collect();
+        Said { genesis: Genesis::localnet(&accounts), block_time: None, accounts: usual }
+    };
+    let genesis = &mut said.genesis;
     if arguments.mainnet_defaults {
         genesis.settings = Settings::default();
         genesis.root_staking = false;
@@ -137,9 +172,21 @@ fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
     for Funded { account, balance } in &arguments.accounts {
         genesis.accounts.retain(|(known, _)| known != account);
         genesis.accounts.push((*account, *balance));
+        said.accounts.push((account.to_string(), *balance));
     }
     genesis.time = Timestamp::default();
-    Ok(genesis)
+    Ok(said)
+}
+
+/// When blocks are made: as the arguments say, or the file, or as usual.
+fn block_time(arguments: &ServeArguments, said: &Said) -> Result<BlockTime, ServeError> {
+    match (arguments.block_time, &arguments.genesis, &said.block_time) {
+        (Some(block_time), ..) => Ok(block_time),
+        (None, Some(path), Some(text)) => {
+            text.parse().map_err(|reason| ServeError::BlockTime { path: path.clone(), reason })
+        }
+        (None, ..) => Ok(BLOCK_TIME),
+    }
 }
 
 /// Serves until Ctrl-C.
@@ -147,9 +194,12 @@ fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
 /// # Errors
 /// [`ServeError`].
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, ServeError> {
+    let said = said(arguments)?;
+    let block_time = block_time(arguments, &said)?;
     let node = devchain::spawn(Config {
-        genesis: genesis(arguments)?,
-        pace: arguments.block_time.0,
+        genesis: said.genesis,
+        pace: block_time.0,
+        order: Order::Arrival,
         folder: arguments.state.clone(),
         kept_states: KEPT_STATES,
         snapshot_every: SNAPSHOT_EVERY,
@@ -163,31 +213,36 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode, ServeError> {
     let config =
         rpc::Config { listen: SocketAddr::new(arguments.listen, arguments.port), ..rpc::Config::default() };
     let server = runtime.block_on(rpc::serve(node.clone(), config))?;
-    say(arguments, server.address(), node.state().head().number)?;
+    let (address, head) = (server.address(), node.state().head().number);
+    say(arguments.json, address, head, &block_time.to_string(), &said.accounts)?;
     // Nobody drops the sender before this process ends.
     let _ended = end.recv();
     runtime.block_on(server.stop());
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(arguments: &ServeArguments, address: SocketAddr, head: u64) -> std::io::Result<()> {
+fn say(
+    as_json: bool,
+    address: SocketAddr,
+    head: u64,
+    block_time: &str,
+    accounts: &[(String, Rao)],
+) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    let (url, block_time) = (format!("ws://{address}"), arguments.block_time.to_string());
-    if arguments.json {
+    let url = format!("ws://{address}");
+    if as_json {
+        let names: Vec<&str> = accounts.iter().map(|(name, _)| name.trim_start_matches('/')).collect();
         return writeln!(
             out,
             "{}",
-            json!({ "url": url, "block": head, "block_time": block_time, "accounts": ACCOUNTS })
+            json!({ "url": url, "block": head, "block_time": block_time, "accounts": names })
         );
     }
     writeln!(out, "chain at {url}, also over HTTP on the same port; block {head}, blocks: {block_time}")?;
-    let names: Vec<String> = ACCOUNTS.iter().map(|name| format!("//{name}")).collect();
-    writeln!(
-        out,
-        "accounts with 1,000,000 TAO: {} (anybody knows their keys); //Alice is sudo",
-        names.join(" ")
-    )?;
+    let shown: Vec<String> =
+        accounts.iter().map(|(name, balance)| format!("{name} {}", network::shown(*balance))).collect();
+    writeln!(out, "accounts at the start (anybody knows the keys of those with //): {}", shown.join(", "))?;
     writeln!(out, "  btcli subnets list --network {url}")?;
     writeln!(out, "  weigh subnet list --network {url}")?;
     out.flush()

@@ -188,6 +188,100 @@ fn what_a_chain_refuses_is_told_by_its_name() {
     world.refused(&["subnet", "list", "--network", "finny"], 2, "is no network");
 }
 
+#[test]
+fn a_development_node_is_stepped_funded_set_and_taken_back() {
+    let world = World::new(&["--block-time", "manual"]);
+    let status = world.json(&["chain", "status"]);
+    assert_eq!((&status["development"], &status["block"]), (&true.into(), &0.into()));
+    assert_eq!((&status["url"], &status["spec_version"]), (&world.chain.url.as_str().into(), &425.into()));
+    assert_eq!(world.json(&["chain", "step"])["block"], 1);
+    let stepped = world.json(&["chain", "step", "3"]);
+    assert_eq!((&stepped["block"], &stepped["made"]), (&4.into(), &3.into()));
+    assert_eq!(world.json(&["chain", "status"])["hash"], stepped["hash"]);
+
+    let snapshot = world.json(&["chain", "snapshot"])["snapshot"].to_string();
+    let funded = world.json(&["chain", "fund", "//Nobody", "12.5"]);
+    let address = funded["account"].as_str().unwrap();
+    let free = || world.json(&["wallet", "balance", "--address", address])["free_rao"].clone();
+    assert_eq!(
+        (&funded["free_rao"], &funded["block"], free()),
+        (&12_500_000_000_u64.into(), &5.into(), 12_500_000_000_u64.into())
+    );
+
+    let settings = || world.json(&["subnet", "show", "--netuid", "1"])["hyperparameters"].clone();
+    for (name, value) in [("tempo", "20"), ("yuma3_enabled", "false"), ("min_burn", "700000")] {
+        world.json(&["chain", "set", "1", name, value]);
+        assert_eq!(settings()[name].to_string(), value);
+    }
+    let before =
+        world.json(&["subnet", "show", "--netuid", "1"])["schedule"]["epoch_index"].as_u64().unwrap();
+    let warped = world.json(&["chain", "warp", "1"]);
+    let after = world.json(&["subnet", "show", "--netuid", "1"]);
+    assert_eq!(after["schedule"]["epoch_index"], before + 1);
+    assert_eq!(after["schedule"]["last_epoch_block"], warped["block"]);
+
+    assert_eq!(world.json(&["chain", "revert", &snapshot])["block"], 4);
+    assert_eq!((free(), &settings()["tempo"]), (0.into(), &360.into()));
+    world.refused(&["chain", "revert", &snapshot], 3, "has no snapshot");
+    world.refused(&["chain", "set", "1", "temp", "20"], 2, "there is no hyperparameter");
+    world.refused(&["chain", "set", "1", "tempo", "many"], 2, "tempo");
+    world.refused(&["chain", "set", "77", "tempo", "20"], 6, "SubnetDoesNotExist");
+    world.refused(&["chain", "warp", "77"], 2, "77");
+    world.refused(&["chain", "fund", "Alice", "1"], 2, "Alice");
+    world.refused(
+        &["chain", "status", "--network", "ws://127.0.0.1:1", "--timeout", "1"],
+        5,
+        "weigh chain serve",
+    );
+}
+
+#[test]
+fn a_chain_that_is_kept_does_not_go_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(&["--block-time", "manual", "--state", folder.path().to_str().unwrap()]);
+    world.refused(&["chain", "snapshot"], 6, "has a log and can't go back");
+}
+
+#[test]
+fn a_chain_starts_with_what_a_file_says() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../devchain/examples/genesis.toml");
+    let world = World::new(&["--genesis", example.to_str().unwrap()]);
+    let status = world.json(&["chain", "status"]);
+    assert_eq!(status["block"], 0, "nothing had to happen for it");
+    let subnets = world.json(&["subnet", "list"]);
+    let numbers: Vec<u64> =
+        subnets["subnets"].as_array().unwrap().iter().filter_map(|one| one["netuid"].as_u64()).collect();
+    assert_eq!(numbers, [1, 2]);
+    let subnet = world.json(&["subnet", "show", "--netuid", "1"]);
+    let settings = &subnet["hyperparameters"];
+    assert_eq!((&settings["tempo"], &settings["max_allowed_uids"]), (&20.into(), &64.into()));
+    let stakes: Vec<u64> =
+        subnet["neurons"].as_array().unwrap().iter().filter_map(|one| one["alpha_stake"].as_u64()).collect();
+    assert_eq!(stakes, [0, 1_000_000_000_000, 250_250_000_000, 0]);
+    let bob = world.json(&["wallet", "balance", "--wallet", "bob"]);
+    assert_eq!(bob["free_rao"], 50_000_000_000_000_u64);
+    // It runs: who has stake gets a permit with the first epoch, and alpha is emitted.
+    world.json(&["chain", "warp", "1"]);
+    let subnet = world.json(&["subnet", "show", "--netuid", "1"]);
+    assert_eq!(
+        (&subnet["neurons"][1]["validator_permit"], &subnet["neurons"][3]["validator_permit"]),
+        (&true.into(), &false.into())
+    );
+    assert!(subnet["neurons"][1]["alpha_stake"].as_u64().unwrap() > 1_000_000_000_000, "{subnet}");
+    world.json(&["stake", "add", "--wallet", "bob", "--netuid", "1", "--amount", "1"]);
+
+    let bad = world.wallets.path().join("bad.toml");
+    std::fs::write(&bad, "[accounts]\n'//Alice' = 1\n[[subnet]]\nowner = '//Alice'\n").unwrap();
+    let refused = ["chain", "serve", "--port", "0", "--genesis", bad.to_str().unwrap()];
+    world.refused(&refused, 2, "unknown field `subnet`, expected one of");
+    std::fs::write(
+        &bad,
+        "[[subnets]]\nowner = '//A'\nhotkey = '//B'\n[subnets.hyperparameters]\ntempo = 0\n",
+    )
+    .unwrap();
+    world.refused(&refused, 2, "Tempo(0) of genesis subnet 1");
+}
+
 /// Where the recorded scenario lies, from this crate.
 fn recorded(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/lifecycle").join(file)

@@ -10,20 +10,26 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::Arc,
 };
 
+use chain::Call;
 use corpus::Source as _;
+use devchain::{Genesis, GenesisNeuron, GenesisSubnet};
+use mechanisms::{ErasedMechanism as _, dataset::Dataset};
 use neuron::{
-    Identity, Validator,
-    axon::{Clock, system_clock},
+    Identity, Intent, Miner, MinerFact, Purpose, RoundCommitment, SubmissionOutcome, Validator,
+    axon::{self, Clock, system_clock},
     dendrite::{Dendrite, Limits, Peer, Query},
+    driver,
 };
-use primitives::{MechId, NetUid, Seed};
+use primitives::{AlphaRao, Digest, MechId, NetUid, Seed, Timestamp};
+use protocol::UnixNanos;
 use serde_json::Value;
-use store::{Durable, EventNumber, MAX_PAGE, Store as _};
+use store::{Commit, Durable, EventNumber, Json, MAX_PAGE, NewEvent, Store, artifacts::InMemory};
 use wallet::Keypair;
 use web::record::{self, Record, Role};
 use worker::{Receipt, SignedReceipt};
@@ -287,6 +293,108 @@ fn a_subnet_goes_on_with_the_tasks_that_it_was_founded_with() {
     let refused = weigh(&["up", "--state", at, "--source", other.path().to_str().unwrap()]);
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && told.contains("was founded with source"), "{told}");
+}
+
+/// The first of `count` ports that are free, below those that systems give out by themselves.
+fn free_ports(count: u16) -> u16 {
+    let of_process = u16::try_from(std::process::id() % 400).expect("a small number");
+    let mut firsts = (0..400).map(|at| 20_000 + (of_process + at) % 400 * 25);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    firsts.find(|first| (0..count).all(|at| is_free(first + at))).expect("there are ports")
+}
+
+/// `WEIGH_FULL=1` runs three seeds of a subnet of the usual size instead of one of a small one.
+#[test]
+fn over_rpc_a_run_comes_to_the_same_state_as_in_process() {
+    let is_full = std::env::var("WEIGH_FULL").is_ok_and(|value| value == "1");
+    let source = tempfile::tempdir().unwrap();
+    lay_texts(source.path(), 400);
+    let axons = free_ports(20).to_string();
+    let small: &[&str] = if is_full { &[] } else { &["--validators", "2", "--miners", "3"] };
+    for seed in if is_full { 1..4 } else { 1..2 } {
+        let seed = seed.to_string();
+        let run = |chain: &str| {
+            let named =
+                ["--chain", chain, "--axon-port", &axons, "--source", source.path().to_str().unwrap()];
+            let counted = ["up", "--epochs", "3", "--json", "--port", "0", "--seed", &seed];
+            let output = weigh(&[&counted[..], &named, small].concat());
+            assert!(output.status.success(), "{chain}: {}", String::from_utf8_lossy(&output.stderr));
+            let text = String::from_utf8(output.stdout).unwrap();
+            let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let events: Vec<Value> = events.collect();
+            let served = events.iter().filter(|event| event["event"] == "chain").count();
+            assert_eq!(served, usize::from(chain == "rpc"), "{text}");
+            events.last().unwrap().clone()
+        };
+        let (in_process, rpc) = (run("in-process"), run("rpc"));
+        // Block, state digest, what each earned and why others earned nothing.
+        assert_eq!(in_process, rpc);
+        assert!(rpc["honest_emission_share"].as_f64().unwrap() >= 0.95, "{rpc}");
+        println!("seed {seed}: block {}, state {}", rpc["block"], rpc["state_digest"]);
+    }
+}
+
+#[test]
+fn what_was_decided_on_before_a_kill_reaches_the_chain_before_the_axon_moves() {
+    let seed = Seed::from_number(3);
+    let [owner, hotkey] = ["owner", "miner"].map(|role| Keypair::simulated(seed, role, 0));
+    let mut genesis = Genesis::development(&[owner.coldkey().0]);
+    genesis.settings.serve_on_loopback = true;
+    let neuron = GenesisNeuron { coldkey: owner.coldkey(), hotkey: hotkey.hotkey(), stake: AlphaRao::ZERO };
+    genesis.subnets =
+        vec![GenesisSubnet { neurons: vec![neuron], ..GenesisSubnet::of(owner.coldkey(), owner.hotkey()) }];
+    let node = devchain::spawn(devchain::Config::stepped(genesis)).unwrap();
+    node.step(None).unwrap();
+    // It had made its commitment durable, and was killed before a block had it.
+    let netuid = NetUid(1);
+    let identity = Identity { hotkey: hotkey.hotkey(), netuid, mechid: MechId::MAIN };
+    let commitment = RoundCommitment { mechanism: "dataset".to_owned(), round: 0, root: Digest::of(b"root") };
+    let call = Call::SetCommitment { netuid, fields: vec![commitment.field()] };
+    let intent = Intent { purpose: Purpose::Announce { round: 0 }, nonce: 0, call, valid_until: 100 };
+    let fact = MinerFact::Announced { round: 0, lines: Vec::new(), intent };
+    let store: Arc<dyn Store> = Arc::new(store::Memory::new());
+    let event = NewEvent::new(fact.kind(), Json::of(&fact).unwrap(), Timestamp(0)).once(fact.key());
+    store.commit(&Commit::new().event(&Miner::log(&identity), event)).unwrap();
+    let config = driver::Config {
+        identity,
+        chain: node.signing([hotkey.clone()], [0; 32]),
+        signer: Arc::new(hotkey),
+        store: Arc::clone(&store),
+        artifacts: Arc::new(InMemory::default()),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        accepted_until: UnixNanos(0),
+        desk: None,
+        axon_limits: axon::Limits::default(),
+        dendrite_limits: Limits::default(),
+        pulse: driver::Pulse::default(),
+    };
+    let strategy = Dataset.strategies().remove(0);
+    let part = driver::MinerPart {
+        mechanism: &Dataset,
+        strategy: Arc::new(strategy),
+        jobs: Vec::new(),
+        make: Arc::new(|_, _, _| None),
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut starting = std::pin::pin!(driver::miner(config, part));
+        let handle = loop {
+            tokio::select! {
+                started = &mut starting => break started.unwrap(),
+                () = tokio::task::yield_now() => if node.waiting() > 0 {
+                    node.step(None).unwrap();
+                },
+            }
+        };
+        let subnet = node.state().subnet(netuid).unwrap();
+        assert_eq!(subnet.commitments[&identity.hotkey].fields, [commitment.field()]);
+        assert_eq!(subnet.neuron(&identity.hotkey).unwrap().axon.unwrap().port, handle.address().port());
+        assert_eq!(node.state().nonce(identity.hotkey.0), 2);
+        let log = store.read(&Miner::log(&identity), EventNumber::START, MAX_PAGE).unwrap();
+        let settled: MinerFact = log.last().unwrap().body.read().unwrap();
+        let outcome = SubmissionOutcome::Included;
+        assert_eq!(settled, MinerFact::Settled { purpose: Purpose::Announce { round: 0 }, outcome });
+        handle.stop().await;
+    });
 }
 
 /// Every block carried out again leads to the state and the balances that the run ended with.

@@ -1,15 +1,17 @@
-//! What a chain starts with: funded accounts, the chain's own settings, the settings of new subnets.
+//! What a chain starts with: funded accounts, the chain's own settings, subnets with their neurons.
 
-use chain::{Hyperparameters, SUBNETS_PER_MECHANISM};
+use std::collections::BTreeSet;
+
+use chain::{ChainParameter, Hyperparameter, Hyperparameters, ModuleError, SUBNETS_PER_MECHANISM};
 use parity_scale_codec::{Decode, Encode};
-use primitives::{AccountId, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp};
+use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp};
 use thiserror::Error;
 
 use crate::{
-    ledger::Ledger,
+    ledger::{Ledger, Origin},
     storage::items::{
-        BALANCE, BEACON, BURN, BeaconSecret, GENESIS_POOLS, NETWORKS_ADDED, SETTINGS, SUBTOKEN_ENABLED, SUDO,
-        TOTAL_ISSUANCE, TOTAL_NETWORKS,
+        BALANCE, BEACON, BURN, BeaconSecret, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, GENESIS_POOLS,
+        NETWORKS_ADDED, SETTINGS, SUBNET_ALPHA_OUT, SUBTOKEN_ENABLED, SUDO, TOTAL_ISSUANCE, TOTAL_NETWORKS,
     },
 };
 
@@ -47,6 +49,42 @@ pub enum GenesisError {
     /// A subnet's hotkey belongs to another coldkey.
     #[error("hotkey {0} of a genesis subnet has another owner already")]
     ForeignHotkey(Hotkey),
+    /// A hotkey has two slots of one subnet.
+    #[error("hotkey {hotkey} stands twice in genesis subnet {netuid}")]
+    DuplicateHotkey {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// A subnet has more neurons than slots.
+    #[error("genesis subnet {netuid} has {found} neurons, its owner's included, for {slots} slots")]
+    Full {
+        /// The subnet.
+        netuid: NetUid,
+        /// How many neurons it was to have.
+        found: usize,
+        /// How many it may have.
+        slots: u16,
+    },
+    /// The chain's rules are against a hyperparameter.
+    #[error("{value:?} of genesis subnet {netuid}: {error}")]
+    Hyperparameter {
+        /// The subnet.
+        netuid: NetUid,
+        /// The value.
+        value: Hyperparameter,
+        /// What they say.
+        error: ModuleError,
+    },
+    /// The chain's rules are against a setting of the whole chain.
+    #[error("{value:?} of the genesis: {error}")]
+    Parameter {
+        /// The value.
+        value: ChainParameter,
+        /// What they say.
+        error: ModuleError,
+    },
 }
 
 /// The settings of a whole chain; on the real one each is a storage item of its own.
@@ -206,6 +244,79 @@ fn root_hyperparameters() -> Hyperparameters {
     }
 }
 
+/// A subnet that exists from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenesisSubnet {
+    /// Who owns it.
+    pub owner: Coldkey,
+    /// The owner's hotkey, its uid 0.
+    pub hotkey: Hotkey,
+    /// What differs from a new subnet's settings, set as root would, in this order.
+    pub settings: Vec<Hyperparameter>,
+    /// Whether it emits, and can be staked in, from block 1 on.
+    pub is_started: bool,
+    /// Who holds the slots from uid 1 on; the owner's hotkey may stand among them for its stake.
+    pub neurons: Vec<GenesisNeuron>,
+}
+
+impl GenesisSubnet {
+    /// A new subnet, not started, with its owner's hotkey alone.
+    #[must_use]
+    pub fn of(owner: Coldkey, hotkey: Hotkey) -> Self {
+        Self { owner, hotkey, settings: Vec::new(), is_started: false, neurons: Vec::new() }
+    }
+}
+
+impl GenesisSubnet {
+    /// Sets the subnet up under `netuid`, the lowest free number.
+    fn put_into(&self, ledger: &mut Ledger, netuid: NetUid, lock: Rao) -> Result<(), GenesisError> {
+        let claim = |ledger: &mut Ledger, hotkey, coldkey| {
+            ledger.claim_hotkey(hotkey, coldkey).map_err(|_| GenesisError::ForeignHotkey(hotkey))
+        };
+        claim(ledger, self.hotkey, self.owner)?;
+        ledger.create_subnet(self.owner, self.hotkey, lock);
+        ledger.put(&BURN, &netuid, &GENESIS_BURN);
+        // No epoch is near at the start, whatever the tempo: nothing is frozen yet.
+        let window = std::mem::take(&mut ledger.settings.admin_freeze_window);
+        for value in &self.settings {
+            let set = ledger.set_hyperparameter(Origin::Root, netuid, *value);
+            set.map_err(|error| GenesisError::Hyperparameter { netuid, value: *value, error })?;
+        }
+        ledger.settings.admin_freeze_window = window;
+        if self.is_started {
+            ledger.put(&FIRST_EMISSION_BLOCK, &netuid, &1);
+            ledger.put(&SUBTOKEN_ENABLED, &netuid, &true);
+            ledger.put(&EMISSION_ENABLED, &netuid, &true);
+        }
+        let mut seen = BTreeSet::new();
+        for GenesisNeuron { coldkey, hotkey, stake } in &self.neurons {
+            claim(ledger, *hotkey, *coldkey)?;
+            if !seen.insert(*hotkey) {
+                return Err(GenesisError::DuplicateHotkey { netuid, hotkey: *hotkey });
+            }
+            if *hotkey != self.hotkey {
+                ledger.append_neuron(netuid, *hotkey);
+            }
+            ledger.add_alpha(*hotkey, *coldkey, netuid, *stake);
+            ledger.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(*stake));
+        }
+        let (found, slots) =
+            (usize::from(ledger.neurons(netuid)), ledger.hyperparameters(netuid).max_allowed_uids);
+        if found > usize::from(slots) { Err(GenesisError::Full { netuid, found, slots }) } else { Ok(()) }
+    }
+}
+
+/// A neuron of a subnet that exists from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenesisNeuron {
+    /// The coldkey that owns the hotkey.
+    pub coldkey: Coldkey,
+    /// Its hotkey.
+    pub hotkey: Hotkey,
+    /// What the coldkey has staked with it, which no purchase brought.
+    pub stake: AlphaRao,
+}
+
 /// The state before the first block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genesis {
@@ -217,19 +328,20 @@ pub struct Genesis {
     pub settings: Settings,
     /// Whether TAO can be staked on root.
     pub root_staking: bool,
-    /// Subnets that exist from the start: owner and owner's hotkey. Their pools hold the least lock, which no
-    /// issuance counts, as the public local network has it.
-    pub subnets: Vec<(Coldkey, Hotkey)>,
+    /// What differs in the chain's settings, set as root would, in this order.
+    pub parameters: Vec<ChainParameter>,
+    /// Subnets that exist from the start, from number 1 on. Their pools hold the least lock, which no issuance counts, as
+    /// the public local network has it.
+    pub subnets: Vec<GenesisSubnet>,
     /// The time of block 0.
     pub time: Timestamp,
     /// What the key of the chain's own beacon is made of; without it only pulses that are handed in open anything.
     pub beacon: Option<Digest>,
 }
 
-/// Milliseconds from one round of the chain's own beacon to the next: as quicknet's.
 /// The registration price of a subnet that the genesis founds. Source: the storage's default on the real chain.
 const GENESIS_BURN: Rao = Rao(100_000_000);
-/// Milliseconds from one round of the chain's own beacon to the next.
+/// Milliseconds from one round of the chain's own beacon to the next: as quicknet's.
 const BEACON_PERIOD_MS: u32 = 3000;
 
 impl Genesis {
@@ -243,6 +355,7 @@ impl Genesis {
             sudo: accounts.first().copied().unwrap_or_default(),
             settings: Settings::development(),
             root_staking: true,
+            parameters: Vec::new(),
             subnets: Vec::new(),
             time: Timestamp::default(),
             beacon: Some(Digest::of(b"weighhouse devchain 1 beacon")),
@@ -253,7 +366,10 @@ impl Genesis {
     #[must_use]
     pub fn localnet(accounts: &[AccountId]) -> Self {
         let nobody = AccountId::default();
-        Self { subnets: vec![(Coldkey(nobody), Hotkey(nobody))], ..Self::development(accounts) }
+        Self {
+            subnets: vec![GenesisSubnet::of(Coldkey(nobody), Hotkey(nobody))],
+            ..Self::development(accounts)
+        }
     }
 
     /// What the chain's storage indices have room for, and a new subnet within it.
@@ -299,12 +415,14 @@ impl Genesis {
         ledger.put(&TOTAL_NETWORKS, &(), &1);
         ledger.put(&SUBTOKEN_ENABLED, &NetUid::ROOT, &self.root_staking);
         ledger.put_hyperparameters(NetUid::ROOT, &root_hyperparameters());
-        for (netuid, (owner, hotkey)) in (1..).map(NetUid).zip(&self.subnets) {
-            let lock = self.settings.min_lock_cost;
+        for value in &self.parameters {
+            let set = ledger.set_chain_parameter(Origin::Root, *value);
+            set.map_err(|error| GenesisError::Parameter { value: *value, error })?;
+        }
+        for (netuid, subnet) in (1..).map(NetUid).zip(&self.subnets) {
+            let lock = ledger.settings.min_lock_cost;
             pools = pools.checked_add(lock).map_err(|_| GenesisError::TooMuch)?;
-            ledger.claim_hotkey(*hotkey, *owner).map_err(|_| GenesisError::ForeignHotkey(*hotkey))?;
-            ledger.create_subnet(*owner, *hotkey, lock);
-            ledger.put(&BURN, &netuid, &GENESIS_BURN);
+            subnet.put_into(&mut ledger, netuid, lock)?;
         }
         issuance.checked_add(pools).map_err(|_| GenesisError::TooMuch)?;
         ledger.put(&TOTAL_ISSUANCE, &(), &issuance);

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use chain::{Call, Chain, Head, Included, ReadError, Refusal, SubmitError, Subnet};
+use chain::{Call, Chain, Head, Inclusion, ReadError, Refusal, SubmitError, Subnet};
 use primitives::{AccountId, BlockNumber, Digest, NetUid, Rao, Timestamp};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc as channel, oneshot, watch};
@@ -26,8 +26,10 @@ use crate::{
     Event, Extrinsic, Genesis, GenesisError, State,
     archive::Archive,
     block::{Body, Header},
+    extrinsic::Unsound,
     log::{self, Log, LogError, Report},
     queue::{Asker, Fate, NotTaken, Placed, Queue, Waiting},
+    wire::blake2_256,
 };
 
 /// Extrinsics made in process that may wait for a block; who comes later waits to be let in. Enough for every neuron of
@@ -47,6 +49,17 @@ pub enum Pace {
     Instant,
 }
 
+/// In which order a block carries out what waited for it. One account's extrinsics always stand by their numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As they came.
+    #[default]
+    Arrival,
+    /// As a lot falls that follows from the block before and the account: where a block is made when all have sent what
+    /// they had to send, who came first says nothing but whose thread ran first.
+    Lot,
+}
+
 /// How a node runs.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -54,6 +67,8 @@ pub struct Config {
     pub genesis: Genesis,
     /// When blocks are made.
     pub pace: Pace,
+    /// In which order they carry out what waited.
+    pub order: Order,
     /// Where the log lies; without one the chain is gone with the node.
     pub folder: Option<PathBuf>,
     /// How many of the newest states can be read, at least 1.
@@ -66,7 +81,14 @@ impl Config {
     /// A chain in memory that waits to be stepped.
     #[must_use]
     pub fn stepped(genesis: Genesis) -> Self {
-        Self { genesis, pace: Pace::Stepped, folder: None, kept_states: 256, snapshot_every: 1000 }
+        Self {
+            genesis,
+            pace: Pace::Stepped,
+            order: Order::Arrival,
+            folder: None,
+            kept_states: 256,
+            snapshot_every: 1000,
+        }
     }
 }
 
@@ -100,6 +122,15 @@ pub struct Made {
     pub head: Head,
     /// What happened in it.
     pub events: Vec<Event>,
+}
+
+/// What a client sent is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    /// It can't be read.
+    Malformed,
+    /// It is read, but not let in.
+    NotTaken { hash: Digest, why: NotTaken },
 }
 
 enum Command {
@@ -141,7 +172,7 @@ impl Kept {
 struct Shared {
     kept: RwLock<Kept>,
     queue: Mutex<Queue>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     /// Why the thread ended, where it did by itself.
     end: Mutex<Option<String>>,
 }
@@ -209,7 +240,7 @@ pub fn spawn(config: Config) -> Result<Handle, NodeError> {
     let shared = Arc::new(Shared {
         kept: RwLock::new(kept),
         queue: Mutex::default(),
-        waiting: Semaphore::new(MAX_WAITING),
+        waiting: Arc::new(Semaphore::new(MAX_WAITING)),
         end: Mutex::new(None),
     });
     let maker = Maker {
@@ -217,6 +248,7 @@ pub fn spawn(config: Config) -> Result<Handle, NodeError> {
         log,
         shared: shared.clone(),
         heads: head_sender,
+        order: config.order,
         kept_states,
         snapshot_every: config.snapshot_every,
         remembered: BTreeMap::new(),
@@ -327,8 +359,28 @@ impl Handle {
         self.0.heads.clone()
     }
 
+    /// Checks what a client sent, and hands it over; gives its hash.
+    pub(crate) fn take(
+        &self,
+        bytes: &[u8],
+        fates: Option<channel::UnboundedSender<Fate>>,
+    ) -> Result<Digest, Rejected> {
+        let hash = Digest(blake2_256(bytes));
+        let rejected = |why| Rejected::NotTaken { hash, why };
+        let invalid = |reason| rejected(NotTaken::Invalid(reason));
+        let state = self.state();
+        let extrinsic = Extrinsic::verified(bytes, state.head().number, |number| self.hash_of(number));
+        let extrinsic = extrinsic.map_err(|unsound| match unsound {
+            Unsound::Malformed => Rejected::Malformed,
+            Unsound::Invalid(reason) => invalid(reason),
+        })?;
+        state.validate(&extrinsic).map_err(invalid)?;
+        self.admit(extrinsic, hash, fates).map_err(rejected)?;
+        Ok(hash)
+    }
+
     /// Hands over a client's extrinsic that was verified and validated.
-    pub(crate) fn admit(
+    fn admit(
         &self,
         extrinsic: Extrinsic,
         hash: Digest,
@@ -390,21 +442,25 @@ impl Chain for Handle {
         Ok(self.state_at(at)?.nonce(account))
     }
 
-    async fn submit(
+    async fn send(
         &self,
         origin: AccountId,
         nonce: Option<u32>,
         call: Call,
-    ) -> Result<Included, SubmitError> {
-        let unknown = || SubmitError::Unknown { call: call.name(), reason: self.0.shared.end_reason() };
-        let _place = self.0.shared.waiting.acquire().await.map_err(|_| unknown())?;
+    ) -> Result<Inclusion, SubmitError> {
+        let (name, shared) = (call.name(), self.0.shared.clone());
+        let unknown = move || SubmitError::Unknown { call: name, reason: shared.end_reason() };
+        let place = self.0.shared.waiting.clone().acquire_owned().await.map_err(|_| unknown())?;
         let (reply, answer) = oneshot::channel();
-        let extrinsic = Extrinsic { nonce, ..Extrinsic::new(origin, call.clone()) };
+        let extrinsic = Extrinsic { nonce, ..Extrinsic::new(origin, call) };
         let waiting = Waiting { extrinsic, asker: Asker::Caller(reply) };
         self.0.shared.queue().push(waiting).map_err(|_| unknown())?;
         self.announce();
-        let refused = |refusal| SubmitError::Refused { call: call.name(), refusal };
-        answer.await.map_err(|_| unknown())?.map_err(refused)
+        Ok(Box::pin(async move {
+            let _place = place;
+            let refused = |refusal| SubmitError::Refused { call: name, refusal };
+            answer.await.map_err(|_| unknown())?.map_err(refused)
+        }))
     }
 }
 
@@ -414,6 +470,7 @@ struct Maker {
     log: Option<Log>,
     shared: Arc<Shared>,
     heads: watch::Sender<Head>,
+    order: Order,
     kept_states: usize,
     snapshot_every: BlockNumber,
     /// States to go back to.
@@ -472,7 +529,11 @@ impl Maker {
 
     /// Makes a block of at most `most` extrinsics, writes it, and only then shows it.
     fn make(&mut self, time: Timestamp, most: usize) -> Result<Made, LogError> {
-        let taken = self.shared.queue().take(most);
+        let mut taken = self.shared.queue().take(most);
+        if self.order == Order::Lot {
+            let parent = self.state.head().hash;
+            taken.sort_by_cached_key(|waiting| lot(parent, waiting.extrinsic.origin));
+        }
         let (extrinsics, askers): (Vec<_>, Vec<_>) =
             taken.into_iter().map(|waiting| (waiting.extrinsic, waiting.asker)).unzip();
         let mut next = self.state.clone();
@@ -548,6 +609,11 @@ impl Maker {
         self.heads.send_replace(self.state.head());
         Some(true)
     }
+}
+
+/// What an account draws in the block after `parent`.
+fn lot(parent: Digest, account: AccountId) -> Digest {
+    Digest::of(&[parent.0, account.0].concat())
 }
 
 fn now() -> Timestamp {

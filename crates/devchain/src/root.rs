@@ -299,7 +299,7 @@ mod tests {
         genesis.settings.new_subnet.tempo = 10;
         genesis.settings.root_claims_per_block = 0;
         genesis.settings.min_lock_cost = Rao::from_whole(100_000);
-        genesis.subnets = vec![(cold(2), hot(2))];
+        genesis.subnets = vec![crate::GenesisSubnet::of(cold(2), hot(2))];
         let mut ledger = genesis.ledger().expect("the genesis is one");
         ledger.put(&SUBTOKEN_ENABLED, &NET, &true);
         ledger.put(&FIRST_EMISSION_BLOCK, &NET, &1);

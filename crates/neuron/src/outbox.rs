@@ -3,7 +3,7 @@
 //! The nonce decides: once the chain's nonce has passed it, the extrinsic was included, whatever was heard of it.
 //! An extrinsic is mortal, so that after its last block its nonce is free again and it can never come late.
 
-use chain::{BlockNumber, Call, Included, SubmitError};
+use chain::{BlockNumber, Call, Included, Refusal, SubmitError};
 use serde::{Deserialize, Serialize};
 
 /// Blocks after which an extrinsic that was not heard of is sent again.
@@ -59,12 +59,20 @@ pub(crate) struct Outbox {
     pending: Option<Intent>,
     /// When it was last sent, in this incarnation.
     sent_at: Option<BlockNumber>,
+    /// The number after the last one used, where the chain's answer came before the block that shows it, and that block.
+    used: Option<(u32, BlockNumber)>,
 }
 
 impl Outbox {
     /// Whether a new extrinsic may be decided on.
     pub(crate) fn is_free(&self) -> bool {
         self.pending.is_none()
+    }
+
+    /// The number of the next extrinsic, given the account's after the newest block that was seen: the chain's answer to the
+    /// last one may have come sooner than its block.
+    pub(crate) fn nonce(&self, of_head: u32) -> u32 {
+        self.used.map_or(of_head, |(next, _)| next.max(of_head))
     }
 
     /// Takes over an intent that has been made durable.
@@ -82,7 +90,8 @@ impl Outbox {
     }
 
     /// What is known at a new block: the extrinsic's outcome, where it follows from nonce and height.
-    pub(crate) fn at_head(&self, block: BlockNumber, nonce: u32) -> Option<(Purpose, Outcome)> {
+    pub(crate) fn at_head(&mut self, block: BlockNumber, nonce: u32) -> Option<(Purpose, Outcome)> {
+        self.used = self.used.filter(|(_, included)| *included > block);
         let intent = self.pending.as_ref()?;
         if nonce > intent.nonce {
             Some((intent.purpose, Outcome::Included))
@@ -95,11 +104,19 @@ impl Outbox {
 
     /// What follows from the chain's own answer. A refusal by the module also uses up the nonce; both are final.
     pub(crate) fn at_answer(
-        &self,
+        &mut self,
         nonce: u32,
         result: &Result<Included, SubmitError>,
     ) -> Option<(Purpose, Outcome)> {
         let intent = self.pending.as_ref().filter(|intent| intent.nonce == nonce)?;
+        self.used = match result {
+            Ok(included) => Some((nonce.saturating_add(1), included.block)),
+            // It stands in a block that is not named: the next one seen is not before it.
+            Err(SubmitError::Refused { refusal: Refusal::Module(_) | Refusal::Unlisted { .. }, .. }) => {
+                Some((nonce.saturating_add(1), 0))
+            }
+            Err(_) => self.used,
+        };
         match result {
             Ok(_) => Some((intent.purpose, Outcome::Included)),
             Err(SubmitError::Refused { .. } | SubmitError::NoCall { .. } | SubmitError::NoKey { .. }) => {
@@ -144,8 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_comes_before_its_block_moves_the_next_number() {
+        let mut outbox = outbox();
+        assert_eq!(outbox.at_head(10, 5), None);
+        assert!(outbox.at_answer(5, &Ok(Included { block: 12, index: 0 })).is_some());
+        assert_eq!(outbox.nonce(5), 6);
+        outbox.at_head(11, 5);
+        assert_eq!(outbox.nonce(5), 6, "a block from before does not know better");
+        outbox.at_head(12, 6);
+        assert_eq!(outbox.nonce(6), 6);
+        assert_eq!(outbox.nonce(3), 3, "a chain that went back is believed");
+    }
+
+    #[test]
     fn the_nonce_tells_of_an_inclusion_that_was_not_heard_of() {
-        let outbox = outbox();
+        let mut outbox = outbox();
         assert_eq!(outbox.at_head(11, 6), Some((Purpose::Weights { epoch: 3 }, Outcome::Included)));
         let unknown = Err(SubmitError::Unknown { call: "x", reason: "lost".into() });
         assert_eq!(outbox.at_answer(5, &unknown), None);

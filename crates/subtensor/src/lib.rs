@@ -8,6 +8,7 @@
 //! This crate is an edge: it opens sockets, waits, and draws the randomness of signatures.
 
 mod call;
+pub mod developer;
 mod endpoint;
 mod read;
 mod submit;
@@ -21,7 +22,8 @@ use std::{
     time::Duration,
 };
 
-use chain::{BlockNumber, Call, Chain, Head, Included, ReadError, SubmitError, Subnet};
+use chain::{BlockNumber, Call, Chain, Head, Inclusion, ReadError, SubmitError, Subnet};
+pub use developer::Developer;
 pub use endpoint::{Endpoint, EndpointError};
 use primitives::{AccountId, Digest, NetUid, Rao, Timestamp};
 use subxt::{
@@ -77,6 +79,18 @@ pub struct Options {
     pub mortality_blocks: NonZeroU64,
     /// How long the first connection and each request may take.
     pub timeout: Duration,
+    /// What salts signatures.
+    pub salt: Salt,
+}
+
+/// What salts signatures. It need not be secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Salt {
+    /// The system's randomness, anew for each.
+    #[default]
+    Drawn,
+    /// This: the same call with the same number, signed at the same block, then has the same bytes.
+    Fixed([u8; 32]),
 }
 
 impl Default for Options {
@@ -85,6 +99,7 @@ impl Default for Options {
             certainty: Certainty::Included,
             mortality_blocks: NonZeroU64::new(64).unwrap_or(NonZeroU64::MIN),
             timeout: Duration::from_secs(60),
+            salt: Salt::Drawn,
         }
     }
 }
@@ -308,13 +323,13 @@ impl Chain for Subtensor {
         Ok(at.account(account).await?.nonce)
     }
 
-    async fn submit(
+    async fn send(
         &self,
         origin: AccountId,
         nonce: Option<u32>,
         call: Call,
-    ) -> Result<Included, SubmitError> {
-        submit::submit(self, origin, nonce, &call).await
+    ) -> Result<Inclusion, SubmitError> {
+        submit::send(self, origin, nonce, &call).await
     }
 }
 

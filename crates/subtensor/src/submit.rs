@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chain::{BlockNumber, Call, Included, InvalidTransaction, ModuleError, ReadError, Refusal, SubmitError};
+use chain::{
+    BlockNumber, Call, Included, Inclusion, InvalidTransaction, ModuleError, ReadError, Refusal, SubmitError,
+};
 use primitives::{AccountId, Rao};
 use subxt::{
     OnlineClientAtBlock,
@@ -17,7 +19,7 @@ use subxt::{
 };
 use wallet::{Keypair, Scheme};
 
-use crate::{Certainty, Config, Subtensor, call::payload};
+use crate::{Certainty, Config, Salt, Subtensor, call::payload};
 
 /// The nonces given out, so that several calls of one account can be under way at once.
 #[derive(Debug, Default)]
@@ -38,7 +40,7 @@ impl Nonces {
     }
 }
 
-struct Signer<'a>(&'a Keypair);
+struct Signer<'a>(&'a Keypair, Salt);
 
 impl subxt::tx::Signer<Config> for Signer<'_> {
     fn account_id(&self) -> AccountId32 {
@@ -46,9 +48,15 @@ impl subxt::tx::Signer<Config> for Signer<'_> {
     }
 
     fn sign(&self, payload: &[u8]) -> MultiSignature {
-        let mut salt = [0; 32];
-        // Without randomness of its own a signature falls back on its key and message, which is sound as well.
-        let _no_matter = getrandom::fill(&mut salt);
+        let salt = match self.1 {
+            Salt::Fixed(salt) => salt,
+            Salt::Drawn => {
+                let mut salt = [0; 32];
+                // Without randomness of its own a signature falls back on its key and message, which is sound as well.
+                let _no_matter = getrandom::fill(&mut salt);
+                salt
+            }
+        };
         let signature = self.0.sign(payload, salt).0;
         match self.0.public().scheme {
             Scheme::Sr25519 => MultiSignature::Sr25519(signature),
@@ -78,7 +86,7 @@ async fn signed(
     let payload = payload(call);
     let mut signable =
         transactions.create_signable_offline(&payload, params).map_err(|error| not_there(name, &error))?;
-    signable.sign(&Signer(key)).map_err(|error| unknown(error.to_string()))
+    signable.sign(&Signer(key, chain.0.options.salt)).map_err(|error| unknown(error.to_string()))
 }
 
 /// A call that can't be encoded: this chain has no such call, or other arguments.
@@ -109,35 +117,52 @@ async fn expected(chain: &Subtensor, origin: AccountId, call: &Call) -> Result<u
     Ok(u32::try_from(next).unwrap_or(u32::MAX))
 }
 
-/// Signs, sends and waits.
-pub(crate) async fn submit(
+/// Signs and sends; what is given waits until the call stands in a block.
+pub(crate) async fn send(
     chain: &Subtensor,
     origin: AccountId,
     nonce: Option<u32>,
     call: &Call,
-) -> Result<Included, SubmitError> {
+) -> Result<Inclusion, SubmitError> {
     let key = key_of(chain, origin, call)?;
     let (nonce, is_ours) = match nonce {
         Some(nonce) => (nonce, false),
         None => (chain.0.nonces.take(origin, expected(chain, origin, call).await?), true),
     };
-    let outcome = send(chain, key, nonce, call).await;
-    let is_used = match &outcome {
-        Ok(_) => true,
-        Err(SubmitError::Refused { refusal: Refusal::Module(_) | Refusal::Unlisted { .. }, .. }) => true,
-        Err(_) => false,
+    let (chain, name) = (chain.clone(), call.name());
+    let give_back = move |chain: &Subtensor| {
+        if is_ours {
+            chain.0.nonces.give_back(origin);
+        }
     };
-    if is_ours && !is_used {
-        chain.0.nonces.give_back(origin);
-    }
-    outcome
+    let extrinsic = signed(&chain, key, nonce, call).await.inspect_err(|_| give_back(&chain))?;
+    let sent = extrinsic.submit_and_watch().await.map_err(|error| refusal(name, &error));
+    let progress = sent.inspect_err(|_| give_back(&chain))?;
+    Ok(Box::pin(async move {
+        let outcome = outcome(&chain, name, progress).await;
+        let is_used = match &outcome {
+            Ok(_) => true,
+            Err(SubmitError::Refused { refusal, .. }) => {
+                matches!(refusal, Refusal::Module(_) | Refusal::Unlisted { .. })
+            }
+            Err(_) => false,
+        };
+        if !is_used {
+            give_back(&chain);
+        }
+        outcome
+    }))
 }
 
-async fn send(chain: &Subtensor, key: &Keypair, nonce: u32, call: &Call) -> Result<Included, SubmitError> {
-    let name = call.name();
+type Progress = subxt::tx::TransactionProgress<Config, subxt::client::OnlineClientAtBlockImpl<Config>>;
+
+/// Waits until it is known what became of an extrinsic.
+async fn outcome(
+    chain: &Subtensor,
+    name: &'static str,
+    mut progress: Progress,
+) -> Result<Included, SubmitError> {
     let unknown = |reason: String| SubmitError::Unknown { call: name, reason };
-    let extrinsic = signed(chain, key, nonce, call).await?;
-    let mut progress = extrinsic.submit_and_watch().await.map_err(|error| refusal(name, &error))?;
     while let Some(status) = progress.next().await {
         match (status.map_err(|error| unknown(error.to_string()))?, chain.0.options.certainty) {
             (TransactionStatus::InBestBlock(block), Certainty::Included)

@@ -5,7 +5,7 @@ use std::io;
 use chain::{ReadError, SubmitError};
 use miette::Diagnostic;
 use primitives::{AccountError, AccountId, NetUid};
-use subtensor::Endpoint;
+use subtensor::{Endpoint, developer::DeveloperError};
 use thiserror::Error;
 
 use crate::wallet::WalletError;
@@ -26,6 +26,10 @@ pub(crate) enum NetworkError {
     /// Something could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A development node's method was not carried out.
+    #[error(transparent)]
+    #[diagnostic(help("{}", of_developers(.0)))]
+    Developer(#[from] DeveloperError),
     /// A call was not carried out.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -50,13 +54,33 @@ pub(crate) enum NetworkError {
     Io(#[from] io::Error),
 }
 
+/// What helps where a development node's method was not carried out.
+fn of_developers(error: &DeveloperError) -> &'static str {
+    match error {
+        DeveloperError::Unreachable { .. } => {
+            "for a chain on this machine run `weigh chain serve`; name another one with --network"
+        }
+        DeveloperError::NotOne { .. } => {
+            "`weigh chain serve` runs one; a real chain's blocks and balances are nobody's to make"
+        }
+        DeveloperError::Refused { .. } | DeveloperError::Arguments { .. } | DeveloperError::Answer { .. } => {
+            "`weigh chain status` says what the node is"
+        }
+    }
+}
+
 impl NetworkError {
     /// 3 not found, 4 key or password, 5 unreachable, 6 refused by the chain, 9 outcome unknown, 2 other arguments would
     /// help, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Wallet(error) => error.exit_code(),
-            Self::Unreachable { .. } | Self::Read(ReadError::Unreachable { .. }) => 5,
+            Self::Unreachable { .. }
+            | Self::Read(ReadError::Unreachable { .. })
+            | Self::Developer(DeveloperError::Unreachable { .. }) => 5,
+            Self::Developer(DeveloperError::NotOne { .. } | DeveloperError::Refused { .. }) => 6,
+            Self::Developer(DeveloperError::Arguments { .. }) => 2,
+            Self::Developer(DeveloperError::Answer { .. }) => 1,
             Self::Read(ReadError::NoSubnet { .. } | ReadError::NoBlock { .. })
             | Self::NotRegistered { .. }
             | Self::NotFound(_) => 3,

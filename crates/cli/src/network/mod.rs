@@ -7,6 +7,7 @@
 mod amount;
 mod axon;
 mod commit;
+mod develop;
 mod failure;
 mod register;
 mod stake;
@@ -23,6 +24,7 @@ pub(crate) use axon::{AxonCommand, run as axon};
 use chain::{BlockNumber, Call, Chain as _, Subnet};
 use clap::Args;
 pub(crate) use commit::{CommitCommand, run as commit};
+pub(crate) use develop::{DevelopCommand, account, run as develop};
 pub(crate) use failure::NetworkError;
 use primitives::{AccountId, NetUid, Rao};
 pub(crate) use register::{RegisterArguments, run as register};
@@ -33,8 +35,7 @@ use subtensor::{Certainty, Endpoint, Options, Subtensor};
 use wallet::Keypair;
 pub(crate) use weights::{WeightsCommand, run as weights};
 
-pub(crate) use self::amount::Amount;
-use self::amount::shown;
+pub(crate) use self::amount::{Amount, shown};
 use crate::{
     config::environment,
     wallet::{KeyKind, Place},

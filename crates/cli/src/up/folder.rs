@@ -5,10 +5,11 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 
 use miette::Diagnostic;
-use primitives::{Digest, Hotkey, Seed};
+use primitives::{Digest, Hotkey, Seed, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Durable, Store, artifacts};
 use thiserror::Error;
@@ -156,6 +157,18 @@ impl HouseFolder {
 
     pub(crate) fn chain(&self) -> PathBuf {
         self.0.join("chain")
+    }
+
+    /// When the chain's files were last written, by the time of day: its blocks may count a time of their own.
+    pub(crate) fn chain_written(&self) -> Result<Timestamp, FolderError> {
+        let path = self.chain();
+        let mut newest = Timestamp(0);
+        for entry in fs::read_dir(&path).map_err(Self::failed(&path))? {
+            let written = entry.and_then(|entry| entry.metadata()?.modified());
+            let since = written.map_err(Self::failed(&path))?.duration_since(UNIX_EPOCH).unwrap_or_default();
+            newest = newest.max(Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)));
+        }
+        Ok(newest)
     }
 
     fn failed(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {

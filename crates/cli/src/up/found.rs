@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use chain::{AccountId, Call, Chain, Hyperparameter, NetUid, Rao, ReadError, SubmitError, Subnet};
-use devchain::{Config, Event, Genesis, Handle, NodeError, Pace, State};
+use devchain::{Config, Event, Genesis, Handle, NodeError, Order, Pace, Signing, State};
 use futures_util::future::join_all;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::folder::PartyKeys;
+use super::{clock::Clock, folder::PartyKeys};
 
 /// TAO that each validator stakes: so much that what miners earn in thousands of epochs buys no permit.
 const VALIDATOR_STAKE: Rao = Rao::from_whole(10_000);
@@ -69,6 +69,7 @@ pub(crate) fn open(parties: &Parties, folder: &Path) -> Result<Handle, NodeError
     devchain::spawn(Config {
         genesis: parties.genesis(),
         pace: Pace::Stepped,
+        order: Order::Lot,
         folder: Some(folder.to_owned()),
         kept_states: KEPT_STATES,
         snapshot_every: SNAPSHOT_EVERY,
@@ -83,10 +84,10 @@ pub(crate) fn subnet_of(state: &State, parties: &Parties) -> Result<Arc<Subnet>,
 }
 
 /// Founds the subnet on a fresh chain, and makes blocks until an epoch has run: it gives the validators their permits.
-pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), FoundError> {
+pub(crate) async fn found(founder: &Founder<'_>, parties: &Parties) -> Result<(), FoundError> {
     let owner = &parties.owner;
-    call(chain, owner, vec![Call::RegisterNetwork { hotkey: owner.hotkey() }]).await?;
-    let netuid = subnet_of(&chain.state(), parties)?.netuid;
+    founder.call(owner, vec![Call::RegisterNetwork { hotkey: owner.hotkey() }]).await?;
+    let netuid = subnet_of(&founder.node.state(), parties)?.netuid;
     let validators = u16::try_from(parties.validators.len()).unwrap_or(u16::MAX);
     let settings = [
         // The owner's cut is staked with its hotkey, which then competes for a permit.
@@ -106,17 +107,17 @@ pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), Found
         settings.into_iter().map(|value| as_root(Call::SetHyperparameter { netuid, value })).collect();
     calls.push(Call::StartCall { netuid });
     calls.push(as_root(Call::SetSubnetEmissionEnabled { netuid, enabled: true }));
-    call(chain, owner, calls).await?;
+    founder.call(owner, calls).await?;
     for keys in &parties.validators {
-        call(chain, keys, vec![Call::BurnedRegister { netuid, hotkey: keys.hotkey() }]).await?;
+        founder.call(keys, vec![Call::BurnedRegister { netuid, hotkey: keys.hotkey() }]).await?;
         let stake = Call::AddStake { hotkey: keys.hotkey(), netuid, amount: VALIDATOR_STAKE };
-        call(chain, keys, vec![stake]).await?;
+        founder.call(keys, vec![stake]).await?;
     }
     for keys in &parties.miners {
-        call(chain, keys, vec![Call::BurnedRegister { netuid, hotkey: keys.hotkey() }]).await?;
+        founder.call(keys, vec![Call::BurnedRegister { netuid, hotkey: keys.hotkey() }]).await?;
     }
     loop {
-        let made = chain.step(None)?;
+        let made = founder.clock.step(founder.node)?;
         let ran = |event: &Event| matches!(event, Event::EpochRan { netuid: of, .. } if *of == netuid);
         if made.events.iter().any(ran) {
             return Ok(());
@@ -124,16 +125,29 @@ pub(crate) async fn found(chain: &Handle, parties: &Parties) -> Result<(), Found
     }
 }
 
-/// Has these calls of one account carried out in one block, none of which may fail.
-async fn call(chain: &Handle, keys: &PartyKeys, calls: Vec<Call>) -> Result<(), FoundError> {
-    let origin = keys.coldkey.coldkey().0;
-    let sent = join_all(calls.into_iter().map(|call| chain.submit(origin, None, call)));
-    // In this order: each call is with the chain before the block is made.
-    let (outcomes, made) = tokio::join!(biased; sent, async { chain.step(None) });
-    for event in made?.events {
-        if let Event::Sudid { result: Err(error) } = event {
-            return Err(SubmitError::Refused { call: "sudo", refusal: error.into() }.into());
+/// What a founding works with.
+pub(crate) struct Founder<'a> {
+    pub(crate) node: &'a Handle,
+    /// The same, for parties that sign.
+    pub(crate) chain: Signing,
+    pub(crate) clock: Clock,
+}
+
+impl Founder<'_> {
+    /// Has these calls of one account carried out in one block, none of which may fail.
+    async fn call(&self, keys: &PartyKeys, calls: Vec<Call>) -> Result<(), FoundError> {
+        let origin = keys.coldkey.coldkey().0;
+        let mut sent = Vec::new();
+        // One after the other: this is their order.
+        for call in calls {
+            sent.push(self.chain.send(origin, None, call).await?);
         }
+        for event in self.clock.step(self.node)?.events {
+            if let Event::Sudid { result: Err(error) } = event {
+                return Err(SubmitError::Refused { call: "sudo", refusal: error.into() }.into());
+            }
+        }
+        let outcomes = join_all(sent).await;
+        outcomes.into_iter().try_for_each(|outcome| outcome.map(|_| ())).map_err(FoundError::from)
     }
-    outcomes.into_iter().try_for_each(|outcome| outcome.map(|_| ())).map_err(FoundError::from)
 }

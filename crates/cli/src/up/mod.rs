@@ -6,11 +6,13 @@
 
 mod cast;
 mod checkup;
+mod clock;
 mod control;
 mod folder;
 mod found;
 mod grounds;
 mod ledger;
+mod line;
 mod queue;
 mod replay;
 mod settled;
@@ -25,6 +27,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use chain::Chain as _;
 use clap::Args;
 use devchain::{Handle as Node, NodeError};
 use mechanisms::{ErasedMechanism, dataset::Dataset};
@@ -33,7 +36,7 @@ use neuron::{
     axon::system_clock,
     driver::{DriveError, Pulse},
 };
-use primitives::{DurationMs, Seed, Timestamp};
+use primitives::{DurationMs, NetUid, Seed, Timestamp};
 use protocol::{UnixNanos, Window};
 use serde_json::json;
 use store::artifacts::Artifacts;
@@ -50,10 +53,12 @@ use crate::{
     source::{Named, OpenSource, SourceOpenError},
 };
 use cast::UnknownStrategy;
+use clock::Clock;
 use folder::{FolderError, Founding, HouseFolder, Lock};
-use found::{FoundError, Parties};
+use found::{FoundError, Founder, Parties};
 use grounds::{Grounds, grounds};
 use ledger::{Ledger, LedgerError};
+use line::{Line, LineError, Way};
 use stage::{Stage, StageError};
 use tally::Tally;
 
@@ -92,7 +97,8 @@ pub(crate) const BLOCK_TIME_MAX_MS: i64 = 600_000;
 #[derive(Args, Default)]
 pub(crate) struct UpArguments {
     /// Stop after so many epochs, in a subnet that begins anew and leaves nothing behind unless --state says where;
-    /// without it, go on until Ctrl-C.
+    /// without it, go on until Ctrl-C. Blocks then are 12 s apart by their own count, whatever the time of day: with
+    /// --axon-port, the same seed and source give the same blocks.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
     /// A folder of HTML, Markdown and text, or a web archive or its address; without it, the crate registry under
@@ -114,6 +120,12 @@ pub(crate) struct UpArguments {
     /// The least time between two blocks, in milliseconds.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=BLOCK_TIME_MAX_MS))]
     block_time: Option<u32>,
+    /// How neurons reach their chain: in-process, or rpc, over JSON-RPC as they would the real one.
+    #[arg(long, default_value_t, value_name = "in-process|rpc")]
+    chain: Way,
+    /// The first neuron's port; the next ones have those above it. Any that are free where nothing is said.
+    #[arg(long, value_name = "PORT")]
+    axon_port: Option<u16>,
     /// The website's port, 8420 where none is named; where it is taken, the next free one.
     #[arg(long)]
     port: Option<u16>,
@@ -153,6 +165,14 @@ pub(crate) enum UpError {
     #[error("the public record can't be written")]
     #[diagnostic(help("{}", START_AGAIN))]
     Ledger(#[from] LedgerError),
+    /// The chain can't be served, or not be reached.
+    #[error(transparent)]
+    #[diagnostic(help("{}", START_AGAIN))]
+    Line(#[from] LineError),
+    /// The neurons' ports do not exist.
+    #[error("{neurons} neurons have no ports from {first} on: the last port there is is {}", u16::MAX)]
+    #[diagnostic(help("name a lower one, or leave --axon-port away: any that are free are taken then"))]
+    Ports { first: u16, neurons: usize },
     /// The chain ended.
     #[error(transparent)]
     #[diagnostic(help("{}", START_AGAIN))]
@@ -190,7 +210,7 @@ impl UpError {
     /// 2 where other arguments would help, 10 where it runs already, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            UpError::Strategy(_) | UpError::Website { .. } => 2,
+            UpError::Strategy(_) | UpError::Website { .. } | UpError::Ports { .. } => 2,
             UpError::Source(error) => error.exit_code(),
             UpError::Folder(error) => error.exit_code(),
             UpError::Full { error, .. } => error.exit_code(),
@@ -247,6 +267,9 @@ fn interrupts() -> Result<watch::Receiver<bool>, UpError> {
 /// A house with its doors open.
 struct House {
     node: Node,
+    line: Line,
+    clock: Clock,
+    netuid: NetUid,
     parties: Parties,
     stage: Stage,
     pulse: Pulse,
@@ -276,19 +299,24 @@ impl House {
         let Grounds { founding, job, is_founded } = grounds;
         let seed = Seed::from_number(founding.seed);
         let parties = parties(&founding, seed);
+        let axon_port = axon_port(arguments, &parties)?;
+        let clock = Clock::of_run(arguments.epochs);
         if !is_founded {
             let path = folder.unfinished_chain()?;
             let node = found::open(&parties, &path)?;
-            found::found(&node, &parties).await?;
+            let chain = line::in_process(&node, &parties, seed);
+            found::found(&Founder { node: &node, chain, clock }, &parties).await?;
             drop(node);
             folder.finish_chain()?;
             folder.found(&founding, &job)?;
         }
+        let made_until = folder.chain_written()?;
         let node = found::open(&parties, &folder.chain())?;
+        let line = Line::open(arguments.chain, &node, &parties, seed).await?;
         let netuid = found::subnet_of(&node.state(), &parties)?.netuid;
         let mechanism: &'static dyn ErasedMechanism = &Dataset;
         let jobs = vec![Arc::new(job)];
-        let accepted_until = if is_founded { accepted_until(&node) } else { UnixNanos(0) };
+        let accepted_until = if is_founded { accepted_until(made_until) } else { UnixNanos(0) };
         let strategies = founding.miners.iter().map(|name| cast::strategy(name));
         let strategies = strategies.collect::<Result<Vec<_>, _>>()?;
         show.cast(founding.validators, strategies.iter().map(|strategy| &**strategy))?;
@@ -297,6 +325,9 @@ impl House {
             stage::Plot {
                 folder: &folder,
                 node: &node,
+                line: &line,
+                clock,
+                axon_port,
                 netuid,
                 mechanism,
                 jobs: jobs.clone(),
@@ -361,6 +392,12 @@ impl House {
                 folder.path().display()
             ),
         )?;
+        if let Some(url) = line.url() {
+            show.say(
+                &json!({"event": "chain", "url": url}),
+                &format!("chain       {url}, which all neurons reach it over"),
+            )?;
+        }
         let taken = match site.taken {
             Some(port) => format!(", since port {port} is taken"),
             None => String::new(),
@@ -372,6 +409,9 @@ impl House {
         let first_epoch = subnet.schedule.epoch_index;
         let mut house = Self {
             node,
+            line,
+            clock,
+            netuid,
             parties,
             stage,
             pulse: Pulse::default(),
@@ -442,13 +482,15 @@ impl House {
 
     /// Makes a block and writes down what has happened; true where an epoch has closed.
     async fn block(&mut self) -> Result<bool, UpError> {
-        let node = self.node.clone();
-        let made = tokio::task::spawn_blocking(move || node.step(None)).await.map_err(io::Error::other)??;
-        let subnet = found::subnet_of(&self.node.state(), &self.parties)?;
-        let closed = tokio::task::block_in_place(|| {
-            self.stage.at_block(&subnet, now())?;
-            self.ledger.catch_up(&subnet, now()).map_err(UpError::from)
-        })?;
+        let (node, clock) = (self.node.clone(), self.clock);
+        // Nobody has a turn before the desk has put the block's tasks out.
+        let at_desk = self.pulse.asking();
+        let made =
+            tokio::task::spawn_blocking(move || clock.step(&node)).await.map_err(io::Error::other)??;
+        let subnet = self.line.subnet(self.netuid, made.head.number).await.map_err(FoundError::from)?;
+        self.stage.at_block(&subnet, now()).await?;
+        drop(at_desk);
+        let closed = tokio::task::block_in_place(|| self.ledger.catch_up(&subnet, now()))?;
         self.written.notify_one();
         let schedule = &subnet.schedule;
         self.live.send_replace(Live {
@@ -525,12 +567,19 @@ impl Site {
     }
 }
 
-/// Until when an earlier run may have accepted requests: it made a block now and then.
-fn accepted_until(node: &Node) -> UnixNanos {
-    let last = DurationMs(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
-    let until = node.state().head().time + last;
+/// Until when an earlier run may have accepted requests, given when it wrote its last block: it made one now and then.
+fn accepted_until(made_until: Timestamp) -> UnixNanos {
+    let until = made_until + DurationMs(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
     let nanos = u64::try_from(until.0).unwrap_or(0).saturating_mul(1_000_000);
     UnixNanos(nanos.min(system_clock().0))
+}
+
+/// The first neuron's port: each has one, or none is said.
+fn axon_port(arguments: &UpArguments, parties: &Parties) -> Result<u16, UpError> {
+    let first = arguments.axon_port.unwrap_or(0);
+    let neurons = parties.validators.len() + parties.miners.len();
+    let room = usize::from(u16::MAX - first) + 1;
+    if neurons > room { Err(UpError::Ports { first, neurons }) } else { Ok(first) }
 }
 
 fn parties(founding: &Founding, seed: Seed) -> Parties {

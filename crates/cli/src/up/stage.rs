@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chain::Subnet;
+use chain::{Chain as _, Subnet};
 use corpus::Source;
 use devchain::Handle as Node;
 use mechanisms::{EmptyLane, ErasedMechanism, Lane, Strategy, Work};
@@ -26,9 +26,11 @@ use web::record::{Cast, Role};
 use worker::{Evaluator, Shelves, queue};
 
 use super::{
+    clock::Clock,
     folder::{FolderError, HouseFolder, PartyKeys},
     found::Parties,
     ledger::{Part, Validating},
+    line::Line,
 };
 use crate::source::TASKS_PER_ROUND;
 
@@ -75,6 +77,8 @@ pub(crate) enum StageError {
 pub(crate) struct Plot<'a> {
     pub(crate) folder: &'a HouseFolder,
     pub(crate) node: &'a Node,
+    pub(crate) line: &'a Line,
+    pub(crate) clock: Clock,
     pub(crate) netuid: NetUid,
     pub(crate) mechanism: &'static dyn ErasedMechanism,
     pub(crate) jobs: Vec<Arc<Vec<u8>>>,
@@ -84,6 +88,8 @@ pub(crate) struct Plot<'a> {
     pub(crate) seed: Seed,
     /// Until when an earlier run may have accepted requests.
     pub(crate) accepted_until: UnixNanos,
+    /// The first neuron's port; the next ones have those above it. 0 for any that are free.
+    pub(crate) axon_port: u16,
 }
 
 /// What a neuron keeps.
@@ -120,6 +126,9 @@ impl Place {
 /// All neurons.
 pub(crate) struct Stage {
     node: Node,
+    line: Line,
+    clock: Clock,
+    axon_port: u16,
     netuid: NetUid,
     mechanism: &'static dyn ErasedMechanism,
     jobs: Vec<Arc<Vec<u8>>>,
@@ -155,6 +164,9 @@ impl Stage {
         plot.folder.wallet("owner", &parties.owner)?;
         Ok(Self {
             node: plot.node.clone(),
+            line: plot.line.clone(),
+            clock: plot.clock,
+            axon_port: plot.axon_port,
             netuid: plot.netuid,
             mechanism: plot.mechanism,
             jobs: plot.jobs,
@@ -263,14 +275,25 @@ impl Stage {
                     if waiting < starting.len() && (waiting == 0 || moved.elapsed() < START_TIME) {
                         continue;
                     }
-                    let node = self.node.clone();
-                    let made = tokio::task::spawn_blocking(move || node.step(None)).await;
+                    let (node, clock) = (self.node.clone(), self.clock);
+                    let made = tokio::task::spawn_blocking(move || clock.step(&node)).await;
                     made.map_err(io::Error::other).and_then(|made| made.map_err(io::Error::other)).map_err(broken)?;
                     moved = Instant::now();
                 }
             }
         }
         Ok(())
+    }
+
+    /// Where the neuron's axon is to listen.
+    fn port_of(&self, place: Place) -> u16 {
+        match self.axon_port {
+            0 => 0,
+            first => {
+                let before = self.kept.keys().take_while(|other| **other != place).count();
+                u16::try_from(before).ok().and_then(|before| first.checked_add(before)).unwrap_or(0)
+            }
+        }
     }
 
     fn start(
@@ -283,11 +306,11 @@ impl Stage {
         let keeping = self.kept[&place].clone();
         let config = Config {
             identity: self.identity(keys),
-            chain: self.node.clone(),
+            chain: self.line.clone(),
             signer: Arc::new(keys.hotkey.clone()),
             store: Arc::clone(&keeping.store),
             artifacts: Arc::clone(&keeping.artifacts),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: SocketAddr::from(([127, 0, 0, 1], self.port_of(place))),
             accepted_until: self.accepted_until,
             desk: self.desk_at,
             axon_limits: axon_limits(),
@@ -332,20 +355,21 @@ impl Stage {
     }
 
     /// Puts the tasks of the round that runs out, once; the same tasks again change nothing.
-    pub(crate) fn at_block(&mut self, subnet: &Arc<Subnet>, now: Timestamp) -> Result<(), StageError> {
+    pub(crate) async fn at_block(&mut self, subnet: &Arc<Subnet>, now: Timestamp) -> Result<(), StageError> {
         *self.metagraph.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(subnet));
         let Some(times) = Times::of(&subnet.schedule).filter(|times| self.opened_round != Some(times.number))
         else {
             return Ok(());
         };
         // A block that is no longer kept, or a job that can't be planned, opens no round; the validators tell of the job.
-        let opened = self.node.state_at(times.opened_at).and_then(|state| state.subnet(self.netuid));
-        let Ok(opened) = opened else { return Ok(()) };
+        let Ok(opened) = self.line.subnet(self.netuid, times.opened_at).await else { return Ok(()) };
         let Ok(plan) = Plan::open(&times, MechId::MAIN, &opened, self.mechanism, &self.jobs) else {
             return Ok(());
         };
         let tasks = u32::try_from(plan.tasks.len()).unwrap_or(u32::MAX);
-        desk::open(&*self.desk_store, self.mechanism.id(), times.number, tasks, now)?;
+        tokio::task::block_in_place(|| {
+            desk::open(&*self.desk_store, self.mechanism.id(), times.number, tasks, now)
+        })?;
         self.opened_round = Some(times.number);
         Ok(())
     }

@@ -9,10 +9,13 @@ use tokio::sync::mpsc;
 
 use super::{
     api::{Api, Arguments, Bytes, Hash, Registered, Table, in_hex},
-    refusal::{self, Answer, Rejection},
+    refusal::{self, Answer},
 };
 use crate::{
-    Extrinsic, fees,
+    Extrinsic,
+    extrinsic::Unsound,
+    fees,
+    node::Rejected,
     queue::{Fate, NotTaken},
     wire::blake2_256,
 };
@@ -20,25 +23,13 @@ use crate::{
 /// Broadcasts that are remembered; the oldest is forgotten for a new one.
 const MAX_BROADCASTS: usize = 1024;
 
-/// Checks what a client sent, and hands it to the node.
-fn admit(api: &Api, bytes: &[u8], fates: Option<mpsc::UnboundedSender<Fate>>) -> Result<Digest, Rejection> {
-    let hash = Digest(blake2_256(bytes));
-    let state = api.node.state();
-    let extrinsic = Extrinsic::verified(bytes, state.head().number, |number| api.node.hash_of(number))
-        .map_err(|unsound| Rejection::unsound(hash, unsound))?;
-    let rejected = |why| Rejection::NotTaken { hash, why };
-    state.validate(&extrinsic).map_err(|invalid| rejected(NotTaken::Invalid(invalid)))?;
-    api.node.admit(extrinsic, hash, fates).map_err(rejected)?;
-    Ok(hash)
-}
-
 async fn submit(
     api: &Arc<Api>,
     bytes: Vec<u8>,
     fates: Option<mpsc::UnboundedSender<Fate>>,
-) -> Answer<Result<Digest, Rejection>> {
+) -> Answer<Result<Digest, Rejected>> {
     let inner = api.clone();
-    api.costly(move || Ok(admit(&inner, &bytes, fates))).await
+    api.costly(move || Ok(inner.node.take(&bytes, fates))).await
 }
 
 /// The notification for each step.
@@ -132,8 +123,12 @@ async fn transaction_watch(api: Arc<Api>, bytes: Answer<Bytes>, pending: Pending
 }
 
 fn info(bytes: &[u8]) -> Answer<(fees::DispatchInfo, usize)> {
-    let hash = Digest(blake2_256(bytes));
-    let extrinsic = Extrinsic::unverified(bytes).map_err(|unsound| Rejection::unsound(hash, unsound))?;
+    let extrinsic = Extrinsic::unverified(bytes).map_err(|unsound| match unsound {
+        Unsound::Malformed => Rejected::Malformed,
+        Unsound::Invalid(reason) => {
+            Rejected::NotTaken { hash: Digest(blake2_256(bytes)), why: NotTaken::Invalid(reason) }
+        }
+    })?;
     Ok((fees::dispatch_info(&extrinsic.call), bytes.len()))
 }
 

@@ -101,20 +101,21 @@ async fn set_hyperparameter(api: Arc<Api>, params: Params<'static>) -> Answer<Va
     let mut arguments = Arguments::of(&params);
     let (netuid, name, value): (u16, String, Value) =
         (arguments.next()?, arguments.next()?, arguments.next()?);
-    let value: Hyperparameter = serde_json::from_value(json!({ in_words(&name): value }))
-        .map_err(|error| refusal::invalid_params(error.to_string()))?;
+    let variant = variant(&name).ok_or_else(|| {
+        let known: Vec<&str> = Hyperparameter::NAMES.iter().map(|(_, field)| *field).collect();
+        refusal::invalid_params(format!("there is no hyperparameter {name:?}: one of {}", known.join(", ")))
+    })?;
+    let value: Hyperparameter = serde_json::from_value(json!({ variant: value }))
+        .map_err(|error| refusal::invalid_params(format!("{name}: {error}")))?;
     as_root(api.clone(), Call::SetHyperparameter { netuid: NetUid(netuid), value }).await
 }
 
-/// A setting's name as `tempo`, `min_burn` or `MinBurn`, to the last of these.
-fn in_words(name: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        letters
-            .next()
-            .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
-    };
-    name.split('_').map(word).collect()
+/// A setting by its field's name, as `min_burn` or `yuma3_enabled`, or by its own, as `MinBurn` or `yuma3`.
+fn variant(name: &str) -> Option<&'static str> {
+    let bare = |text: &str| text.replace('_', "").to_ascii_lowercase();
+    let is_meant = |known: &str| known == name || bare(known) == bare(name);
+    let mut names = Hyperparameter::NAMES.iter();
+    names.find(|(variant, field)| is_meant(variant) || is_meant(field)).map(|(variant, _)| *variant)
 }
 
 async fn warp_to_epoch(api: Arc<Api>, params: Params<'static>) -> Answer<Value> {
@@ -176,9 +177,11 @@ mod tests {
 
     #[test]
     fn settings_go_by_either_name() {
-        assert_eq!(
-            (in_words("min_burn"), in_words("MinBurn"), in_words("tempo")),
-            ("MinBurn".to_owned(), "MinBurn".to_owned(), "Tempo".to_owned())
-        );
+        let found = ["min_burn", "MinBurn", "tempo", "yuma3", "yuma3_enabled", "temp"].map(variant);
+        let expect = ["MinBurn", "MinBurn", "Tempo", "Yuma3", "Yuma3"].map(Some);
+        assert_eq!((&found[..5], found[5]), (&expect[..], None));
+        for (own, field) in Hyperparameter::NAMES {
+            assert_eq!((variant(own), variant(field)), (Some(*own), Some(*own)));
+        }
     }
 }

@@ -8,7 +8,7 @@ use jsonrpsee::types::{
 use primitives::Digest;
 use serde::Serialize;
 
-use crate::{NodeError, extrinsic::Unsound, queue::NotTaken, wire::runtime::CallError};
+use crate::{NodeError, node::Rejected, queue::NotTaken, wire::runtime::CallError};
 
 /// What a method answers with.
 pub(super) type Answer<T> = Result<T, ErrorObjectOwned>;
@@ -95,29 +95,13 @@ pub(super) fn reason(invalid: InvalidTransaction) -> String {
     .to_owned()
 }
 
-/// An extrinsic is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rejection {
-    Malformed,
-    NotTaken { hash: Digest, why: NotTaken },
-}
-
-impl Rejection {
-    pub(super) fn unsound(hash: Digest, unsound: Unsound) -> Self {
-        match unsound {
-            Unsound::Malformed => Self::Malformed,
-            Unsound::Invalid(reason) => Self::NotTaken { hash, why: NotTaken::Invalid(reason) },
-        }
-    }
-}
-
-impl From<Rejection> for ErrorObjectOwned {
-    fn from(rejection: Rejection) -> Self {
-        let (hash, why) = match rejection {
-            Rejection::Malformed => {
+impl From<Rejected> for ErrorObjectOwned {
+    fn from(rejected: Rejected) -> Self {
+        let (hash, why) = match rejected {
+            Rejected::Malformed => {
                 return bare(BAD_FORMAT_CODE, "Extrinsic has invalid format: it could not be decoded");
             }
-            Rejection::NotTaken { hash, why } => (hash, why),
+            Rejected::NotTaken { hash, why } => (hash, why),
         };
         match why {
             NotTaken::Invalid(invalid) => object(INVALID_CODE, "Invalid Transaction", Some(reason(invalid))),

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use chain::{Call, InvalidTransaction};
+use chain::{Call, Head, InvalidTransaction};
 use parity_scale_codec::{Compact, Decode, DecodeLimit, Encode};
 use primitives::{AccountId, Digest, Rao};
 use scale_info::{MetaType, Type, TypeInfo, TypeParameter, build::Fields};
-use wallet::{PublicKey, Scheme, Signature};
+use wallet::{Keypair, PublicKey, Scheme, Signature};
 
 pub(crate) use super::shapes::Era;
 use super::{
@@ -225,6 +225,30 @@ pub(crate) fn unsigned(origin: AccountId, nonce: u32, call: &Call) -> Option<Vec
     let mut inner = vec![SIGNED_V4];
     (MultiAddress::Id(AccountId32::from(origin)), MultiSignature::Sr25519([0; 64]), extra, to_wire(call)?)
         .encode_to(&mut inner);
+    Some(inner.encode())
+}
+
+/// The bytes of a call that its account signs, as a client would have sent it: from the block `birth` on, for `period`
+/// blocks, without a tip. None for a call that doesn't travel.
+pub(crate) fn signed(
+    key: &Keypair,
+    salt: [u8; 32],
+    nonce: u32,
+    call: &Call,
+    agreed: &Agreed,
+    (period, birth): (u64, Head),
+) -> Option<Vec<u8>> {
+    let era = Era::Mortal { period, phase: birth.number % period };
+    let extra = Extra { era, nonce: Compact(nonce), tip: Compact(0), mode: Mode::Disabled };
+    let call = to_wire(call)?.encode();
+    let signature = key.sign(&payload(&call, &extra, agreed, birth.hash), salt).0;
+    let signature = match key.public().scheme {
+        Scheme::Sr25519 => MultiSignature::Sr25519(signature),
+        Scheme::Ed25519 => MultiSignature::Ed25519(signature),
+    };
+    let mut inner = vec![SIGNED_V4];
+    (MultiAddress::Id(AccountId32::from(key.public().account)), signature, extra).encode_to(&mut inner);
+    inner.extend(call);
     Some(inner.encode())
 }
 

@@ -16,7 +16,7 @@ use chain::{
     Axon, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, InvalidTransaction, ModuleError,
     Refusal, WeightVector, WeightsCommitment, storage_index,
 };
-use devchain::{Block, Event, Extrinsic, Genesis, Settings, State, storage::items};
+use devchain::{Block, Event, Extrinsic, Genesis, GenesisSubnet, Settings, State, storage::items};
 use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, MechId, NetUid, Rao, Timestamp, Uid};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn genesis() -> Genesis {
     Genesis {
         settings: Settings::default(),
         root_staking: false,
-        subnets: vec![(Coldkey(account("cold.x")), Hotkey(account("hot.x")))],
+        subnets: vec![GenesisSubnet::of(Coldkey(account("cold.x")), Hotkey(account("hot.x")))],
         ..Genesis::development(&names.map(cold))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
-use chain::{Call, Chain, Hyperparameter as H, ModuleError, ReadError, SubmitError};
-use devchain::{Config, Handle, Pace, spawn};
+use chain::{Call, Chain, Hyperparameter as H, InvalidTransaction, ModuleError, ReadError, SubmitError};
+use devchain::{Config, Genesis, Handle, Order, Pace, spawn};
 use primitives::{NetUid, Rao, Timestamp};
+use wallet::Keypair;
 
 use crate::world::{NET, as_root, cold, genesis, hot, set};
 
@@ -120,4 +121,65 @@ fn a_node_goes_on_where_its_log_ends() {
             11
         );
     });
+}
+
+#[test]
+fn by_lot_the_order_of_arrival_says_nothing_and_each_accounts_own_order_stays() {
+    let order = |arrival: &[u8]| {
+        run(async {
+            let node = spawn(Config { order: Order::Lot, ..Config::stepped(genesis()) }).unwrap();
+            let mut sent = Vec::new();
+            for n in arrival {
+                let call = Call::Transfer { to: cold(9), amount: Rao(u64::from(*n) * 1000) };
+                sent.push((*n, node.send(cold(*n), None, call).await.unwrap()));
+                let second = Call::Transfer { to: cold(9), amount: Rao(u64::from(*n) * 1000 + 1) };
+                sent.push((*n, node.send(cold(*n), None, second).await.unwrap()));
+            }
+            node.step(Some(Timestamp(77))).unwrap();
+            let mut placed = Vec::new();
+            for (n, inclusion) in sent {
+                placed.push((inclusion.await.unwrap().index, n));
+            }
+            let in_their_order: Vec<u32> = placed.iter().map(|(index, _)| *index).collect();
+            assert!(in_their_order.chunks(2).all(|pair| pair[0] + 1 == pair[1]), "{placed:?}");
+            placed.sort_unstable();
+            placed
+        })
+    };
+    let by_number = order(&[3, 4, 5, 6]);
+    assert_eq!(by_number, order(&[6, 4, 3, 5]));
+    let accounts: Vec<u8> = by_number.iter().map(|(_, n)| *n).collect();
+    assert!(!accounts.is_sorted(), "the numbers of the accounts have no say: {accounts:?}");
+}
+
+#[test]
+fn who_signs_in_process_sends_what_a_client_would_and_is_told_what_became_of_it() {
+    let key = Keypair::development("Alice").unwrap();
+    let account = key.public().account;
+    let call = || Call::Transfer { to: cold(9), amount: Rao(5000) };
+    let head = || {
+        run(async {
+            let node = spawn(Config::stepped(Genesis::development(&[account]))).unwrap();
+            let chain = node.signing([key.clone()], [7; 32]);
+            let first = chain.send(account, None, call()).await.unwrap();
+            let second = chain.send(account, None, call()).await.unwrap();
+            node.step(Some(Timestamp(77))).unwrap();
+            assert_eq!((first.await.unwrap().index, second.await.unwrap().index), (1, 2));
+            assert_eq!(node.state().nonce(account), 2);
+            assert_eq!(node.state().balance(cold(9)), Rao(10_000));
+            // Refusals have their reasons, of the pool and of the block.
+            let stale = chain.send(account, Some(0), call()).await.err();
+            let refusal = InvalidTransaction::Stale.into();
+            assert_eq!(stale, Some(SubmitError::Refused { call: "transfer_keep_alive", refusal }));
+            let failing = chain.send(account, None, Call::StartCall { netuid: NET }).await.unwrap();
+            let made = node.step(Some(Timestamp(78))).unwrap();
+            let refusal = ModuleError::SubnetNotExists.into();
+            assert_eq!(failing.await, Err(SubmitError::Refused { call: "start_call", refusal }));
+            let stranger = chain.send(cold(3), None, call()).await.err();
+            assert!(matches!(stranger, Some(SubmitError::NoKey { .. })));
+            made.head
+        })
+    };
+    // The same salt gives the same signatures, and those the same blocks.
+    assert_eq!(head(), head());
 }

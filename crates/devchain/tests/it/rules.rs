@@ -4,7 +4,7 @@ use chain::{
     Axon, BatchKind, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, InvalidTransaction,
     ModuleError as M, Refusal, WeightsCommitment, storage_index,
 };
-use devchain::{Extrinsic, Genesis, Settings, State, storage::items};
+use devchain::{Extrinsic, Genesis, GenesisNeuron, GenesisSubnet, Settings, State, storage::items};
 use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
 
 use crate::world::{
@@ -681,6 +681,60 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &format!("balance of {} is {}, below the existential deposit of {}", cold(1), Rao(499), Rao(500)),
     );
     let mut foreign = base.clone();
-    foreign.subnets = vec![(World::coldkey(2), hot(2)), (World::coldkey(3), hot(2))];
+    foreign.subnets = [2, 3].map(|owner| GenesisSubnet::of(World::coldkey(owner), hot(2))).to_vec();
     check(&foreign, &format!("hotkey {} of a genesis subnet has another owner already", hot(2)));
+
+    let subnet = GenesisSubnet::of(World::coldkey(2), hot(2));
+    let neuron =
+        |n| GenesisNeuron { coldkey: World::coldkey(3), hotkey: hot(n), stake: AlphaRao(u64::from(n)) };
+    let of = |subnet| Genesis { subnets: vec![subnet], ..base.clone() };
+    check(
+        &of(GenesisSubnet { neurons: vec![neuron(3), neuron(3)], ..subnet.clone() }),
+        &format!("hotkey {} stands twice in genesis subnet 1", hot(3)),
+    );
+    let settings = vec![H::MinAllowedUids(1), H::MaxAllowedUids(2)];
+    check(
+        &of(GenesisSubnet { settings, neurons: vec![neuron(3), neuron(4)], ..subnet.clone() }),
+        "genesis subnet 1 has 3 neurons, its owner's included, for 2 slots",
+    );
+    let error = M::InvalidValue;
+    check(
+        &of(GenesisSubnet { settings: vec![H::MechanismCount(0)], ..subnet.clone() }),
+        &format!("MechanismCount(0) of genesis subnet 1: {error}"),
+    );
+    let value = P::MaxMechanismCount(0);
+    check(
+        &Genesis { parameters: vec![value], ..base.clone() },
+        &format!("MaxMechanismCount(0) of the genesis: {error}"),
+    );
+}
+
+#[test]
+fn a_subnet_of_the_genesis_stands_whole_and_the_books_balance() {
+    let neurons = [(3, 3, 70), (4, 4, 30), (2, 2, 5)].map(|(owner, key, stake)| GenesisNeuron {
+        coldkey: World::coldkey(owner),
+        hotkey: hot(key),
+        stake: AlphaRao(stake * TAO),
+    });
+    let subnet = GenesisSubnet {
+        settings: vec![H::Tempo(7), H::CommitRevealWeightsEnabled(false)],
+        is_started: true,
+        neurons: neurons.to_vec(),
+        ..GenesisSubnet::of(World::coldkey(2), hot(2))
+    };
+    let mut state = State::genesis(&Genesis { subnets: vec![subnet], ..genesis() }).unwrap();
+    state.audit().unwrap();
+    let view = state.subnet(NET).unwrap();
+    let found: Vec<_> =
+        view.neurons.iter().map(|neuron| (neuron.hotkey, neuron.alpha_stake.0 / TAO)).collect();
+    assert_eq!(found, [(hot(2), 5), (hot(3), 70), (hot(4), 30)]);
+    assert_eq!((view.hyperparameters.tempo, view.hyperparameters.commit_reveal_weights_enabled), (7, false));
+    for block in 1..=20 {
+        state.block(Timestamp(12_000 * block), &[]);
+    }
+    state.audit().unwrap();
+    let view = state.subnet(NET).unwrap();
+    assert!(view.neurons.iter().all(|neuron| neuron.validator_permit), "all have stake");
+    let stake = |uid: usize| view.neurons[uid].alpha_stake.0;
+    assert!(stake(1) > 70 * TAO && stake(1) - 70 * TAO > stake(2) - 30 * TAO, "dividends follow stake");
 }

@@ -14,16 +14,13 @@ mod pulse;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::{Future as _, poll_fn},
     net::{Ipv4Addr, SocketAddr},
-    pin::pin,
     sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
-    task::Poll,
     thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chain::{Call, Chain, SubmitError, Subnet};
+use chain::{Call, Chain, ReadError, SubmitError, Subnet};
 use mechanisms::{ErasedMechanism, Lane, Strategy};
 use primitives::{BlockNumber, Hotkey, Seed, Timestamp};
 use protocol::{Signer, UnixNanos};
@@ -44,6 +41,7 @@ use crate::{
     dendrite::{self, Dendrite},
     machine::{Effect, Event, Identity, RequestId, StartError},
     miner::Miner,
+    outbox::Intent,
     validator::Validator,
     wire::{Answer, Ask, AskFailure, Peer},
 };
@@ -127,6 +125,17 @@ pub enum DriveError {
         /// What the chain said.
         error: SubmitError,
     },
+    /// What an earlier run had sent can't be seen to.
+    #[error("{hotkey} can't learn what became of its last call: {error}")]
+    Resume {
+        /// The neuron.
+        hotkey: Hotkey,
+        /// What the chain said.
+        error: SubmitError,
+    },
+    /// The chain can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Its thread could not be started.
     #[error("could not start a neuron's thread: {0}")]
     Thread(std::io::Error),
@@ -158,15 +167,26 @@ pub type Metagraph = Arc<RwLock<Option<Arc<Subnet>>>>;
 /// Either machine.
 trait Machine: Send + 'static {
     fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect>;
+
+    /// What an earlier run had sent, settled or to be sent again.
+    fn resume(&mut self, at: BlockNumber, nonce: u32, now: Timestamp) -> (Vec<Effect>, Option<Intent>);
 }
 
 impl Machine for Validator {
+    fn resume(&mut self, at: BlockNumber, nonce: u32, now: Timestamp) -> (Vec<Effect>, Option<Intent>) {
+        Validator::resume(self, at, nonce, now)
+    }
+
     fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         Validator::step(self, event, now)
     }
 }
 
 impl Machine for Miner {
+    fn resume(&mut self, at: BlockNumber, nonce: u32, now: Timestamp) -> (Vec<Effect>, Option<Intent>) {
+        Miner::resume(self, at, nonce, now)
+    }
+
     fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         Miner::step(self, event, now)
     }
@@ -259,7 +279,7 @@ fn incarnation(store: &dyn Store) -> Result<u32, StoreError> {
 
 async fn drive<C, M>(
     config: Config<C>,
-    machine: M,
+    mut machine: M,
     make: Option<Make>,
     examine: Option<Examine>,
 ) -> Result<Handle, DriveError>
@@ -268,6 +288,7 @@ where
     M: Machine,
 {
     let hotkey = config.identity.hotkey;
+    config.pulse.join(hotkey);
     let (inbox, messages) = mpsc::channel();
     let metagraph = Metagraph::default();
     let axon = axon::spawn(axon::Config {
@@ -278,6 +299,7 @@ where
         ..axon::Config::local(hotkey, vec![post::ask_route(inbox.clone(), config.pulse.clone())])
     })?;
     let address = axon.address();
+    resume(&config, &mut machine).await?;
     let served = serve(&config, address).await;
     served.map_err(|error| DriveError::Serve { hotkey, error })?;
 
@@ -322,6 +344,30 @@ where
     Ok(Handle { hotkey, address, inbox, ended, thread, examiner, axon: Some(axon), tasks })
 }
 
+/// Sees to what an earlier run had sent and not heard of, before anything else takes the account's next number: the machine
+/// would take that for its own, and what it had decided on would be lost.
+async fn resume<C: Chain, M: Machine>(config: &Config<C>, machine: &mut M) -> Result<(), DriveError> {
+    let (hotkey, chain) = (config.identity.hotkey, &config.chain);
+    let head = chain.head().await?;
+    let (settled, pending) = machine.resume(head.number, chain.nonce(hotkey.0, head.number).await?, now());
+    commit(config, settled)?;
+    let Some(Intent { nonce, call, .. }) = pending else { return Ok(()) };
+    match chain.submit(hotkey.0, Some(nonce), call).await {
+        Err(error @ SubmitError::Unknown { .. }) => Err(DriveError::Resume { hotkey, error }),
+        result => commit(config, machine.step(Event::Submitted { nonce, result }, now())),
+    }
+}
+
+/// Makes facts durable. Before it has seen a block a machine asks for nothing else.
+fn commit<C>(config: &Config<C>, effects: Vec<Effect>) -> Result<(), DriveError> {
+    for effect in effects {
+        if let Effect::Commit(facts) = effect {
+            config.store.commit(&facts)?;
+        }
+    }
+    Ok(())
+}
+
 /// Serves whoever is registered, by stake, and nobody else.
 #[must_use]
 pub fn registered(metagraph: Metagraph) -> axon::Judge {
@@ -340,8 +386,7 @@ async fn serve<C: Chain>(config: &Config<C>, address: SocketAddr) -> Result<(), 
     let Identity { hotkey, netuid, .. } = config.identity;
     let axon =
         chain::Axon { ip: u32::from(*v4.ip()).into(), port: v4.port(), ip_type: 4, ..chain::Axon::default() };
-    let unknown =
-        |error: chain::ReadError| SubmitError::Unknown { call: "serve_axon", reason: error.to_string() };
+    let unknown = |error: ReadError| SubmitError::Unknown { call: "serve_axon", reason: error.to_string() };
     let head = config.chain.head().await.map_err(unknown)?;
     let subnet = config.chain.subnet(netuid, head.number).await.map_err(unknown)?;
     let known = subnet.neuron(&hotkey).and_then(|neuron| neuron.axon);
@@ -359,7 +404,7 @@ async fn follow<C: Chain>(config: Config<C>, metagraph: Metagraph, inbox: Inbox)
         if let Some(seen) = seen {
             // Which block it is doesn't matter: the newest is asked for below.
             let next = config.chain.next_head(seen).await;
-            if matches!(next, Err(chain::ReadError::Unreachable { .. })) {
+            if matches!(next, Err(ReadError::Unreachable { .. })) {
                 return;
             }
         }
@@ -369,6 +414,11 @@ async fn follow<C: Chain>(config: Config<C>, metagraph: Metagraph, inbox: Inbox)
         let nonce = config.chain.nonce(hotkey.0, head.number).await;
         let (Ok(subnet), Ok(nonce)) = (subnet, nonce) else { continue };
         *metagraph.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&subnet));
+        tokio::select! {
+            () = config.pulse.turn(hotkey, &head) => {}
+            // The chain went on without it: the newer block is what counts.
+            _ = config.chain.next_head(head.number) => continue,
+        }
         let (done, is_done) = oneshot::channel();
         let event = Event::Head { subnet, nonce };
         if inbox.send(Message::Event(event, config.pulse.busy(), Some(done))).is_err()
@@ -481,7 +531,7 @@ impl<C: Chain + Clone + 'static> Hands<C> {
                 self.address_of(&hotkey).map(|address| dendrite::Peer { hotkey, address })
             }
         };
-        let (inbox, busy) = (self.inbox.clone(), self.config.pulse.busy());
+        let (inbox, busy) = (self.inbox.clone(), self.config.pulse.asking());
         let dendrite = Arc::clone(&self.dendrite);
         self.runtime.spawn(async move {
             let result = match peer {
@@ -501,18 +551,20 @@ impl<C: Chain + Clone + 'static> Hands<C> {
         Some(SocketAddr::from((Ipv4Addr::from(ip), axon.port)))
     }
 
-    /// Sends an extrinsic. It is work until the chain has been told; then it takes a block.
+    /// Sends an extrinsic. It is work until the chain has taken it in; then it takes a block.
     fn submit(&self, nonce: u32, call: Call) {
         let (inbox, pulse) = (self.inbox.clone(), self.config.pulse.clone());
         let (chain, hotkey) = (self.config.chain.clone(), self.config.identity.hotkey);
-        let busy = self.config.pulse.busy();
+        let subnet = self.metagraph.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let head = subnet.map_or(0, |subnet| subnet.head.number);
+        let busy = pulse.busy();
         self.runtime.spawn(async move {
-            let mut submitted = pin!(chain.submit(hotkey.0, Some(nonce), call));
-            let told = poll_fn(|context| Poll::Ready(submitted.as_mut().poll(context))).await;
+            let sent = chain.send(hotkey.0, Some(nonce), call).await;
+            let _heard = pulse.sent(head);
             drop(busy);
-            let result = match told {
-                Poll::Ready(result) => result,
-                Poll::Pending => submitted.await,
+            let result = match sent {
+                Ok(inclusion) => inclusion.await,
+                Err(error) => Err(error),
             };
             // A neuron that has been stopped meanwhile sees it on the chain.
             let _stopped = inbox.send(Message::Event(Event::Submitted { nonce, result }, pulse.busy(), None));

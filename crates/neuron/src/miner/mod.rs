@@ -130,6 +130,25 @@ impl Miner {
         self.trouble.as_ref()
     }
 
+    /// What an earlier run had sent: settled by the chain as it is after `block`, where that tells, or to be sent again
+    /// before anything else is done with the account's next nonce.
+    pub fn resume(
+        &mut self,
+        block: BlockNumber,
+        nonce: u32,
+        now: Timestamp,
+    ) -> (Vec<Effect>, Option<Intent>) {
+        let mut out = Vec::new();
+        self.settle_at(&mut out, block, nonce, now);
+        (out, self.outbox.due(block))
+    }
+
+    fn settle_at(&mut self, out: &mut Vec<Effect>, block: BlockNumber, nonce: u32, now: Timestamp) {
+        if let Some((purpose, outcome)) = self.outbox.at_head(block, nonce) {
+            self.record(out, MinerFact::Settled { purpose, outcome }, now);
+        }
+    }
+
     /// Takes one event and says what is to be done.
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         let mut out = Vec::new();
@@ -140,9 +159,7 @@ impl Miner {
                     return out;
                 }
                 self.head = Some((Arc::clone(&subnet), nonce));
-                if let Some((purpose, outcome)) = self.outbox.at_head(block, nonce) {
-                    self.record(&mut out, MinerFact::Settled { purpose, outcome }, now);
-                }
+                self.settle_at(&mut out, block, nonce, now);
                 self.open(&mut out, &subnet);
             }
             Event::View(subnet) => self.open(&mut out, &subnet),
@@ -384,6 +401,7 @@ impl Miner {
         let field = RoundCommitment { mechanism: self.mechanism.id().to_owned(), round, root }.field();
         let call = Call::SetCommitment { netuid: self.identity.netuid, fields: vec![field] };
         let purpose = Purpose::Announce { round };
+        let nonce = self.outbox.nonce(nonce);
         let intent = Intent { purpose, nonce, call, valid_until: times.deadline };
         self.record(out, MinerFact::Announced { round, lines, intent }, now);
     }

@@ -22,7 +22,7 @@ pub use facts::ValidatorFact;
 
 use crate::{
     machine::{self, AskId, Effect, Event, Identity, StartError},
-    outbox::{Outbox, Purpose},
+    outbox::{Intent, Outbox, Purpose},
     rounds::{Plan, Times},
 };
 use collect::Question;
@@ -123,6 +123,25 @@ impl Validator {
         self.trouble.as_ref()
     }
 
+    /// What an earlier run had sent: settled by the chain as it is after `block`, where that tells, or to be sent again
+    /// before anything else is done with the account's next nonce.
+    pub fn resume(
+        &mut self,
+        block: BlockNumber,
+        nonce: u32,
+        now: Timestamp,
+    ) -> (Vec<Effect>, Option<Intent>) {
+        let mut out = Vec::new();
+        self.settle_at(&mut out, block, nonce, now);
+        (out, self.outbox.due(block))
+    }
+
+    fn settle_at(&mut self, out: &mut Vec<Effect>, block: BlockNumber, nonce: u32, now: Timestamp) {
+        if let Some((purpose, outcome)) = self.outbox.at_head(block, nonce) {
+            self.record(out, ValidatorFact::Settled { purpose, outcome }, now);
+        }
+    }
+
     /// Takes one event and says what is to be done.
     pub fn step(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         let mut out = Vec::new();
@@ -135,9 +154,7 @@ impl Validator {
                 self.views_wanted.remove(&block);
                 self.views.insert(block, Arc::clone(&subnet));
                 self.head = Some((subnet, nonce));
-                if let Some((purpose, outcome)) = self.outbox.at_head(block, nonce) {
-                    self.record(&mut out, ValidatorFact::Settled { purpose, outcome }, now);
-                }
+                self.settle_at(&mut out, block, nonce, now);
             }
             Event::View(subnet) => {
                 self.views_wanted.remove(&subnet.head.number);
@@ -166,6 +183,7 @@ impl Validator {
         self.seal(out, &times, block, now);
         self.collect(out, times.number, now);
         self.judge(out, &times, block, now);
+        let nonce = self.outbox.nonce(nonce);
         self.decide_weights(out, &times, &subnet, nonce, now);
         self.reveal(out, &times, &subnet, nonce, now);
         if let Some(intent) = self.outbox.due(block) {
