@@ -14,7 +14,7 @@ use crate::world::{
 
 /// A call that is expected to fail leaves nothing but its number and its fee: the block after it is the one after an empty
 /// block.
-fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
+pub(crate) fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
     let (mut with, mut without) = (world.clone(), world.clone());
     let text = format!("{call:?}");
     assert_eq!(with.call(origin, call), expect, "{text}");
