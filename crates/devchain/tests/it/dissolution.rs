@@ -105,6 +105,7 @@ fn of_subnets(state: &State) -> BTreeSet<(Vec<u8>, &'static str)> {
 fn nothing_of_a_dissolved_subnet_is_left() {
     let mut world = World::new();
     world.register([3]);
+    world.ok(cold(3), Call::AddStake { hotkey: hot(3), netuid: NetUid::ROOT, amount: Rao::from_whole(5) });
     world.reach_epoch();
     let before = of_subnets(&world.state);
     let named = |subnet_name: &[u8]| SubnetIdentity {
@@ -128,6 +129,7 @@ fn nothing_of_a_dissolved_subnet_is_left() {
         version_key,
     };
     let set = |value| Call::SetHyperparameter { netuid: OTHER, value };
+    world.root_ok(set(H::MaxAllowedUids(128)));
     world.root_ok(set(H::MechanismCount(2)));
     world.root_ok(Call::SetMechanismEmissionSplit { netuid: OTHER, split: Some(vec![65_535, 0]) });
     let calls: [(AccountId, Call); 12] = [

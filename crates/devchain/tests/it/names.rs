@@ -164,6 +164,7 @@ fn trimming_takes_the_slots_of_lowest_emission() {
         assert!(world.state.stake(hot(n), Coldkey(cold(n)), NET) >= before, "{n}");
     }
     world.reach_epoch();
+    world.sudo(H::MinNonImmuneUids(0));
     world.register([7]);
     assert_eq!(world.state.subnet(NET).unwrap().neurons.len(), 3);
     world.state.audit().unwrap();
