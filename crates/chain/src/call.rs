@@ -52,6 +52,60 @@ pub struct Axon {
     pub placeholder2: u8,
 }
 
+/// Where a neuron's metrics can be read, as `serve_prometheus` takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Prometheus {
+    /// The neuron's own software version.
+    pub version: u32,
+    /// The address, an IPv4 address in the low 32 bits.
+    #[serde(with = "primitives::decimal")]
+    pub ip: u128,
+    /// The TCP port.
+    pub port: u16,
+    /// 4 or 6.
+    pub ip_type: u8,
+}
+
+/// Who stands behind a coldkey, in bytes of UTF-8. Source: `ChainIdentityV2`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct ChainIdentity {
+    /// At most 256 bytes.
+    pub name: Vec<u8>,
+    /// At most 256 bytes.
+    pub url: Vec<u8>,
+    /// At most 256 bytes.
+    pub github_repo: Vec<u8>,
+    /// At most 1024 bytes.
+    pub image: Vec<u8>,
+    /// At most 256 bytes.
+    pub discord: Vec<u8>,
+    /// At most 1024 bytes.
+    pub description: Vec<u8>,
+    /// At most 1024 bytes.
+    pub additional: Vec<u8>,
+}
+
+/// What a subnet is and who runs it, in bytes of UTF-8. Source: `SubnetIdentityV3`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct SubnetIdentity {
+    /// At most 256 bytes.
+    pub subnet_name: Vec<u8>,
+    /// At most 1024 bytes.
+    pub github_repo: Vec<u8>,
+    /// At most 1024 bytes.
+    pub subnet_contact: Vec<u8>,
+    /// At most 1024 bytes.
+    pub subnet_url: Vec<u8>,
+    /// At most 256 bytes.
+    pub discord: Vec<u8>,
+    /// At most 1024 bytes.
+    pub description: Vec<u8>,
+    /// At most 1024 bytes.
+    pub logo_url: Vec<u8>,
+    /// At most 1024 bytes.
+    pub additional: Vec<u8>,
+}
+
 /// One field of a commitment. Source: `pallets/commitments`, `Data`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub enum CommitmentField {
@@ -76,6 +130,13 @@ pub enum CommitmentField {
     Keccak256([u8; 32]),
     /// A SHA3-256 hash.
     ShaThree256([u8; 32]),
+    /// What was timelocked and did not open at its round; only the chain itself makes it.
+    TimelockRevealFailed {
+        /// The ciphertext.
+        encrypted: Vec<u8>,
+        /// The beacon's round.
+        reveal_round: u64,
+    },
 }
 
 /// What becomes of claimed root dividends. Source: `RootClaimTypeEnum`.
@@ -525,6 +586,117 @@ pub enum Call {
         /// The versions, by commitment.
         version_keys: Vec<u64>,
     },
+    /// Dissolves a subnet: its pool is paid out to those who hold its alpha, and nothing of it stays (sudo).
+    DissolveNetwork {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// Creates a subnet that says who runs it.
+    RegisterNetworkWithIdentity {
+        /// The owner's hotkey.
+        hotkey: Hotkey,
+        /// What the subnet is.
+        identity: Option<SubnetIdentity>,
+    },
+    /// Puts a new hotkey in the place of an old one, on one subnet or on all.
+    SwapHotkey {
+        /// The old hotkey.
+        hotkey: Hotkey,
+        /// The new hotkey.
+        new_hotkey: Hotkey,
+        /// The subnet; none for all.
+        netuid: Option<NetUid>,
+        /// Whether stake stays with the old hotkey.
+        keep_stake: bool,
+    },
+    /// Puts a new coldkey in the place of an old one (sudo).
+    SwapColdkey {
+        /// The old coldkey.
+        old_coldkey: Coldkey,
+        /// The new coldkey.
+        new_coldkey: Coldkey,
+        /// What the old coldkey pays for it.
+        swap_cost: Rao,
+    },
+    /// Says that the calling coldkey will be swapped, after which it can do nothing else until then.
+    AnnounceColdkeySwap {
+        /// The BLAKE2b-256 hash of the new coldkey.
+        new_coldkey_hash: Digest,
+    },
+    /// Swaps the calling coldkey as it was announced.
+    SwapColdkeyAnnounced {
+        /// The new coldkey.
+        new_coldkey: Coldkey,
+    },
+    /// Stops the announced swap of the calling coldkey until root decides.
+    DisputeColdkeySwap,
+    /// Takes back the announcement of a swap.
+    ClearColdkeySwapAnnouncement,
+    /// Clears a coldkey's announcement and dispute (sudo).
+    ResetColdkeySwap {
+        /// The coldkey.
+        coldkey: Coldkey,
+    },
+    /// Tells who stands behind the calling coldkey.
+    SetIdentity {
+        /// Who.
+        identity: ChainIdentity,
+    },
+    /// Tells what a subnet is (its owner).
+    SetSubnetIdentity {
+        /// The subnet.
+        netuid: NetUid,
+        /// What.
+        identity: SubnetIdentity,
+    },
+    /// Tells where the calling hotkey can be reached, and the certificate that it shows there.
+    ServeAxonTls {
+        /// The subnet.
+        netuid: NetUid,
+        /// The address.
+        axon: Axon,
+        /// A byte for the algorithm and 1 to 64 bytes of public key; what is none of these is left out.
+        certificate: Vec<u8>,
+    },
+    /// Tells where the calling hotkey's metrics can be read.
+    ServePrometheus {
+        /// The subnet.
+        netuid: NetUid,
+        /// The address.
+        prometheus: Prometheus,
+    },
+    /// Chooses the symbol of a subnet's token among the chain's (its owner, or sudo).
+    UpdateSymbol {
+        /// The subnet.
+        netuid: NetUid,
+        /// One of the chain's symbols, in UTF-8.
+        symbol: Vec<u8>,
+    },
+    /// Chooses which hotkey stands for a subnet's owner (its owner, or sudo).
+    SetSubnetOwnerHotkey {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Takes slots away from a subnet; the neurons of lowest emission lose theirs (its owner, or sudo).
+    TrimToMaxAllowedUids {
+        /// The subnet.
+        netuid: NetUid,
+        /// How many slots stay.
+        max_n: u16,
+    },
+    /// Buys alpha and destroys it.
+    AddStakeBurn {
+        /// The hotkey over which it goes.
+        hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+        /// How much TAO.
+        amount: Rao,
+        /// The highest price, in rao per alpha.
+        limit: Option<Rao>,
+    },
 }
 
 /// What a batch does when one of its calls fails.
@@ -598,6 +770,23 @@ impl Call {
             Call::BatchSetWeights { .. } => "batch_set_weights",
             Call::BatchCommitWeights { .. } => "batch_commit_weights",
             Call::BatchRevealWeights { .. } => "batch_reveal_weights",
+            Call::DissolveNetwork { .. } => "root_dissolve_network",
+            Call::RegisterNetworkWithIdentity { .. } => "register_network_with_identity",
+            Call::SwapHotkey { .. } => "swap_hotkey_v2",
+            Call::SwapColdkey { .. } => "swap_coldkey",
+            Call::AnnounceColdkeySwap { .. } => "announce_coldkey_swap",
+            Call::SwapColdkeyAnnounced { .. } => "swap_coldkey_announced",
+            Call::DisputeColdkeySwap => "dispute_coldkey_swap",
+            Call::ClearColdkeySwapAnnouncement => "clear_coldkey_swap_announcement",
+            Call::ResetColdkeySwap { .. } => "reset_coldkey_swap",
+            Call::SetIdentity { .. } => "set_identity",
+            Call::SetSubnetIdentity { .. } => "set_subnet_identity",
+            Call::ServeAxonTls { .. } => "serve_axon_tls",
+            Call::ServePrometheus { .. } => "serve_prometheus",
+            Call::UpdateSymbol { .. } => "update_symbol",
+            Call::SetSubnetOwnerHotkey { .. } => "sudo_set_sn_owner_hotkey",
+            Call::TrimToMaxAllowedUids { .. } => "sudo_trim_to_max_allowed_uids",
+            Call::AddStakeBurn { .. } => "add_stake_burn",
         }
     }
 }

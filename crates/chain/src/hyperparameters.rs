@@ -189,6 +189,10 @@ chain_parameters! {
     CommitRevealVersion: u16, "sudo_set_commit_reveal_version";
     /// Claims of root dividends that the chain makes by itself in a block.
     NumRootClaims: u64, "sudo_set_num_root_claims";
+    /// Blocks from the announcement of a coldkey's swap until it may be made.
+    ColdkeySwapAnnouncementDelay: u32, "sudo_set_coldkey_swap_announcement_delay";
+    /// Blocks after which an announcement that was not followed may be changed or taken back.
+    ColdkeySwapReannouncementDelay: u32, "sudo_set_coldkey_swap_reannouncement_delay";
 }
 
 impl Hyperparameters {

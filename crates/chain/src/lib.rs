@@ -21,8 +21,9 @@ pub mod timelock;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use call::{
-    Axon, BatchKind, Call, CommitmentField, MAX_COMMITMENT_FIELDS, MAX_TIMELOCKED_COMMIT_BYTES, Pulse,
-    RootClaimType, SUBNETS_PER_MECHANISM, WeightVector, storage_index,
+    Axon, BatchKind, Call, ChainIdentity, CommitmentField, MAX_COMMITMENT_FIELDS,
+    MAX_TIMELOCKED_COMMIT_BYTES, Prometheus, Pulse, RootClaimType, SUBNETS_PER_MECHANISM, SubnetIdentity,
+    WeightVector, storage_index,
 };
 pub use commit_reveal::{SALT_WORDS, WeightsCommitment, blake2_256, salt_from};
 pub use hyperparameters::{ChainParameter, Hyperparameter, Hyperparameters};

@@ -345,4 +345,30 @@ module_errors! {
     InvalidRoundNumber,
     /// A commitment that opens itself can't be opened at that round.
     TimelockRevealFailedNotAllowed,
+    /// The caller does not own the subnet.
+    NotSubnetOwner,
+    /// The new coldkey holds stake already.
+    ColdKeyAlreadyAssociated,
+    /// The new coldkey is a hotkey.
+    NewColdKeyIsHotkey,
+    /// The balance does not pay the swap of a coldkey.
+    NotEnoughBalanceToPaySwapColdKey,
+    /// No swap of this coldkey was announced.
+    ColdkeySwapAnnouncementNotFound,
+    /// The announced swap's time has not come.
+    ColdkeySwapTooEarly,
+    /// The announcement can't be changed yet.
+    ColdkeySwapReannouncedTooEarly,
+    /// Another coldkey was announced.
+    AnnouncedColdkeyHashDoesNotMatch,
+    /// The announced swap is disputed already.
+    ColdkeySwapAlreadyDisputed,
+    /// A coldkey that will be swapped can do nothing else.
+    ColdkeySwapAnnounced,
+    /// A coldkey whose swap is disputed can do nothing.
+    ColdkeySwapDisputed,
+    /// The announcement can't be taken back yet.
+    ColdkeySwapClearTooEarly,
+    /// Alpha was bought and burned on this subnet a moment ago.
+    AddStakeBurnRateLimitExceeded,
 }

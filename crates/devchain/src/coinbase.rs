@@ -78,7 +78,8 @@ impl Ledger {
             .collect()
     }
 
-    fn moving_price(&self, netuid: NetUid) -> I96F32 {
+    /// The moving average of a subnet's price.
+    pub(crate) fn moving_price(&self, netuid: NetUid) -> I96F32 {
         let bits = self.read(&MOVING_PRICE, &netuid);
         I96F32::from_bits(i128::try_from(bits).unwrap_or(i128::MAX))
     }

@@ -95,17 +95,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Why the pool would not take a reveal. Source: `guards/check_weights.rs`.
-    pub(crate) fn check_reveal(
-        &self,
-        netuid: NetUid,
-        index: u16,
-        hotkey: Hotkey,
-        hash: Digest,
-    ) -> Result<(), ModuleError> {
-        let commits = self.read(&WEIGHT_COMMITS, &(index, hotkey));
-        let commit = commits.iter().find(|commit| commit.hash == hash);
-        let commit = commit.ok_or(ModuleError::NoWeightsCommitFound)?;
+    /// Why the pool would not take a reveal. It looks for the hash among all commitments, whoever made them; whether it
+    /// is the signer's own the call itself finds out. Source: `guards/check_weights.rs`, `find_commit_epoch_via_hash`.
+    pub(crate) fn check_reveal(&self, netuid: NetUid, hash: Digest) -> Result<(), ModuleError> {
+        let mut all = self.store.scan(&WEIGHT_COMMITS, &()).flat_map(|(_, commits)| commits);
+        let commit = all.find(|commit| commit.hash == hash).ok_or(ModuleError::NoWeightsCommitFound)?;
         if self.is_reveal_epoch(netuid, commit.epoch) { Ok(()) } else { Err(ModuleError::RevealTooEarly) }
     }
 

@@ -37,6 +37,9 @@ impl Ledger {
         if fields.len() > MAX_COMMITMENT_FIELDS {
             return Err(ModuleError::TooManyFieldsInCommitmentInfo);
         }
+        if fields.iter().any(|field| matches!(field, CommitmentField::TimelockRevealFailed { .. })) {
+            return Err(ModuleError::TimelockRevealFailedNotAllowed);
+        }
         let epoch = self.read(&EPOCH_INDEX, &netuid);
         let mut used = self.read(&USED_SPACE, &key);
         if used.last_epoch != epoch {
@@ -53,7 +56,15 @@ impl Ledger {
         let stored = Registration { deposit: Rao::ZERO, block, fields: fields.to_vec() };
         self.put(&COMMITMENT_OF, &key, &stored);
         self.note_timelocked_fields(&key, fields);
-        self.emit(Event::Commitment { netuid, hotkey: key.1 });
+        let hotkey = key.1;
+        let locked = fields.iter().find_map(|field| match field {
+            CommitmentField::TimelockEncrypted { reveal_round, .. } => Some(*reveal_round),
+            _ => None,
+        });
+        self.emit(match locked {
+            Some(reveal_round) => Event::TimelockCommitment { netuid, hotkey, reveal_round },
+            None => Event::Commitment { netuid, hotkey },
+        });
         Ok(())
     }
 }
@@ -62,7 +73,8 @@ impl Ledger {
 fn length(field: &CommitmentField) -> usize {
     match field {
         CommitmentField::Raw(bytes) | CommitmentField::BigRaw(bytes) => bytes.len(),
-        CommitmentField::TimelockEncrypted { encrypted, .. } => encrypted.len(),
+        CommitmentField::TimelockEncrypted { encrypted, .. }
+        | CommitmentField::TimelockRevealFailed { encrypted, .. } => encrypted.len(),
         CommitmentField::BlakeTwo256(_)
         | CommitmentField::Sha256(_)
         | CommitmentField::Keccak256(_)
@@ -75,7 +87,9 @@ fn longest(field: &CommitmentField) -> usize {
     match field {
         CommitmentField::Raw(_) => MAX_RAW_BYTES,
         CommitmentField::BigRaw(_) => MAX_BIG_RAW_BYTES,
-        CommitmentField::TimelockEncrypted { .. } => MAX_TIMELOCKED_BYTES,
+        CommitmentField::TimelockEncrypted { .. } | CommitmentField::TimelockRevealFailed { .. } => {
+            MAX_TIMELOCKED_BYTES
+        }
         CommitmentField::BlakeTwo256(_)
         | CommitmentField::Sha256(_)
         | CommitmentField::Keccak256(_)

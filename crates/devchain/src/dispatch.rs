@@ -1,9 +1,7 @@
 //! One extrinsic's way: the pool's guards, the nonce, the call itself, and back if it fails.
 
-use chain::{
-    BatchKind, Call, InvalidTransaction, ModuleError, WeightVector, WeightsCommitment, storage_index,
-};
-use primitives::{AccountId, Hotkey, MechId, NetUid, Uid};
+use chain::{BatchKind, Call, InvalidTransaction, ModuleError, WeightVector, WeightsCommitment};
+use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Uid};
 
 use crate::{
     Event, Extrinsic,
@@ -47,6 +45,8 @@ fn pool_code(error: ModuleError) -> InvalidTransaction {
         E::RevealTooEarly => 17,
         E::InputLengthsUnequal => 18,
         E::HotKeyNotRegisteredInSubNet => 19,
+        E::ColdkeySwapAnnounced => 0,
+        E::ColdkeySwapDisputed => 21,
         E::NonAssociatedColdKey => 25,
         E::DelegateTakeTooLow => 26,
         E::DelegateTakeTooHigh => 27,
@@ -135,8 +135,11 @@ impl Ledger {
     /// What is checked of every call that an account makes, within another one too. Source: `guards/*`, in the order
     /// in which they run.
     fn guards(&self, origin: AccountId, call: &Call) -> Dispatch {
+        if matches!(call, Call::Sudo { .. }) && !self.is_sudo(origin) {
+            return Err(ModuleError::RequireSudo);
+        }
+        self.check_coldkey_swap(Coldkey(origin), call)?;
         match call {
-            Call::Sudo { .. } if !self.is_sudo(origin) => Err(ModuleError::RequireSudo),
             Call::SetWeights { netuid, mechid, .. } => {
                 self.guard_stake(origin, *netuid)?;
                 if self.hyperparameters(*netuid).commit_reveal_weights_enabled {
@@ -153,7 +156,7 @@ impl Ledger {
                 let (netuid, mechid, hotkey) = (*netuid, *mechid, Hotkey(origin));
                 let version_key = *version_key;
                 let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
-                self.check_reveal(netuid, storage_index(netuid, mechid), hotkey, opened.hash())
+                self.check_reveal(netuid, opened.hash())
             }
             Call::CommitTimelockedWeights { netuid, reveal_round, .. } => {
                 self.guard_stake(origin, *netuid)?;
@@ -179,7 +182,7 @@ impl Ledger {
                 opened.iter().try_for_each(|(weights, salt, version_key)| {
                     let version_key = *version_key;
                     let opened = WeightsCommitment { hotkey, netuid, mechid, weights, salt, version_key };
-                    self.check_reveal(netuid, netuid.0, hotkey, opened.hash())
+                    self.check_reveal(netuid, opened.hash())
                 })
             }
             Call::RegisterNetwork { .. } if !self.passes_network_rate_limit() => {
@@ -188,7 +191,12 @@ impl Ledger {
             Call::IncreaseTake { hotkey, take } | Call::DecreaseTake { hotkey, take } => {
                 self.check_take(origin, *hotkey, *take)
             }
-            Call::ServeAxon { netuid, axon } => self.check_axon(Hotkey(origin), *netuid, axon),
+            Call::ServeAxon { netuid, axon } | Call::ServeAxonTls { netuid, axon, .. } => {
+                self.check_axon(Hotkey(origin), *netuid, axon)
+            }
+            Call::ServePrometheus { netuid, prometheus } => {
+                self.check_prometheus(Hotkey(origin), *netuid, prometheus)
+            }
             _ => Ok(()),
         }
     }
@@ -273,16 +281,47 @@ impl Ledger {
             }
             Call::TransferAll { to, keep_alive } => self.transfer_all(origin, *to, *keep_alive),
             Call::SetBalance { account, free } => self.set_balance(origin, *account, *free),
-            Call::RegisterNetwork { hotkey } => self.register_network(origin, *hotkey),
+            Call::RegisterNetwork { hotkey } => self.register_network(origin, *hotkey, None),
+            Call::RegisterNetworkWithIdentity { hotkey, identity } => {
+                self.register_network(origin, *hotkey, identity.as_ref())
+            }
+            Call::DissolveNetwork { netuid } => self.dissolve_network(origin, *netuid),
+            Call::SwapHotkey { hotkey, new_hotkey, netuid, keep_stake } => {
+                self.swap_hotkey(origin, (*hotkey, *new_hotkey), *netuid, *keep_stake)
+            }
+            Call::SwapColdkey { old_coldkey, new_coldkey, swap_cost } => {
+                self.swap_coldkey(origin, *old_coldkey, *new_coldkey, *swap_cost)
+            }
+            Call::AnnounceColdkeySwap { new_coldkey_hash } => {
+                self.announce_coldkey_swap(origin, *new_coldkey_hash)
+            }
+            Call::SwapColdkeyAnnounced { new_coldkey } => self.swap_coldkey_announced(origin, *new_coldkey),
+            Call::DisputeColdkeySwap => self.dispute_coldkey_swap(origin),
+            Call::ClearColdkeySwapAnnouncement => self.clear_coldkey_swap(origin),
+            Call::ResetColdkeySwap { coldkey } => self.reset_coldkey_swap(origin, *coldkey),
+            Call::SetIdentity { identity } => self.set_identity(origin, identity),
+            Call::SetSubnetIdentity { netuid, identity } => {
+                self.set_subnet_identity(origin, *netuid, identity)
+            }
+            Call::UpdateSymbol { netuid, symbol } => self.update_symbol(origin, *netuid, symbol),
+            Call::SetSubnetOwnerHotkey { netuid, hotkey } => self.set_owner_hotkey(origin, *netuid, *hotkey),
+            Call::TrimToMaxAllowedUids { netuid, max_n } => {
+                self.trim_to_max_allowed_uids(origin, *netuid, *max_n)
+            }
+            Call::AddStakeBurn { hotkey, netuid, amount, limit } => {
+                self.add_stake_burn(origin, *hotkey, *netuid, *amount, *limit)
+            }
             Call::StartCall { netuid } => self.start_call(origin, *netuid),
             Call::BurnedRegister { netuid, hotkey } => self.burned_register(origin, *netuid, *hotkey, None),
             Call::RegisterLimit { netuid, hotkey, limit_price } => {
                 self.burned_register(origin, *netuid, *hotkey, Some(*limit_price))
             }
-            Call::AddStake { hotkey, netuid, amount } => self.add_stake(origin, *hotkey, *netuid, *amount),
+            Call::AddStake { hotkey, netuid, amount } => {
+                self.add_stake(origin, *hotkey, *netuid, *amount).map(|_| ())
+            }
             Call::AddStakeLimit { hotkey, netuid, amount, limit_price, allow_partial } => {
                 let limit = PriceLimit { price: *limit_price, allow_partial: *allow_partial };
-                self.add_stake_limit(origin, *hotkey, *netuid, *amount, limit)
+                self.add_stake_limit(origin, *hotkey, *netuid, *amount, limit).map(|_| ())
             }
             Call::RemoveStake { hotkey, netuid, amount } => {
                 self.remove_stake(origin, *hotkey, *netuid, *amount)
@@ -293,7 +332,13 @@ impl Ledger {
             }
             Call::IncreaseTake { hotkey, take } => self.increase_take(origin, *hotkey, *take),
             Call::DecreaseTake { hotkey, take } => self.decrease_take(origin, *hotkey, *take),
-            Call::ServeAxon { netuid, axon } => self.serve_axon(origin, *netuid, axon),
+            Call::ServeAxon { netuid, axon } => self.serve_axon(origin, *netuid, axon, None),
+            Call::ServeAxonTls { netuid, axon, certificate } => {
+                self.serve_axon(origin, *netuid, axon, Some(certificate))
+            }
+            Call::ServePrometheus { netuid, prometheus } => {
+                self.serve_prometheus(origin, *netuid, prometheus)
+            }
             Call::SetWeights { netuid, mechid, weights, version_key } => {
                 self.set_weights(origin, *netuid, *mechid, weights, *version_key)
             }

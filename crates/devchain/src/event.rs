@@ -15,6 +15,17 @@ pub struct NeuronEmission {
     pub dividends: AlphaRao,
 }
 
+/// Why a timelocked field of a commitment did not open at its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum RevealFailure {
+    /// It is no ciphertext.
+    CiphertextDeserialize,
+    /// The round's signature does not open it.
+    Decrypt,
+    /// There was nothing in it.
+    EmptyPlaintext,
+}
+
 /// Something that happened in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Event {
@@ -33,6 +44,11 @@ pub enum Event {
         netuid: NetUid,
         /// What its owner locked.
         lock: Rao,
+    },
+    /// A subnet was dissolved.
+    NetworkRemoved {
+        /// Its number.
+        netuid: NetUid,
     },
     /// A subnet starts to emit.
     FirstEmissionBlockNumberSet {
@@ -152,6 +168,26 @@ pub enum Event {
         /// By whom.
         hotkey: Hotkey,
     },
+    /// It was, and a field of the new one opens itself.
+    TimelockCommitment {
+        /// The subnet.
+        netuid: NetUid,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The first such field's round of the beacon.
+        reveal_round: u64,
+    },
+    /// A field that was to open itself did not.
+    CommitmentRevealFailed {
+        /// The subnet.
+        netuid: NetUid,
+        /// Whose it is.
+        hotkey: Hotkey,
+        /// Its round of the beacon.
+        reveal_round: u64,
+        /// Why.
+        error: RevealFailure,
+    },
     /// A hyperparameter was set.
     HyperparameterSet {
         /// The subnet.
@@ -260,6 +296,8 @@ pub enum Event {
     RootClaimed {
         /// The coldkey.
         coldkey: Coldkey,
+        /// TAO that came of what was sold.
+        tao: Rao,
     },
     /// A coldkey chose what becomes of its root dividends.
     RootClaimTypeSet {
@@ -418,6 +456,8 @@ pub enum Event {
     },
     /// An item of a batch of weights failed.
     BatchWeightItemFailed {
+        /// The item's subnet.
+        netuid: NetUid,
         /// Why.
         error: ModuleError,
     },
@@ -438,5 +478,96 @@ pub enum Event {
         netuid: NetUid,
         /// The hashes.
         hashes: Vec<primitives::Digest>,
+    },
+    /// A hotkey took another's place on all subnets.
+    HotkeySwapped {
+        /// Whose they are.
+        coldkey: Coldkey,
+        /// The old one.
+        old_hotkey: Hotkey,
+        /// The new one.
+        new_hotkey: Hotkey,
+    },
+    /// A hotkey took another's place on one subnet.
+    HotkeySwappedOnSubnet {
+        /// Whose they are.
+        coldkey: Coldkey,
+        /// The old one.
+        old_hotkey: Hotkey,
+        /// The new one.
+        new_hotkey: Hotkey,
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// A coldkey will be swapped.
+    ColdkeySwapAnnounced {
+        /// The coldkey.
+        who: Coldkey,
+        /// The new one's hash.
+        new_coldkey_hash: primitives::Digest,
+    },
+    /// A coldkey took another's place.
+    ColdkeySwapped {
+        /// The old one.
+        old_coldkey: Coldkey,
+        /// The new one.
+        new_coldkey: Coldkey,
+    },
+    /// A coldkey's swap is disputed.
+    ColdkeySwapDisputed {
+        /// The coldkey.
+        coldkey: Coldkey,
+    },
+    /// Root cleared the announcement and the dispute of a coldkey's swap.
+    ColdkeySwapReset {
+        /// The coldkey.
+        who: Coldkey,
+    },
+    /// The announcement of a coldkey's swap was taken back.
+    ColdkeySwapCleared {
+        /// The coldkey.
+        who: Coldkey,
+    },
+    /// A coldkey told who stands behind it.
+    ChainIdentitySet {
+        /// The coldkey.
+        coldkey: Coldkey,
+    },
+    /// A subnet's owner told what it is.
+    SubnetIdentitySet {
+        /// The subnet.
+        netuid: NetUid,
+    },
+    /// A hotkey told where its metrics are.
+    PrometheusServed {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// A subnet's token got another symbol.
+    SymbolUpdated {
+        /// The subnet.
+        netuid: NetUid,
+        /// The symbol, in UTF-8.
+        symbol: Vec<u8>,
+    },
+    /// Another hotkey stands for a subnet's owner.
+    SubnetOwnerHotkeySet {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey.
+        hotkey: Hotkey,
+    },
+    /// Alpha was bought and burned.
+    AddStakeBurn {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey over which it went.
+        hotkey: Hotkey,
+        /// TAO paid.
+        amount: Rao,
+        /// Alpha burned.
+        alpha: AlphaRao,
     },
 }

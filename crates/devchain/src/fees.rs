@@ -118,6 +118,8 @@ fn pays(call: &Call) -> bool {
         | Call::BatchRevealWeights { .. }
         | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
+        | Call::ServeAxonTls { .. }
+        | Call::ServePrometheus { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }
         | Call::SetCommitment { .. } => false,
@@ -182,6 +184,21 @@ fn weight(call: &Call) -> u64 {
         Call::SwapStakeLimit { .. } => estimate(810_304_000, 47, 24),
         Call::RecycleAlpha { .. } => estimate(143_025_000, 13, 6),
         Call::BurnAlpha { .. } => estimate(138_527_000, 12, 4),
+        // Of `dissolve_network` nothing is known; through sudo it costs nothing.
+        Call::DissolveNetwork { .. } => SUDO_SETTER_PS,
+        Call::RegisterNetworkWithIdentity { .. } => estimate(218_898_000, 38, 47),
+        Call::SwapHotkey { .. } => estimate(1_021_260_000, 180, 97),
+        Call::SwapColdkey { .. } => estimate(266_279_000, 39, 20),
+        Call::AnnounceColdkeySwap { .. } => estimate(35_984_000, 4, 3),
+        Call::SwapColdkeyAnnounced { .. } => estimate(245_928_000, 39, 16),
+        Call::DisputeColdkeySwap => estimate(16_805_000, 2, 1),
+        Call::ClearColdkeySwapAnnouncement => estimate(13_550_000, 2, 1),
+        // As it stood in the code of 2026.
+        Call::ResetColdkeySwap { .. } => 8_977_000 + 2 * WRITE_PS,
+        Call::SetIdentity { .. } => estimate(24_547_000, 3, 1),
+        Call::SetSubnetIdentity { .. } => estimate(12_819_000, 1, 1),
+        Call::UpdateSymbol { .. } => estimate(20_091_000, 4, 1),
+        Call::AddStakeBurn { .. } => estimate(863_284_000, 33, 17),
         Call::SetHyperparameter { value, .. } => setter(value),
         Call::SetTempo { .. } => TEMPO_SETTER_PS,
         Call::SetSubnetEmissionEnabled { .. } => SUBNET_SETTER_PS,
@@ -189,6 +206,8 @@ fn weight(call: &Call) -> u64 {
         // The owner's own calls, and sudo's that the freeze window holds for: with the checks that setters make.
         Call::SetMechanismEmissionSplit { .. }
         | Call::SetSubtokenEnabled { .. }
+        | Call::SetSubnetOwnerHotkey { .. }
+        | Call::TrimToMaxAllowedUids { .. }
         | Call::SetActivityCutoffFactor { .. }
         | Call::TriggerEpoch { .. } => OWNER_SETTER_PS,
         // Nobody pays for these, so that nothing tells what they weigh.
@@ -201,6 +220,8 @@ fn weight(call: &Call) -> u64 {
         | Call::BatchRevealWeights { .. }
         | Call::WritePulse { .. }
         | Call::ServeAxon { .. }
+        | Call::ServeAxonTls { .. }
+        | Call::ServePrometheus { .. }
         | Call::IncreaseTake { .. }
         | Call::DecreaseTake { .. }
         | Call::SetCommitment { .. } => 0,

@@ -146,6 +146,16 @@ pub struct Settings {
     pub commit_reveal_version: u16,
     /// Claims of root dividends that the chain makes by itself in a block.
     pub root_claims_per_block: u64,
+    /// Blocks between two swaps of hotkeys by one coldkey on one subnet. Source: `HotkeySwapOnSubnetInterval`.
+    pub hotkey_swap_interval: BlockNumber,
+    /// Blocks from the announcement of a coldkey's swap until it may be made.
+    pub coldkey_swap_delay: u32,
+    /// Blocks after which an announcement that was not followed may be changed or taken back.
+    pub coldkey_reannouncement_delay: u32,
+    /// Blocks between two choices of the owner's hotkey on one subnet. Source: `DefaultSetSNOwnerHotkeyRateLimit`.
+    pub owner_hotkey_rate_limit: BlockNumber,
+    /// Blocks between two trimmings of one subnet by its owner. Source: `MaxUidsTrimmingRateLimit`.
+    pub trimming_rate_limit: BlockNumber,
     /// Bytes of commitments per hotkey and epoch.
     pub commitment_space: u64,
     /// Price of the first registration in a new subnet.
@@ -197,6 +207,11 @@ impl Default for Settings {
             network_immunity_period: 1_296_000,
             commit_reveal_version: 4,
             root_claims_per_block: 5,
+            hotkey_swap_interval: 7200,
+            coldkey_swap_delay: 36_000,
+            coldkey_reannouncement_delay: 7200,
+            owner_hotkey_rate_limit: 50_400,
+            trimming_rate_limit: 30 * 7200,
             commitment_space: 3100,
             initial_burn: Rao::from_whole(1),
             serve_on_loopback: false,
@@ -223,6 +238,11 @@ impl Settings {
             childkey_take_rate_limit: 0,
             children_cooldown: 0,
             tx_rate_limit: 0,
+            hotkey_swap_interval: 1,
+            coldkey_swap_delay: 50,
+            coldkey_reannouncement_delay: 10,
+            owner_hotkey_rate_limit: 0,
+            trimming_rate_limit: 0,
             new_subnet: Hyperparameters {
                 commit_reveal_weights_enabled: false,
                 ..Hyperparameters::default()
@@ -274,7 +294,7 @@ impl GenesisSubnet {
             ledger.claim_hotkey(hotkey, coldkey).map_err(|_| GenesisError::ForeignHotkey(hotkey))
         };
         claim(ledger, self.hotkey, self.owner)?;
-        ledger.create_subnet(self.owner, self.hotkey, lock);
+        ledger.create_subnet(netuid, self.owner, self.hotkey, lock);
         ledger.put(&BURN, &netuid, &GENESIS_BURN);
         // No epoch is near at the start, whatever the tempo: nothing is frozen yet.
         let window = std::mem::take(&mut ledger.settings.admin_freeze_window);

@@ -44,10 +44,11 @@ const LEAST_ALPHA: u16 = u16::MAX / 40;
 const MAX_ROOT_CLAIMS: u64 = 50;
 /// Numbers under which changes count for the owner's rate limits; hyperparameters count under their index, which is
 /// lower.
-mod number {
-    pub(super) const SPLIT: u16 = u16::MAX;
-    pub(super) const TEMPO: u16 = u16::MAX - 1;
-    pub(super) const TRIGGER: u16 = u16::MAX - 2;
+pub(crate) mod number {
+    pub(crate) const SPLIT: u16 = u16::MAX;
+    pub(crate) const TEMPO: u16 = u16::MAX - 1;
+    pub(crate) const TRIGGER: u16 = u16::MAX - 2;
+    pub(crate) const TRIM: u16 = u16::MAX - 3;
 }
 
 /// Who may set a hyperparameter, and what is checked before its value. Source: the setters of `pallets/admin-utils`.
@@ -92,7 +93,7 @@ fn rule(value: &Hyperparameter) -> Rule {
 }
 
 /// The number of a hyperparameter: the index of its SCALE encoding.
-fn number(value: &Hyperparameter) -> u16 {
+pub(crate) fn number_of(value: &Hyperparameter) -> u16 {
     use parity_scale_codec::Encode;
     value.using_encoded(|bytes| bytes.first().copied().map_or(number::SPLIT, u16::from))
 }
@@ -160,7 +161,7 @@ impl Ledger {
             self.ensure_owner_or_root(origin, netuid)?
         };
         if owner.is_some() {
-            self.ensure_rate_limit(netuid, number(&value), self.owner_rate_limit(old.tempo, &value))?;
+            self.ensure_rate_limit(netuid, number_of(&value), self.owner_rate_limit(old.tempo, &value))?;
         }
         if rule.window {
             self.ensure_window_open(netuid)?;
@@ -181,7 +182,7 @@ impl Ledger {
             _ => {}
         }
         if owner.is_some() {
-            self.note_owner_change(netuid, number(&value));
+            self.note_owner_change(netuid, number_of(&value));
         }
         self.emit(Event::HyperparameterSet { netuid, value });
         Ok(())
@@ -277,12 +278,12 @@ impl Ledger {
         if owner.is_some() {
             self.ensure_window_open(netuid)?;
             let limit = self.owner_rate_limit(settings.tempo, &value);
-            self.ensure_rate_limit(netuid, number(&value), limit)?;
+            self.ensure_rate_limit(netuid, number_of(&value), limit)?;
         }
         settings.set(value);
         self.put_hyperparameters(netuid, &settings);
         if owner.is_some() {
-            self.note_owner_change(netuid, number(&value));
+            self.note_owner_change(netuid, number_of(&value));
         }
         self.emit(Event::HyperparameterSet { netuid, value });
         Ok(())
@@ -352,6 +353,20 @@ impl Ledger {
         Ok(())
     }
 
+    /// Source: `sudo_trim_to_max_allowed_uids`.
+    pub(crate) fn trim_to_max_allowed_uids(&mut self, origin: Origin, netuid: NetUid, most: u16) -> Dispatch {
+        let owner = self.ensure_owner_or_root(origin, netuid)?;
+        if owner.is_some() {
+            self.ensure_rate_limit(netuid, number::TRIM, self.settings.trimming_rate_limit)?;
+        }
+        self.ensure_window_open(netuid)?;
+        self.trim_slots(netuid, most)?;
+        if owner.is_some() {
+            self.note_owner_change(netuid, number::TRIM);
+        }
+        Ok(())
+    }
+
     /// Source: `sudo_set_subtoken_enabled`.
     pub(crate) fn set_subtoken_enabled(&mut self, origin: Origin, netuid: NetUid, enabled: bool) -> Dispatch {
         origin.ensure_root()?;
@@ -376,6 +391,7 @@ impl Ledger {
             P::NumRootClaims(count) => ensure(count <= MAX_ROOT_CLAIMS, E::InvalidNumRootClaim)?,
             _ => {}
         }
+        let nominator_min_stake = self.settings.nominator_min_stake;
         self.update_settings(|settings| match value {
             P::AdminFreezeWindow(blocks) => settings.admin_freeze_window = blocks,
             P::OwnerHyperparameterRateLimit(tempos) => settings.owner_rate_limit_tempos = tempos,
@@ -400,9 +416,14 @@ impl Ledger {
             P::PendingChildKeyCooldown(blocks) => settings.children_cooldown = blocks,
             P::CommitRevealVersion(version) => settings.commit_reveal_version = version,
             P::NumRootClaims(count) => settings.root_claims_per_block = count,
+            P::ColdkeySwapAnnouncementDelay(blocks) => settings.coldkey_swap_delay = blocks,
+            P::ColdkeySwapReannouncementDelay(blocks) => settings.coldkey_reannouncement_delay = blocks,
         });
         if let P::MaxMechanismCount(count) = value {
             self.cap_mechanisms(count);
+        }
+        if self.settings.nominator_min_stake > nominator_min_stake {
+            self.clear_small_nominations();
         }
         self.emit(Event::ChainParameterSet { value });
         Ok(())

@@ -10,9 +10,9 @@ use crate::{
     storage::{
         Item, KeyParts, Mark, Store,
         items::{
-            BALANCE, BLOCKS_SINCE_STEP, EMITTED, EPOCH_INDEX, HYPERPARAMETERS, LAST_EPOCH_BLOCK,
-            NETWORKS_ADDED, NEURONS, OWNED_HOTKEYS, OWNER, PENDING_EPOCH_AT, SETTINGS, SUBNET_OWNER,
-            SUBNET_OWNER_HOTKEY, SUDO, TOTAL_ISSUANCE, UIDS,
+            BALANCE, BLOCKS_SINCE_STEP, EMITTED, EPOCH_INDEX, GENESIS_POOLS, HYPERPARAMETERS,
+            LAST_EPOCH_BLOCK, NETWORKS_ADDED, NEURONS, OWNED_HOTKEYS, OWNER, PENDING_EPOCH_AT, SETTINGS,
+            SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUDO, TOTAL_ISSUANCE, UIDS,
         },
     },
 };
@@ -227,6 +227,11 @@ impl Ledger {
         }
     }
 
+    /// The hotkeys of a coldkey, in the order of their creation.
+    pub(crate) fn owned_hotkeys(&self, coldkey: Coldkey) -> Vec<Hotkey> {
+        self.read(&OWNED_HOTKEYS, &coldkey)
+    }
+
     pub(crate) fn balance(&self, account: AccountId) -> Rao {
         self.read(&BALANCE, &account)
     }
@@ -244,6 +249,19 @@ impl Ledger {
 
     pub(crate) fn deposit(&mut self, account: AccountId, amount: Rao) {
         self.update(&BALANCE, &account, |balance| *balance = balance.saturating_add(amount));
+    }
+
+    /// Takes TAO off the books that has left its holder: it may be emitted again. What the genesis put into pools never
+    /// was on them, and goes there last. Source: `recycle_tao`.
+    pub(crate) fn recycle_tao(&mut self, amount: Rao) {
+        let issuance = self.read(&TOTAL_ISSUANCE, &());
+        let issued = amount.min(issuance);
+        self.put(&TOTAL_ISSUANCE, &(), &issuance.saturating_sub(issued));
+        let unissued = amount.saturating_sub(issued);
+        if !unissued.is_zero() {
+            self.update(&GENESIS_POOLS, &(), |pools| *pools = pools.saturating_sub(unissued));
+        }
+        self.update(&EMITTED, &(), |total| *total = total.saturating_sub(amount));
     }
 
     /// Creates TAO by emission.

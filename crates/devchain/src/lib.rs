@@ -7,8 +7,7 @@
 //! [`rpc`] serves it to clients of the real chain.
 //!
 //! Differences from the real chain, all deliberate: fees are paid in TAO alone; an account that is emptied keeps its nonce;
-//! subnets are not pruned at their limit. Not there at all: weights on
-//! root, and locks or leases of subnets. A beacon of the chain's own stands beside quicknet. Start with [`Genesis`] and [`State`].
+//! a dissolved subnet is gone at once. Not there at all: weights on root, locks and leases. A beacon of the chain's own stands beside quicknet. Start with [`Genesis`] and [`State`].
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -21,16 +20,20 @@ mod balances;
 mod block;
 mod children;
 mod coinbase;
+mod coldkey_swap;
 mod commit_reveal;
 mod commitments;
 mod digest;
 mod dispatch;
+mod dissolution;
 mod epoch;
 mod event;
 mod extrinsic;
 mod fees;
 mod genesis;
+mod hotkey_swap;
 mod hyperparameters;
+mod identity;
 mod ledger;
 pub mod log;
 mod network;
@@ -48,13 +51,15 @@ mod stake;
 mod stake_moves;
 mod state;
 pub mod storage;
+mod symbols;
 mod timelocked;
+mod trimming;
 mod view;
 mod weights;
 mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
-pub use event::{Event, NeuronEmission};
+pub use event::{Event, NeuronEmission, RevealFailure};
 pub use extrinsic::{Extrinsic, Sent};
 pub use genesis::{Genesis, GenesisError, GenesisNeuron, GenesisSubnet, Settings};
 pub use node::{Config, Handle, Made, NodeError, Order, Pace, spawn};

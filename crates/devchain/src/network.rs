@@ -1,18 +1,19 @@
-//! Creation of subnets: what it costs, what a new one starts with, and the owner's start call.
+//! Creation of subnets: what it costs, what a new one starts with, the owner's start call and its hotkey.
 
-use chain::{Hyperparameters, ModuleError, storage_index};
+use chain::{Hyperparameters, ModuleError, SubnetIdentity, storage_index};
 use primitives::{AlphaRao, Coldkey, Hotkey, MechId, NetUid, Rao};
 
 use crate::{
     Event,
+    identity::is_valid_subnet_identity,
     ledger::{Dispatch, Ledger, Origin},
     pool::Price,
     storage::items::{
         BURN, EMISSION_ENABLED, FIRST_EMISSION_BLOCK, HYPERPARAMETERS, LAST_EPOCH_BLOCK, LAST_LOCK_BLOCK,
-        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, RAO_RECYCLED,
+        LAST_LOCK_COST, NETWORK_REGISTERED_AT, NETWORKS_ADDED, NEURONS, OWNER_HOTKEY_SET_AT, RAO_RECYCLED,
         REGISTRATIONS_THIS_INTERVAL, SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_LOCKED, SUBNET_MECHANISM,
-        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBNET_VOLUME, SUBTOKEN_ENABLED, TOTAL_NETWORKS,
-        TOTAL_STAKE,
+        SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO, SUBNET_VOLUME, SUBTOKEN_ENABLED, TOKEN_SYMBOL,
+        TOTAL_NETWORKS, TOTAL_STAKE,
     },
 };
 
@@ -40,16 +41,26 @@ impl Ledger {
         last == 0 || self.block.saturating_sub(last) >= self.settings.network_rate_limit
     }
 
-    /// Source: `do_register_network` in `subnets/subnet.rs`. Where the limit of subnets is reached the real
-    /// chain prunes one; here the call is refused.
-    pub(crate) fn register_network(&mut self, origin: Origin, hotkey: Hotkey) -> Dispatch {
+    /// Where the limit of subnets is reached one makes room, whose number the new one gets. Source:
+    /// `do_register_network` in `subnets/subnet.rs`.
+    pub(crate) fn register_network(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        identity: Option<&SubnetIdentity>,
+    ) -> Dispatch {
         let origin = origin.signed()?;
         let coldkey = Coldkey(origin);
         self.claim_hotkey(hotkey, coldkey)?;
+        if identity.is_some_and(|identity| !is_valid_subnet_identity(identity)) {
+            return Err(ModuleError::InvalidIdentity);
+        }
         if !self.passes_network_rate_limit() {
             return Err(ModuleError::NetworkTxRateLimitExceeded);
         }
-        if self.subnets().len() >= usize::from(self.settings.subnet_limit) {
+        let full = self.subnets().len() >= usize::from(self.settings.subnet_limit);
+        let pruned = if full { self.network_to_prune(self.block) } else { None };
+        if full && pruned.is_none() {
             return Err(ModuleError::SubnetLimitReached);
         }
         let lock = self.lock_cost();
@@ -60,16 +71,29 @@ impl Ledger {
         self.put(&LAST_LOCK_COST, &(), &lock);
         self.put(&LAST_LOCK_BLOCK, &(), &self.block.clone());
         self.update(&TOTAL_STAKE, &(), |total| *total = total.saturating_add(lock));
-        self.create_subnet(coldkey, hotkey, lock);
+        if let Some(pruned) = pruned {
+            self.dissolve(pruned);
+        }
+        let netuid = pruned.unwrap_or_else(|| self.free_netuid());
+        self.create_subnet(netuid, coldkey, hotkey, lock);
+        if let Some(identity) = identity {
+            self.put_subnet_identity(netuid, identity);
+        }
+        self.emit(Event::NetworkAdded { netuid, lock });
         Ok(())
     }
 
-    /// Sets a subnet up under the lowest free number; `lock` becomes its pool's TAO, against which alpha stands
-    /// at the median price of the other subnets. The hotkey must be the coldkey's.
-    pub(crate) fn create_subnet(&mut self, owner: Coldkey, hotkey: Hotkey, lock: Rao) {
+    /// The lowest number that no subnet has. Source: `get_next_netuid`.
+    pub(crate) fn free_netuid(&self) -> NetUid {
         let taken = self.subnets();
         let free = (1..=u16::MAX).map(NetUid).find(|netuid| taken.binary_search(netuid).is_err());
-        let netuid = free.expect("the genesis limits subnets to fewer than 4096");
+        free.expect("the genesis limits subnets to fewer than 4096")
+    }
+
+    /// Sets a subnet up under a free number; `lock` becomes its pool's TAO, against which alpha stands at the median
+    /// price of the other subnets. The hotkey must be the coldkey's.
+    pub(crate) fn create_subnet(&mut self, netuid: NetUid, owner: Coldkey, hotkey: Hotkey, lock: Rao) {
+        let taken = self.subnets();
         let price = self.median_price(&taken);
         let new_subnet = self.settings.new_subnet;
         let block = self.block;
@@ -92,11 +116,11 @@ impl Ledger {
         self.put(&SUBNET_ALPHA_OUT, &netuid, &AlphaRao::ZERO);
         self.put(&SUBNET_VOLUME, &netuid, &0);
         self.put(&RAO_RECYCLED, &netuid, &Rao::ZERO);
+        self.put(&TOKEN_SYMBOL, &netuid, &self.free_symbol(netuid).into_bytes());
         for mechanism in 0..new_subnet.mechanism_count {
             self.start_mechanism(storage_index(netuid, MechId(mechanism)), 0);
         }
         self.append_neuron(netuid, hotkey);
-        self.emit(Event::NetworkAdded { netuid, lock });
     }
 
     /// The median of the subnets' prices, the mean of the middle two where they are even; 1 without subnets.
@@ -126,6 +150,21 @@ impl Ledger {
         self.put(&FIRST_EMISSION_BLOCK, &netuid, &block);
         self.put(&SUBTOKEN_ENABLED, &netuid, &true);
         self.emit(Event::FirstEmissionBlockNumberSet { netuid, block });
+        Ok(())
+    }
+
+    /// Source: `do_set_sn_owner_hotkey`, `set_subnet_owner_hotkey`. Root waits as the owner does.
+    pub(crate) fn set_owner_hotkey(&mut self, origin: Origin, netuid: NetUid, hotkey: Hotkey) -> Dispatch {
+        self.ensure_owner_or_root(origin, netuid)?;
+        self.ensure_subnet(netuid)?;
+        let last = self.read(&OWNER_HOTKEY_SET_AT, &netuid);
+        if last > 0 && self.block.saturating_sub(last) < self.settings.owner_hotkey_rate_limit {
+            return Err(ModuleError::TxRateLimitExceeded);
+        }
+        let block = self.block;
+        self.put(&OWNER_HOTKEY_SET_AT, &netuid, &block);
+        self.put(&SUBNET_OWNER_HOTKEY, &netuid, &hotkey);
+        self.emit(Event::SubnetOwnerHotkeySet { netuid, hotkey });
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use crate::{
     Event,
     ledger::{Dispatch, Ledger, Origin},
     storage::items::{
-        ACTIVE, AXONS, BONDS, BURN, CONSENSUS, DIVIDENDS, EMISSION, INCENTIVE, KEYS, LAST_UPDATE, NEURONS,
-        OWNED_HOTKEYS, PERMIT, RAO_RECYCLED, REGISTERED_AT, REGISTRATIONS_THIS_BLOCK, STAKE_WEIGHT,
-        SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, UIDS, WEIGHTS,
+        ACTIVE, AXONS, BONDS, BURN, CERTIFICATES, CONSENSUS, DIVIDENDS, EMISSION, INCENTIVE, KEYS,
+        LAST_UPDATE, NEURONS, OWNED_HOTKEYS, PERMIT, PROMETHEUS, RAO_RECYCLED, REGISTERED_AT,
+        REGISTRATIONS_THIS_BLOCK, STAKE_WEIGHT, SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, UIDS, WEIGHTS,
     },
 };
 
@@ -154,6 +154,8 @@ impl Ledger {
         if let Some(old) = self.get(&KEYS, &(netuid, uid)) {
             self.remove(&UIDS, &(netuid, old));
             self.remove(&AXONS, &(netuid, old));
+            self.remove(&CERTIFICATES, &(netuid, old));
+            self.remove(&PROMETHEUS, &(netuid, old));
             self.emit(Event::NeuronPruned { netuid, uid, hotkey: old });
         }
         self.take_slot(netuid, uid, hotkey);
@@ -225,7 +227,7 @@ impl Ledger {
 
     /// The owner's hotkeys that can't be pruned: the first ones registered, the subnet owner's own in front if
     /// it isn't among them, as many as the subnet allows.
-    fn immortal_hotkeys(&self, netuid: NetUid, settings: &Hyperparameters) -> Vec<Hotkey> {
+    pub(crate) fn immortal_hotkeys(&self, netuid: NetUid, settings: &Hyperparameters) -> Vec<Hotkey> {
         let mut owned = self.owner_hotkeys(netuid, |at, uid| (at, uid));
         if let Some(own) = self.owner_hotkey(netuid).filter(|own| !owned.contains(own)) {
             owned.insert(0, own);

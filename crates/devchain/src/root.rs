@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use chain::{ModuleError, RootClaimType};
-use primitives::{AlphaRao, Coldkey, Digest, Hotkey, NetUid, Uid};
+use primitives::{AlphaRao, Coldkey, Digest, Hotkey, NetUid, Rao, Uid};
 use substrate_fixed::types::I96F32;
 
 use crate::{
@@ -127,6 +127,11 @@ impl Ledger {
             let key = (netuid, hotkey, coldkey);
             self.update(&ROOT_CLAIMED, &key, |claimed| *claimed = claimed.saturating_add(before));
         }
+        self.index_staking_coldkey(coldkey);
+    }
+
+    /// Numbers a coldkey that stakes on root. Source: `maybe_add_coldkey_index`.
+    pub(crate) fn index_staking_coldkey(&mut self, coldkey: Coldkey) {
         if !self.contains(&STAKING_COLDKEY_INDEX, &coldkey) {
             let index = self.read(&NUM_STAKING_COLDKEYS, &());
             self.put(&STAKING_COLDKEYS, &index, &coldkey);
@@ -160,13 +165,21 @@ impl Ledger {
     }
 
     /// Hands out what one coldkey is owed by one hotkey on one subnet, if it is worth it: as root stake or as alpha.
+    /// Returns what was sold for TAO.
     /// Source: `root_claim_on_subnet`.
-    fn claim_on_subnet(&mut self, hotkey: Hotkey, coldkey: Coldkey, netuid: NetUid, kind: &RootClaimType) {
+    fn claim_on_subnet(
+        &mut self,
+        hotkey: Hotkey,
+        coldkey: Coldkey,
+        netuid: NetUid,
+        kind: &RootClaimType,
+    ) -> Option<Rao> {
         let owed = self.root_owed(hotkey, coldkey, netuid);
         let least = self.get(&ROOT_CLAIM_THRESHOLD, &netuid).unwrap_or(DEFAULT_CLAIM_THRESHOLD);
         if owed.is_zero() || owed.0 < least {
-            return;
+            return None;
         }
+        let mut sold = Rao::ZERO;
         let keep = match kind {
             RootClaimType::Swap => false,
             RootClaimType::Keep => true,
@@ -175,29 +188,33 @@ impl Ledger {
         if keep {
             self.add_alpha(hotkey, coldkey, netuid, owed);
         } else {
-            let Some(tao) = self.quote_sale_without_fee(netuid, owed) else { return };
+            let tao = self.quote_sale_without_fee(netuid, owed)?;
+            sold = tao;
             self.move_sold(netuid, owed, tao);
             self.update(&ROOT_SELL_TAO, &netuid, |sold| *sold = sold.saturating_add(tao));
-            let Some(staked) = self.buy_alpha_without_fee(NetUid::ROOT, tao) else { return };
+            let staked = self.buy_alpha_without_fee(NetUid::ROOT, tao)?;
             self.add_alpha(hotkey, coldkey, NetUid::ROOT, staked);
         }
         self.update(&ROOT_CLAIMABLE, &(netuid, hotkey), |all| *all = all.saturating_sub(owed));
         self.update(&ROOT_CLAIMED, &(netuid, hotkey, coldkey), |claimed| {
             *claimed = claimed.saturating_add(owed.0.into());
         });
+        Some(sold)
     }
 
     /// Claims with all hotkeys on these subnets, or on all. Source: `do_root_claim`.
     fn claim(&mut self, coldkey: Coldkey, subnets: Option<&BTreeSet<NetUid>>) {
         let kind = self.read(&ROOT_CLAIM_TYPE, &coldkey);
+        let mut tao = Rao::ZERO;
         for hotkey in self.read(&STAKING_HOTKEYS, &coldkey) {
             for (netuid, _) in self.claimable_subnets(hotkey) {
                 if subnets.is_none_or(|subnets| subnets.contains(&netuid)) {
-                    self.claim_on_subnet(hotkey, coldkey, netuid, &kind);
+                    let sold = self.claim_on_subnet(hotkey, coldkey, netuid, &kind);
+                    tao = tao.saturating_add(sold.unwrap_or_default());
                 }
             }
         }
-        self.emit(Event::RootClaimed { coldkey });
+        self.emit(Event::RootClaimed { coldkey, tao });
     }
 
     /// Source: `claim_root`.
@@ -268,7 +285,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use primitives::{AccountId, Rao};
+    use primitives::AccountId;
 
     use super::*;
     use crate::{

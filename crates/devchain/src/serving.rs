@@ -1,15 +1,18 @@
-//! Where neurons serve: the checks of an axon, which the pool's guard applies before inclusion.
+//! Where neurons serve: the checks of an axon and of metrics, which the pool's guard applies before inclusion.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use chain::{Axon, ModuleError};
-use primitives::{Hotkey, NetUid};
+use chain::{Axon, ModuleError, Prometheus};
+use primitives::{BlockNumber, Hotkey, NetUid};
 
 use crate::{
     Event,
     ledger::{Dispatch, Ledger, Origin},
-    storage::items::{AXONS, AxonInfo},
+    storage::items::{AXONS, AxonInfo, CERTIFICATES, NeuronCertificate, PROMETHEUS, PrometheusInfo},
 };
+
+/// Longest public key of a certificate. Source: `NeuronCertificate`.
+const MAX_PUBLIC_KEY_BYTES: usize = 64;
 
 impl Ledger {
     /// Source: `validate_serve_axon` in `subnets/serving.rs`, in its order.
@@ -17,28 +20,75 @@ impl Ledger {
         if self.uid_of(netuid, hotkey).is_none() {
             return Err(ModuleError::HotKeyNotRegisteredInNetwork);
         }
-        if axon.ip_type != 4 && axon.ip_type != 6 {
-            return Err(ModuleError::InvalidIpType);
-        }
-        let is_local = self.settings.serve_on_loopback && is_loopback(axon.ip, axon.ip_type);
-        if !is_local && !is_allowed(axon.ip, axon.ip_type) {
-            return Err(ModuleError::InvalidIpAddress);
-        }
-        let limit = self.hyperparameters(netuid).serving_rate_limit;
+        self.check_address(axon.ip, axon.ip_type)?;
         let previous = self.get(&AXONS, &(netuid, hotkey));
-        if limit > 0 && previous.is_some_and(|axon| self.block.saturating_sub(axon.block) < limit) {
-            return Err(ModuleError::ServingRateLimitExceeded);
-        }
+        self.check_serving_rate(netuid, previous.map(|axon| axon.block))?;
         if axon.port == 0 {
             return Err(ModuleError::InvalidPort);
         }
         Ok(())
     }
 
-    /// Source: `do_serve_axon`.
-    pub(crate) fn serve_axon(&mut self, origin: Origin, netuid: NetUid, axon: &Axon) -> Dispatch {
+    fn check_address(&self, ip: u128, ip_type: u8) -> Dispatch {
+        if ip_type != 4 && ip_type != 6 {
+            return Err(ModuleError::InvalidIpType);
+        }
+        let is_local = self.settings.serve_on_loopback && is_loopback(ip, ip_type);
+        if is_local || is_allowed(ip, ip_type) { Ok(()) } else { Err(ModuleError::InvalidIpAddress) }
+    }
+
+    fn check_serving_rate(&self, netuid: NetUid, last: Option<BlockNumber>) -> Dispatch {
+        let limit = self.hyperparameters(netuid).serving_rate_limit;
+        let too_soon = limit > 0 && last.is_some_and(|last| self.block.saturating_sub(last) < limit);
+        if too_soon { Err(ModuleError::ServingRateLimitExceeded) } else { Ok(()) }
+    }
+
+    /// Source: `validate_serve_prometheus`, in its order; the port may be any.
+    pub(crate) fn check_prometheus(
+        &self,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        prometheus: &Prometheus,
+    ) -> Dispatch {
+        if self.uid_of(netuid, hotkey).is_none() {
+            return Err(ModuleError::HotKeyNotRegisteredInNetwork);
+        }
+        self.check_address(prometheus.ip, prometheus.ip_type)?;
+        let previous = self.get(&PROMETHEUS, &(netuid, hotkey));
+        self.check_serving_rate(netuid, previous.map(|stored| stored.block))
+    }
+
+    /// Source: `do_serve_prometheus`.
+    pub(crate) fn serve_prometheus(
+        &mut self,
+        origin: Origin,
+        netuid: NetUid,
+        prometheus: &Prometheus,
+    ) -> Dispatch {
+        let hotkey = Hotkey(origin.signed()?);
+        self.check_prometheus(hotkey, netuid, prometheus)?;
+        let stored = PrometheusInfo { block: self.block, prometheus: *prometheus };
+        self.put(&PROMETHEUS, &(netuid, hotkey), &stored);
+        self.emit(Event::PrometheusServed { netuid, hotkey });
+        Ok(())
+    }
+
+    /// A certificate that is none is left out, and the axon stored all the same. Source: `do_serve_axon`.
+    pub(crate) fn serve_axon(
+        &mut self,
+        origin: Origin,
+        netuid: NetUid,
+        axon: &Axon,
+        certificate: Option<&[u8]>,
+    ) -> Dispatch {
         let hotkey = Hotkey(origin.signed()?);
         self.check_axon(hotkey, netuid, axon)?;
+        if let Some((algorithm, key)) = certificate.and_then(<[u8]>::split_first)
+            && (1..=MAX_PUBLIC_KEY_BYTES).contains(&key.len())
+        {
+            let certificate = NeuronCertificate { public_key: key.to_vec(), algorithm: *algorithm };
+            self.put(&CERTIFICATES, &(netuid, hotkey), &certificate);
+        }
         self.put(&AXONS, &(netuid, hotkey), &AxonInfo { block: self.block, axon: *axon });
         self.emit(Event::AxonServed { netuid, hotkey });
         Ok(())

@@ -96,7 +96,7 @@ impl SafeFloat {
 
     /// The sum; none where the exponent overflows.
     #[must_use]
-    fn checked_add(self, other: Self) -> Option<Self> {
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
         if self.is_zero() || other.is_zero() {
             return Some(if self.is_zero() { other } else { self });
         }

@@ -169,22 +169,22 @@ impl Ledger {
         }
     }
 
-    /// Source: `do_add_stake`.
+    /// Returns what was bought. Source: `do_add_stake`.
     pub(crate) fn add_stake(
         &mut self,
         origin: Origin,
         hotkey: Hotkey,
         netuid: NetUid,
         amount: Rao,
-    ) -> Dispatch {
+    ) -> Result<AlphaRao, ModuleError> {
         let coldkey = origin.signed()?;
         self.ensure_pool_is_deep(netuid, amount)?;
         let all = (Rao(u64::MAX), false);
         let amount = self.validate_add_stake(coldkey, hotkey, netuid, amount, all)?;
-        self.stake_into_subnet(coldkey, hotkey, netuid, amount).map(|_| ())
+        self.stake_into_subnet(coldkey, hotkey, netuid, amount)
     }
 
-    /// Source: `do_add_stake_limit`.
+    /// Returns what was bought. Source: `do_add_stake_limit`.
     pub(crate) fn add_stake_limit(
         &mut self,
         origin: Origin,
@@ -192,12 +192,12 @@ impl Ledger {
         netuid: NetUid,
         amount: Rao,
         limit: PriceLimit,
-    ) -> Dispatch {
+    ) -> Result<AlphaRao, ModuleError> {
         let coldkey = origin.signed()?;
         self.ensure_pool_is_deep(netuid, amount)?;
         let most = (self.most_to_buy(netuid, limit.price)?, limit.allow_partial);
         let amount = self.validate_add_stake(coldkey, hotkey, netuid, amount, most)?;
-        self.stake_into_subnet(coldkey, hotkey, netuid, amount).map(|_| ())
+        self.stake_into_subnet(coldkey, hotkey, netuid, amount)
     }
 
     /// What alpha would be sold for; none where the pool can't serve it.
@@ -269,6 +269,14 @@ impl Ledger {
             if self.unstake_from_subnet(origin, hotkey, netuid, rest).is_err() {
                 self.roll_back(mark);
             }
+        }
+    }
+
+    /// Source: `clear_small_nominations` in `staking/helpers.rs`.
+    pub(crate) fn clear_small_nominations(&mut self) {
+        let holdings: Vec<_> = self.store.scan(&ALPHA, &()).map(|(key, _)| key).collect();
+        for (hotkey, coldkey, netuid) in holdings {
+            self.clear_small_nomination(coldkey.0, hotkey, netuid);
         }
     }
 

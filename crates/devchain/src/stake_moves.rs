@@ -7,7 +7,7 @@ use crate::{
     Event,
     ledger::{Dispatch, Ledger, Origin},
     pool::PriceLimit,
-    storage::items::{ALPHA_UNASSIGNED, SUBNET_ALPHA_OUT},
+    storage::items::{ALPHA_UNASSIGNED, BURNED_STAKE_AT, SUBNET_ALPHA_OUT},
 };
 
 /// Where stake lies.
@@ -297,6 +297,35 @@ impl Ledger {
                 self.emit(Event::AlphaBurned { coldkey, hotkey, amount, netuid });
             }
         }
+        Ok(())
+    }
+
+    /// Buys alpha and burns it: once in a tempo on each subnet, whoever does it. Source: `do_add_stake_burn`.
+    pub(crate) fn add_stake_burn(
+        &mut self,
+        origin: Origin,
+        hotkey: Hotkey,
+        netuid: NetUid,
+        amount: Rao,
+        limit: Option<Rao>,
+    ) -> Dispatch {
+        origin.signed()?;
+        let last = self.read(&BURNED_STAKE_AT, &netuid);
+        let tempo = u64::from(self.hyperparameters(netuid).tempo);
+        if last > 0 && self.block.saturating_sub(last) < tempo {
+            return Err(ModuleError::AddStakeBurnRateLimitExceeded);
+        }
+        let alpha = match limit {
+            Some(price) => {
+                let limit = PriceLimit { price, allow_partial: false };
+                self.add_stake_limit(origin, hotkey, netuid, amount, limit)?
+            }
+            None => self.add_stake(origin, hotkey, netuid, amount)?,
+        };
+        self.destroy_alpha(origin, hotkey, alpha, netuid, Destroyed::Burned)?;
+        let block = self.block;
+        self.put(&BURNED_STAKE_AT, &netuid, &block);
+        self.emit(Event::AddStakeBurn { netuid, hotkey, amount, alpha });
         Ok(())
     }
 }

@@ -9,12 +9,13 @@ use std::num::NonZeroU32;
 use chain::{
     CommitmentField, MAX_TIMELOCKED_COMMIT_BYTES, ModuleError, Pulse, SUBNETS_PER_MECHANISM, blake2_256,
     storage_index,
-    timelock::{self, Beacon, SecretKey, Signature, WeightsPayload},
+    timelock::{self, Beacon, SecretKey, Signature, TimelockError, WeightsPayload},
 };
 use primitives::{BlockNumber, Hotkey, MechId, NetUid, Seed};
 
 use crate::{
     Event,
+    event::RevealFailure,
     ledger::{Dispatch, Ledger, Origin},
     storage::items::{
         BEACON, BeaconSecret, COMMITMENT_OF, LAST_STORED_ROUND, PULSES, REVEALED_COMMITMENTS,
@@ -59,6 +60,16 @@ impl BeaconSecret {
     }
 }
 
+/// What a field held, or why it can't be shown. Source: `decrypt_timelock_ciphertext` in `pallets/commitments`.
+fn content_of(opened: Result<Vec<u8>, TimelockError>) -> Result<Vec<u8>, RevealFailure> {
+    match opened {
+        Ok(bytes) if bytes.is_empty() => Err(RevealFailure::EmptyPlaintext),
+        Ok(bytes) => Ok(bytes),
+        Err(TimelockError::Malformed { .. }) => Err(RevealFailure::CiphertextDeserialize),
+        Err(_) => Err(RevealFailure::Decrypt),
+    }
+}
+
 impl Ledger {
     /// The newest round that anybody can have seen. Source: `LastStoredRound` of `pallets/drand`.
     pub(crate) fn last_round(&self) -> u64 {
@@ -68,15 +79,18 @@ impl Ledger {
 
     /// Opens what was locked until a round; none where the round has not come or does not open it yet, the bytes or
     /// the failure otherwise.
-    fn open(&self, ciphertext: &[u8], round: u64) -> Option<Result<Vec<u8>, timelock::TimelockError>> {
+    fn open(&self, ciphertext: &[u8], round: u64) -> Option<Result<Vec<u8>, TimelockError>> {
         if let Some(pulse) = self.get(&PULSES, &round)
             && let Ok(signature) = Signature::from_bytes(&pulse.signature)
         {
             return Some(timelock::decrypt(ciphertext, &signature));
         }
         let Round::Signed(signature) = self.own_round(round) else { return None };
-        // It may have been locked for another beacon, whose pulse is still to be handed in.
-        timelock::decrypt(ciphertext, &signature).ok().map(Ok)
+        match timelock::decrypt(ciphertext, &signature) {
+            // It may have been locked for another beacon, whose pulse is still to be handed in.
+            Err(TimelockError::Closed) => None,
+            opened => Some(opened),
+        }
     }
 
     fn own_round(&self, round: u64) -> Round {
@@ -220,7 +234,8 @@ impl Ledger {
         }
     }
 
-    /// Opens fields of commitments whose round is known; they move to what was revealed of their hotkey. Source:
+    /// Opens fields of commitments whose round is known; they move to what was revealed of their hotkey, or stay as
+    /// failures. Source:
     /// `reveal_timelocked_commitments` in `pallets/commitments`.
     pub(crate) fn reveal_commitments(&mut self) {
         let waiting: Vec<(NetUid, Hotkey)> =
@@ -230,24 +245,30 @@ impl Ledger {
                 self.remove(&TIMELOCKED_COMMITMENTS, &key);
                 continue;
             };
-            let before = stored.fields.len();
-            let mut revealed = Vec::new();
-            stored.fields.retain(|field| {
+            let (netuid, hotkey) = key;
+            let (mut revealed, mut left, mut changed) = (Vec::new(), Vec::new(), false);
+            for field in stored.fields {
                 let CommitmentField::TimelockEncrypted { encrypted, reveal_round } = field else {
-                    return true;
+                    left.push(field);
+                    continue;
                 };
-                match self.open(encrypted, *reveal_round) {
-                    None => true,
-                    Some(opened) => {
-                        revealed.extend(opened.ok());
-                        false
+                let Some(opened) = self.open(&encrypted, reveal_round) else {
+                    left.push(CommitmentField::TimelockEncrypted { encrypted, reveal_round });
+                    continue;
+                };
+                changed = true;
+                match content_of(opened) {
+                    Ok(bytes) => revealed.push(bytes),
+                    Err(error) => {
+                        self.emit(Event::CommitmentRevealFailed { netuid, hotkey, reveal_round, error });
+                        left.push(CommitmentField::TimelockRevealFailed { encrypted, reveal_round });
                     }
                 }
-            });
-            if stored.fields.len() == before {
+            }
+            if !changed {
                 continue;
             }
-            let (netuid, hotkey) = key;
+            stored.fields = left;
             for bytes in revealed {
                 let block = self.block;
                 self.update(&REVEALED_COMMITMENTS, &key, |all| {

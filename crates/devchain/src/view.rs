@@ -40,6 +40,8 @@ impl Views {
     pub(crate) fn refresh(&mut self, changes: &ChangeSet, subnets: &[NetUid]) {
         let stale: std::collections::BTreeSet<NetUid> = changes.keys().filter_map(stale_subnet).collect();
         let all = stale.contains(&NetUid::ROOT);
+        self.kept.retain(|netuid, _| subnets.binary_search(netuid).is_ok());
+        self.whole.retain(|netuid, _| subnets.binary_search(netuid).is_ok());
         for netuid in subnets {
             if all || stale.contains(netuid) || !self.kept.contains_key(netuid) {
                 self.kept.insert(*netuid, Arc::default());

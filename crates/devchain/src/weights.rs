@@ -116,12 +116,12 @@ impl Ledger {
         mut carry_out: impl FnMut(&mut Self, T) -> Dispatch,
     ) {
         let mut all_went_well = true;
-        for item in items {
+        for (item, netuid) in items.zip(netuids) {
             let mark = self.mark();
             if let Err(error) = carry_out(self, item) {
                 self.roll_back(mark);
                 all_went_well = false;
-                self.emit(Event::BatchWeightItemFailed { error });
+                self.emit(Event::BatchWeightItemFailed { netuid: *netuid, error });
             }
         }
         self.emit(if all_went_well {

@@ -1,7 +1,10 @@
 //! A call as the chain's metadata names it: pallet, call, and arguments by name. Which indices and types these have is up
 //! to the metadata of the chain that it is sent to.
 
-use chain::{Axon, BatchKind, Call, ChainParameter, CommitmentField, Hyperparameter, MechId, NetUid, Uid};
+use chain::{
+    Axon, BatchKind, Call, ChainIdentity, ChainParameter, CommitmentField, Hyperparameter, MechId, NetUid,
+    Prometheus, RootClaimType, SubnetIdentity, Uid,
+};
 use primitives::{AccountId, Hotkey};
 use subxt::{
     ext::scale_value::{Composite, Value},
@@ -68,6 +71,10 @@ fn field(field: &CommitmentField) -> Value {
         CommitmentField::ShaThree256(hash) => Value::unnamed_variant("ShaThree256", [bytes(hash)]),
         CommitmentField::TimelockEncrypted { encrypted, reveal_round } => Value::named_variant(
             "TimelockEncrypted",
+            [("encrypted", bytes(encrypted)), ("reveal_round", number(*reveal_round))],
+        ),
+        CommitmentField::TimelockRevealFailed { encrypted, reveal_round } => Value::named_variant(
+            "TimelockRevealFailed",
             [("encrypted", bytes(encrypted)), ("reveal_round", number(*reveal_round))],
         ),
         CommitmentField::ResetBondsFlag => Value::unnamed_variant("ResetBondsFlag", []),
@@ -155,6 +162,12 @@ fn parts(call: &Call) -> Parts {
         Call::SetSubnetEmissionEnabled { netuid, enabled } => {
             Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "enabled": Value::bool(*enabled) })
         }
+        Call::SetSubnetOwnerHotkey { netuid, hotkey: key } => {
+            Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "hotkey": hotkey(*key) })
+        }
+        Call::TrimToMaxAllowedUids { netuid, max_n } => {
+            Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "max_n": number(*max_n) })
+        }
         Call::SetSubtokenEnabled { netuid, enabled } => Parts::new(
             ADMIN,
             call,
@@ -190,13 +203,11 @@ fn subtensor(call: &Call) -> Vec<(&'static str, Value)> {
             "hotkey": hotkey(*key), "netuid": net(*netuid), "amount_unstaked": number(amount.0),
             "limit_price": number(limit_price.0), "allow_partial": Value::bool(*allow_partial),
         },
-        Call::ServeAxon { netuid, axon } => {
-            let Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 } = *axon;
-            named! {
-                "netuid": net(*netuid), "version": number(version), "ip": number(ip), "port": number(port),
-                "ip_type": number(ip_type), "protocol": number(protocol), "placeholder1": number(placeholder1),
-                "placeholder2": number(placeholder2),
-            }
+        Call::ServeAxon { netuid, axon } => serving(*netuid, axon),
+        Call::ServeAxonTls { netuid, axon, certificate } => {
+            let mut arguments = serving(*netuid, axon);
+            arguments.push(("certificate", bytes(certificate)));
+            arguments
         }
         Call::SetWeights { netuid, mechid, weights, version_key } => named! {
             "netuid": net(*netuid), "mecid": mech(*mechid), "dests": uids(&weights.uids),
@@ -220,8 +231,195 @@ fn subtensor(call: &Call) -> Vec<(&'static str, Value)> {
         Call::SetActivityCutoffFactor { netuid, factor_milli } => {
             named! { "netuid": net(*netuid), "factor_milli": number(*factor_milli) }
         }
-        // The other pallets' calls.
+        _ => keys_and_names(call),
+    }
+}
+
+fn serving(netuid: NetUid, axon: &Axon) -> Vec<(&'static str, Value)> {
+    let Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 } = *axon;
+    named! {
+        "netuid": net(netuid), "version": number(version), "ip": number(ip), "port": number(port),
+        "ip_type": number(ip_type), "protocol": number(protocol), "placeholder1": number(placeholder1),
+        "placeholder2": number(placeholder2),
+    }
+}
+
+/// Calls that swap keys, tell names, or move stake between hotkeys, subnets and coldkeys.
+fn keys_and_names(call: &Call) -> Vec<(&'static str, Value)> {
+    match call {
+        Call::DissolveNetwork { netuid } => named! { "netuid": net(*netuid) },
+        Call::RegisterNetworkWithIdentity { hotkey: key, identity } => {
+            let identity =
+                identity.as_ref().map(|identity| Value::named_composite(subnet_identity(identity)));
+            named! { "hotkey": hotkey(*key), "identity": option(identity) }
+        }
+        Call::SwapHotkey { hotkey: old, new_hotkey, netuid, keep_stake } => named! {
+            "hotkey": hotkey(*old), "new_hotkey": hotkey(*new_hotkey), "netuid": option(netuid.map(net)),
+            "keep_stake": Value::bool(*keep_stake),
+        },
+        Call::SwapColdkey { old_coldkey, new_coldkey, swap_cost } => named! {
+            "old_coldkey": account(old_coldkey.0), "new_coldkey": account(new_coldkey.0),
+            "swap_cost": number(swap_cost.0),
+        },
+        Call::AnnounceColdkeySwap { new_coldkey_hash } => {
+            named! { "new_coldkey_hash": bytes(&new_coldkey_hash.0) }
+        }
+        Call::SwapColdkeyAnnounced { new_coldkey } => named! { "new_coldkey": account(new_coldkey.0) },
+        Call::ResetColdkeySwap { coldkey } => named! { "coldkey": account(coldkey.0) },
+        Call::SetIdentity { identity } => {
+            let ChainIdentity { name, url, github_repo, image, discord, description, additional } = identity;
+            named! {
+                "name": bytes(name), "url": bytes(url), "github_repo": bytes(github_repo),
+                "image": bytes(image), "discord": bytes(discord), "description": bytes(description),
+                "additional": bytes(additional),
+            }
+        }
+        Call::SetSubnetIdentity { netuid, identity } => {
+            let mut arguments = named! { "netuid": net(*netuid) };
+            arguments.extend(subnet_identity(identity));
+            arguments
+        }
+        Call::ServePrometheus { netuid, prometheus } => {
+            let Prometheus { version, ip, port, ip_type } = *prometheus;
+            named! {
+                "netuid": net(*netuid), "version": number(version), "ip": number(ip), "port": number(port),
+                "ip_type": number(ip_type),
+            }
+        }
+        Call::UpdateSymbol { netuid, symbol } => {
+            named! { "netuid": net(*netuid), "symbol": bytes(symbol) }
+        }
+        Call::AddStakeBurn { hotkey: key, netuid, amount, limit } => named! {
+            "hotkey": hotkey(*key), "netuid": net(*netuid), "amount": number(amount.0),
+            "limit": option(limit.map(|limit| number(limit.0))),
+        },
+        Call::TryAssociateHotkey { hotkey: key }
+        | Call::UnstakeAll { hotkey: key }
+        | Call::UnstakeAllAlpha { hotkey: key } => named! { "hotkey": hotkey(*key) },
+        Call::SetColdkeyAutoStakeHotkey { netuid, hotkey: key } => {
+            named! { "netuid": net(*netuid), "hotkey": hotkey(*key) }
+        }
+        Call::RemoveStakeFullLimit { hotkey: key, netuid, limit_price } => named! {
+            "hotkey": hotkey(*key), "netuid": net(*netuid),
+            "limit_price": option(limit_price.map(|price| number(price.0))),
+        },
+        Call::MoveStake {
+            origin_hotkey,
+            destination_hotkey,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => named! {
+            "origin_hotkey": hotkey(*origin_hotkey), "destination_hotkey": hotkey(*destination_hotkey),
+            "origin_netuid": net(*origin_netuid), "destination_netuid": net(*destination_netuid),
+            "alpha_amount": number(alpha_amount.0),
+        },
+        Call::TransferStake {
+            destination_coldkey,
+            hotkey: key,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+        } => named! {
+            "destination_coldkey": account(destination_coldkey.0), "hotkey": hotkey(*key),
+            "origin_netuid": net(*origin_netuid), "destination_netuid": net(*destination_netuid),
+            "alpha_amount": number(alpha_amount.0),
+        },
+        Call::SwapStake { hotkey: key, origin_netuid, destination_netuid, alpha_amount } => named! {
+            "hotkey": hotkey(*key), "origin_netuid": net(*origin_netuid),
+            "destination_netuid": net(*destination_netuid), "alpha_amount": number(alpha_amount.0),
+        },
+        Call::SwapStakeLimit {
+            hotkey: key,
+            origin_netuid,
+            destination_netuid,
+            alpha_amount,
+            limit_price,
+            allow_partial,
+        } => named! {
+            "hotkey": hotkey(*key), "origin_netuid": net(*origin_netuid),
+            "destination_netuid": net(*destination_netuid), "alpha_amount": number(alpha_amount.0),
+            "limit_price": number(limit_price.0), "allow_partial": Value::bool(*allow_partial),
+        },
+        Call::RecycleAlpha { hotkey: key, amount, netuid }
+        | Call::BurnAlpha { hotkey: key, amount, netuid } => {
+            named! { "hotkey": hotkey(*key), "amount": number(amount.0), "netuid": net(*netuid) }
+        }
+        _ => root_and_children(call),
+    }
+}
+
+/// Calls about root's dividends, children and batches of weights.
+fn root_and_children(call: &Call) -> Vec<(&'static str, Value)> {
+    let nets = |all: &[NetUid]| Value::unnamed_composite(all.iter().copied().map(net));
+    match call {
+        Call::ClaimRoot { subnets } => {
+            let subnets: Vec<NetUid> = subnets.iter().copied().collect();
+            named! { "subnets": Value::unnamed_composite([nets(&subnets)]) }
+        }
+        Call::SetRootClaimType { new_root_claim_type } => {
+            let kind = match new_root_claim_type {
+                RootClaimType::Swap => Value::unnamed_variant("Swap", []),
+                RootClaimType::Keep => Value::unnamed_variant("Keep", []),
+                RootClaimType::KeepSubnets { subnets } => {
+                    let subnets: Vec<NetUid> = subnets.iter().copied().collect();
+                    let subnets = Value::unnamed_composite([nets(&subnets)]);
+                    Value::named_variant("KeepSubnets", [("subnets", subnets)])
+                }
+            };
+            named! { "new_root_claim_type": kind }
+        }
+        Call::SetRootClaimThreshold { netuid, new_value } => {
+            named! { "netuid": net(*netuid), "new_value": number(*new_value) }
+        }
+        Call::SetChildren { hotkey: key, netuid, children } => {
+            let child =
+                |(part, child): &(u64, Hotkey)| Value::unnamed_composite([number(*part), hotkey(*child)]);
+            let children = Value::unnamed_composite(children.iter().map(child));
+            named! { "hotkey": hotkey(*key), "netuid": net(*netuid), "children": children }
+        }
+        Call::SetChildkeyTake { hotkey: key, netuid, take } => {
+            named! { "hotkey": hotkey(*key), "netuid": net(*netuid), "take": number(*take) }
+        }
+        Call::BatchSetWeights { netuids, weights, version_keys } => {
+            let pair = |(uid, weight): &(u16, u16)| Value::unnamed_composite([number(*uid), number(*weight)]);
+            let row = |row: &Vec<(u16, u16)>| Value::unnamed_composite(row.iter().map(pair));
+            named! {
+                "netuids": nets(netuids), "weights": Value::unnamed_composite(weights.iter().map(row)),
+                "version_keys": Value::unnamed_composite(version_keys.iter().copied().map(number)),
+            }
+        }
+        Call::BatchCommitWeights { netuids, commit_hashes } => named! {
+            "netuids": nets(netuids),
+            "commit_hashes": Value::unnamed_composite(commit_hashes.iter().map(|hash| bytes(&hash.0))),
+        },
+        Call::BatchRevealWeights { netuid, uids_list, values_list, salts_list, version_keys } => named! {
+            "netuid": net(*netuid),
+            "uids_list": Value::unnamed_composite(uids_list.iter().map(|list| uids(list))),
+            "values_list": Value::unnamed_composite(values_list.iter().map(|list| numbers(list))),
+            "salts_list": Value::unnamed_composite(salts_list.iter().map(|list| numbers(list))),
+            "version_keys": Value::unnamed_composite(version_keys.iter().copied().map(number)),
+        },
+        // Calls without arguments, and those of other pallets.
         _ => Vec::new(),
+    }
+}
+
+fn subnet_identity(identity: &SubnetIdentity) -> Vec<(&'static str, Value)> {
+    let SubnetIdentity {
+        subnet_name,
+        github_repo,
+        subnet_contact,
+        subnet_url,
+        discord,
+        description,
+        logo_url,
+        additional,
+    } = identity;
+    named! {
+        "subnet_name": bytes(subnet_name), "github_repo": bytes(github_repo),
+        "subnet_contact": bytes(subnet_contact), "subnet_url": bytes(subnet_url), "discord": bytes(discord),
+        "description": bytes(description), "logo_url": bytes(logo_url), "additional": bytes(additional),
     }
 }
 
@@ -296,5 +494,8 @@ fn parameter(value: ChainParameter) -> (&'static str, Value) {
         P::PendingChildKeyCooldown(value) => ("cooldown", number(value)),
         P::CommitRevealVersion(value) => ("version", number(value)),
         P::NumRootClaims(value) => ("new_value", number(value)),
+        P::ColdkeySwapAnnouncementDelay(value) | P::ColdkeySwapReannouncementDelay(value) => {
+            ("duration", number(value))
+        }
     }
 }

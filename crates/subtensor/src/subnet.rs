@@ -313,10 +313,14 @@ fn field(value: &Value) -> Option<CommitmentField> {
         "Keccak256" => CommitmentField::Keccak256(hash()?),
         "ShaThree256" => CommitmentField::ShaThree256(hash()?),
         "ResetBondsFlag" => CommitmentField::ResetBondsFlag,
-        "TimelockEncrypted" => CommitmentField::TimelockEncrypted {
-            encrypted: byte_list(value.at("encrypted")?)?,
-            reveal_round: u64::try_from(value.at("reveal_round")?.as_u128()?).ok()?,
-        },
+        name @ ("TimelockEncrypted" | "TimelockRevealFailed") => {
+            let encrypted = byte_list(value.at("encrypted")?)?;
+            let reveal_round = u64::try_from(value.at("reveal_round")?.as_u128()?).ok()?;
+            match name {
+                "TimelockEncrypted" => CommitmentField::TimelockEncrypted { encrypted, reveal_round },
+                _ => CommitmentField::TimelockRevealFailed { encrypted, reveal_round },
+            }
+        }
         name if name.starts_with("Raw") => CommitmentField::Raw(raw()?),
         _ => return None,
     })

@@ -111,6 +111,9 @@ fn as_json(field: &CommitmentField) -> Value {
         CommitmentField::TimelockEncrypted { encrypted, reveal_round } => {
             json!({ "encrypted": hexadecimal(encrypted), "reveal_round": reveal_round })
         }
+        CommitmentField::TimelockRevealFailed { encrypted, reveal_round } => {
+            json!({ "not_revealed": hexadecimal(encrypted), "reveal_round": reveal_round })
+        }
         CommitmentField::ResetBondsFlag => json!("reset bonds"),
     }
 }

@@ -33,7 +33,7 @@ use crate::{
 /// The log's name in its folder.
 const LOG_FILE: &str = "blocks.log";
 /// First bytes of a log: what it is and its version. The hash of block 0 follows.
-const MAGIC: &[u8; 8] = b"WHBLOCK2";
+const MAGIC: &[u8; 8] = b"WHBLOCK3";
 /// Bytes in front of the first record.
 const START: u64 = 8 + 32;
 

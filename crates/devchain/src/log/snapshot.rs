@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// First bytes of a snapshot.
-const MAGIC: &[u8; 8] = b"WHSTATE1";
+const MAGIC: &[u8; 8] = b"WHSTATE2";
 /// How a snapshot's name begins; the block's number follows, padded so that names sort.
 const PREFIX: &str = "state-";
 /// How it ends.

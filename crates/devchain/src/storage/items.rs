@@ -3,7 +3,9 @@
 //! Names and value types are the chain's (pallets Subtensor, Commitments, System) wherever it has the item.
 //! A subnet's settings stand together in one item here, the chain's globals in [`SETTINGS`].
 
-use chain::{Axon, CommitmentField, Hyperparameters, Pulse, RootClaimType};
+use chain::{
+    Axon, ChainIdentity, CommitmentField, Hyperparameters, Prometheus, Pulse, RootClaimType, SubnetIdentity,
+};
 use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
 
@@ -89,6 +91,24 @@ pub struct AxonInfo {
     pub block: BlockNumber,
     /// What was set.
     pub axon: Axon,
+}
+
+/// Where a neuron's metrics can be read, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PrometheusInfo {
+    /// The block of the call that set it.
+    pub block: BlockNumber,
+    /// What was set.
+    pub prometheus: Prometheus,
+}
+
+/// The key that a neuron's TLS certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NeuronCertificate {
+    /// 1 to 64 bytes.
+    pub public_key: Vec<u8>,
+    /// The neuron's own number for its algorithm.
+    pub algorithm: u8,
 }
 
 /// A stored commitment.
@@ -376,6 +396,27 @@ items! {
     0x7E NUM_STAKING_COLDKEYS NumStakingColdkeys: () => u64, Nowhere;
     /// With whom a coldkey's incentive on a subnet is staked, where not with the miner itself.
     0x7F AUTO_STAKE AutoStakeDestination: (Coldkey, NetUid) => Hotkey, Nowhere;
+
+    /// The key that a hotkey serves with.
+    0x80 CERTIFICATES NeuronCertificates: (NetUid, Hotkey) => NeuronCertificate, Nowhere;
+    /// Where a hotkey's metrics are.
+    0x81 PROMETHEUS Prometheus: (NetUid, Hotkey) => PrometheusInfo, Nowhere;
+    /// Who stands behind a coldkey.
+    0x82 IDENTITIES IdentitiesV2: Coldkey => ChainIdentity, Nowhere;
+    /// What a subnet is.
+    0x83 SUBNET_IDENTITIES SubnetIdentitiesV3: NetUid => SubnetIdentity, Nowhere;
+    /// The symbol of a subnet's token.
+    0x84 TOKEN_SYMBOL TokenSymbol: NetUid => Vec<u8>, Nowhere;
+    /// The block of a coldkey's last swap of a hotkey on one subnet.
+    0x85 HOTKEY_SWAPPED_AT LastHotkeySwapOnNetuid: (NetUid, Coldkey) => BlockNumber, Nowhere;
+    /// When a coldkey may be swapped, and the hash of the new one.
+    0x86 COLDKEY_SWAPS ColdkeySwapAnnouncements: Coldkey => (u32, Digest), Nowhere;
+    /// When such a swap was disputed.
+    0x87 COLDKEY_SWAP_DISPUTES ColdkeySwapDisputes: Coldkey => u32, Nowhere;
+    /// The block in which alpha was last bought in order to be burned.
+    0x88 BURNED_STAKE_AT LastRateLimitedBlock: NetUid => BlockNumber, Nowhere;
+    /// The block in which a subnet's owner last chose its hotkey.
+    0x89 OWNER_HOTKEY_SET_AT LastRateLimitedBlock: NetUid => BlockNumber, Nowhere;
 }
 
 #[cfg(test)]

@@ -116,6 +116,24 @@ impl Store {
         )
     }
 
+    /// Removes all values of an item whose key's parts begin with `prefix` and end with `suffix`.
+    pub(crate) fn remove_all<K: KeyParts, V: Codec>(
+        &mut self,
+        item: &Item<K, V>,
+        prefix: &impl KeyParts,
+        suffix: &impl KeyParts,
+    ) {
+        let (start, end) = (Key::new(item.number, prefix), Key::new(item.number, suffix));
+        let ends = |key: &[u8]| key.get(1..).is_some_and(|parts| parts.ends_with(&end.as_bytes()[1..]));
+        let keys: Vec<Key> =
+            self.keys_from(start.as_bytes()).filter(|key| ends(key)).filter_map(Key::from_bytes).collect();
+        for key in keys {
+            if let Some(old) = self.map.remove(&key) {
+                self.journal.push((key, Some(old)));
+            }
+        }
+    }
+
     /// All keys that begin with `start`, in their order.
     pub(crate) fn keys_from<'a>(&'a self, start: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let first = Key::from_bytes(start);

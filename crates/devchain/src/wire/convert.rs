@@ -1,8 +1,8 @@
 //! From calls as they travel to calls as the rules know them, and back.
 
 use chain::{
-    Axon, BatchKind, Call, ChainParameter, Coldkey, Digest, Hotkey, Hyperparameter as H, MechId as Mech,
-    NetUid as Net, Rao, RootClaimType, Uid, WeightVector,
+    Axon, BatchKind, Call, ChainIdentity, ChainParameter, Coldkey, Digest, Hotkey, Hyperparameter as H,
+    MechId as Mech, NetUid as Net, Prometheus, Rao, RootClaimType, SubnetIdentity, Uid, WeightVector,
 };
 use parity_scale_codec::Compact;
 use primitives::{AccountId, AlphaRao};
@@ -15,7 +15,7 @@ use super::{
     },
     shapes::{
         AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
-        RecycleOrBurnEnum, RootClaimTypeEnum, TaoBalance,
+        RecycleOrBurnEnum, RootClaimTypeEnum, SubnetIdentityV3, TaoBalance,
     },
 };
 
@@ -54,6 +54,42 @@ impl From<Hotkey> for AccountId32 {
     fn from(value: Hotkey) -> Self {
         value.0.into()
     }
+}
+
+impl From<AccountId32> for Coldkey {
+    fn from(value: AccountId32) -> Self {
+        Self(value.into())
+    }
+}
+
+impl From<Coldkey> for AccountId32 {
+    fn from(value: Coldkey) -> Self {
+        value.0.into()
+    }
+}
+
+/// Both ways between structs of the same fields.
+macro_rules! alike {
+    ($($wire:ident $own:ident { $($field:ident),* };)*) => {$(
+        impl From<$wire> for $own {
+            fn from(wire: $wire) -> Self {
+                let $wire { $($field),* } = wire;
+                Self { $($field),* }
+            }
+        }
+        impl From<$own> for $wire {
+            fn from(own: $own) -> Self {
+                let $own { $($field),* } = own;
+                Self { $($field),* }
+            }
+        }
+    )*};
+}
+
+alike! {
+    SubnetIdentityV3 SubnetIdentity {
+        subnet_name, github_repo, subnet_contact, subnet_url, discord, description, logo_url, additional
+    };
 }
 
 impl From<RootClaimTypeEnum> for RootClaimType {
@@ -228,6 +264,83 @@ fn subtensor(call: SubtensorCall) -> Result<Call, NoCall> {
                 allow_partial,
             }
         }
+        S::serve_axon_tls {
+            netuid,
+            version,
+            ip,
+            port,
+            ip_type,
+            protocol,
+            placeholder1,
+            placeholder2,
+            certificate,
+        } => {
+            let axon = Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 };
+            Call::ServeAxonTls { netuid: netuid.into(), axon, certificate }
+        }
+        S::serve_prometheus { netuid, version, ip, port, ip_type } => {
+            let prometheus = Prometheus { version, ip, port, ip_type };
+            Call::ServePrometheus { netuid: netuid.into(), prometheus }
+        }
+        S::swap_hotkey { hotkey, new_hotkey, netuid } => swap_hotkey(hotkey, new_hotkey, netuid, false),
+        S::swap_hotkey_v2 { hotkey, new_hotkey, netuid, keep_stake } => {
+            swap_hotkey(hotkey, new_hotkey, netuid, keep_stake)
+        }
+        S::swap_coldkey { old_coldkey, new_coldkey, swap_cost } => Call::SwapColdkey {
+            old_coldkey: old_coldkey.into(),
+            new_coldkey: new_coldkey.into(),
+            swap_cost: swap_cost.into(),
+        },
+        S::dissolve_network { netuid, .. } | S::root_dissolve_network { netuid } => {
+            Call::DissolveNetwork { netuid: netuid.into() }
+        }
+        S::set_identity { name, url, github_repo, image, discord, description, additional } => {
+            let identity = ChainIdentity { name, url, github_repo, image, discord, description, additional };
+            Call::SetIdentity { identity }
+        }
+        S::set_subnet_identity {
+            netuid,
+            subnet_name,
+            github_repo,
+            subnet_contact,
+            subnet_url,
+            discord,
+            description,
+            logo_url,
+            additional,
+        } => Call::SetSubnetIdentity {
+            netuid: netuid.into(),
+            identity: SubnetIdentity {
+                subnet_name,
+                github_repo,
+                subnet_contact,
+                subnet_url,
+                discord,
+                description,
+                logo_url,
+                additional,
+            },
+        },
+        S::register_network_with_identity { hotkey, identity } => Call::RegisterNetworkWithIdentity {
+            hotkey: hotkey.into(),
+            identity: identity.map(SubnetIdentity::from),
+        },
+        S::update_symbol { netuid, symbol } => Call::UpdateSymbol { netuid: netuid.into(), symbol },
+        S::announce_coldkey_swap { new_coldkey_hash } => {
+            Call::AnnounceColdkeySwap { new_coldkey_hash: new_coldkey_hash.into() }
+        }
+        S::swap_coldkey_announced { new_coldkey } => {
+            Call::SwapColdkeyAnnounced { new_coldkey: new_coldkey.into() }
+        }
+        S::dispute_coldkey_swap => Call::DisputeColdkeySwap,
+        S::reset_coldkey_swap { coldkey } => Call::ResetColdkeySwap { coldkey: coldkey.into() },
+        S::clear_coldkey_swap_announcement => Call::ClearColdkeySwapAnnouncement,
+        S::add_stake_burn { hotkey, netuid, amount, limit } => Call::AddStakeBurn {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            amount: amount.into(),
+            limit: limit.map(Rao::from),
+        },
         S::start_call { netuid } => Call::StartCall { netuid: netuid.into() },
         S::commit_timelocked_weights { netuid, commit, reveal_round, commit_reveal_version } => {
             commit_timelocked(netuid, main, commit, reveal_round, commit_reveal_version)?
@@ -424,6 +537,12 @@ macro_rules! setters {
                 A::sudo_set_mechanism_emission_split { netuid, maybe_split } => {
                     Call::SetMechanismEmissionSplit { netuid: netuid.into(), split: maybe_split }
                 }
+                A::sudo_set_sn_owner_hotkey { netuid, hotkey } => {
+                    Call::SetSubnetOwnerHotkey { netuid: netuid.into(), hotkey: hotkey.into() }
+                }
+                A::sudo_trim_to_max_allowed_uids { netuid, max_n } => {
+                    Call::TrimToMaxAllowedUids { netuid: netuid.into(), max_n }
+                }
                 A::sudo_set_subtoken_enabled { netuid, subtoken_enabled } => {
                     Call::SetSubtokenEnabled { netuid: netuid.into(), enabled: subtoken_enabled }
                 }
@@ -521,7 +640,19 @@ setters! {
         sudo_set_nominator_min_required_stake min_stake NominatorMinRequiredStake;
         sudo_set_start_call_delay delay StartCallDelay;
         sudo_set_commit_reveal_version version CommitRevealVersion;
+        sudo_set_coldkey_swap_announcement_delay duration ColdkeySwapAnnouncementDelay;
+        sudo_set_coldkey_swap_reannouncement_delay duration ColdkeySwapReannouncementDelay;
     }
+}
+
+fn swap_hotkey(
+    hotkey: AccountId32,
+    new_hotkey: AccountId32,
+    netuid: Option<NetUid>,
+    keep_stake: bool,
+) -> Call {
+    let (hotkey, new_hotkey) = (hotkey.into(), new_hotkey.into());
+    Call::SwapHotkey { hotkey, new_hotkey, netuid: netuid.map(Net::from), keep_stake }
 }
 
 /// The call as it travels; none for what the chain's metadata has no call for.
@@ -588,7 +719,94 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
             let call = AdminUtilsCall::sudo_set_subnet_emission_enabled { netuid: netuid.into(), enabled };
             return Some(RuntimeCall::AdminUtils(call));
         }
+        Call::SetSubnetOwnerHotkey { netuid, hotkey } => {
+            let (netuid, hotkey) = (netuid.into(), hotkey.into());
+            let call = AdminUtilsCall::sudo_set_sn_owner_hotkey { netuid, hotkey };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
+        Call::TrimToMaxAllowedUids { netuid, max_n } => {
+            let call = AdminUtilsCall::sudo_trim_to_max_allowed_uids { netuid: netuid.into(), max_n };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
         Call::RegisterNetwork { hotkey } => S::register_network { hotkey: hotkey.into() },
+        Call::RegisterNetworkWithIdentity { hotkey, identity } => S::register_network_with_identity {
+            hotkey: hotkey.into(),
+            identity: identity.map(SubnetIdentityV3::from),
+        },
+        Call::DissolveNetwork { netuid } => S::root_dissolve_network { netuid: netuid.into() },
+        Call::SwapHotkey { hotkey, new_hotkey, netuid, keep_stake } => S::swap_hotkey_v2 {
+            hotkey: hotkey.into(),
+            new_hotkey: new_hotkey.into(),
+            netuid: netuid.map(NetUid::from),
+            keep_stake,
+        },
+        Call::SwapColdkey { old_coldkey, new_coldkey, swap_cost } => S::swap_coldkey {
+            old_coldkey: old_coldkey.into(),
+            new_coldkey: new_coldkey.into(),
+            swap_cost: swap_cost.into(),
+        },
+        Call::AnnounceColdkeySwap { new_coldkey_hash } => {
+            S::announce_coldkey_swap { new_coldkey_hash: new_coldkey_hash.into() }
+        }
+        Call::SwapColdkeyAnnounced { new_coldkey } => {
+            S::swap_coldkey_announced { new_coldkey: new_coldkey.into() }
+        }
+        Call::DisputeColdkeySwap => S::dispute_coldkey_swap,
+        Call::ClearColdkeySwapAnnouncement => S::clear_coldkey_swap_announcement,
+        Call::ResetColdkeySwap { coldkey } => S::reset_coldkey_swap { coldkey: coldkey.into() },
+        Call::SetIdentity { identity } => {
+            let ChainIdentity { name, url, github_repo, image, discord, description, additional } = identity;
+            S::set_identity { name, url, github_repo, image, discord, description, additional }
+        }
+        Call::SetSubnetIdentity { netuid, identity } => {
+            let SubnetIdentityV3 {
+                subnet_name,
+                github_repo,
+                subnet_contact,
+                subnet_url,
+                discord,
+                description,
+                logo_url,
+                additional,
+            } = identity.into();
+            S::set_subnet_identity {
+                netuid: netuid.into(),
+                subnet_name,
+                github_repo,
+                subnet_contact,
+                subnet_url,
+                discord,
+                description,
+                logo_url,
+                additional,
+            }
+        }
+        Call::ServeAxonTls { netuid, axon, certificate } => {
+            let Axon { version, ip, port, ip_type, protocol, placeholder1, placeholder2 } = axon;
+            let netuid = netuid.into();
+            S::serve_axon_tls {
+                netuid,
+                version,
+                ip,
+                port,
+                ip_type,
+                protocol,
+                placeholder1,
+                placeholder2,
+                certificate,
+            }
+        }
+        Call::ServePrometheus { netuid, prometheus } => {
+            let Prometheus { version, ip, port, ip_type } = prometheus;
+            S::serve_prometheus { netuid: netuid.into(), version, ip, port, ip_type }
+        }
+        Call::UpdateSymbol { netuid, symbol } => S::update_symbol { netuid: netuid.into(), symbol },
+        Call::AddStakeBurn { hotkey, netuid, amount, limit } => S::add_stake_burn {
+            hotkey: hotkey.into(),
+            netuid: netuid.into(),
+            amount: amount.into(),
+            limit: limit.map(TaoBalance::from),
+        },
         Call::StartCall { netuid } => S::start_call { netuid: netuid.into() },
         Call::BurnedRegister { netuid, hotkey } => {
             S::burned_register { netuid: netuid.into(), hotkey: hotkey.into() }

@@ -10,7 +10,7 @@ use scale_info::{TypeDef, TypeInfo};
 
 use super::{bounded::FixedU128, events::*, failures::*, shapes::*};
 use crate::{
-    Event, State,
+    Event, RevealFailure as Why, State,
     block::{Payment, Receipt},
     fees::DispatchInfo,
 };
@@ -138,6 +138,89 @@ fn shown(state: &State, event: &Event) -> Vec<RuntimeEvent> {
             let (netuid, who) = (netuid.into(), hotkey.into());
             return vec![RuntimeEvent::Commitments(CommitmentsEvent::Commitment { netuid, who })];
         }
+        Event::TimelockCommitment { netuid, hotkey, reveal_round } => {
+            let (netuid, who) = (netuid.into(), hotkey.into());
+            let event = CommitmentsEvent::TimelockCommitment { netuid, who, reveal_round };
+            return vec![RuntimeEvent::Commitments(event)];
+        }
+        Event::CommitmentRevealed { netuid, hotkey } => {
+            let (netuid, who) = (netuid.into(), hotkey.into());
+            return vec![RuntimeEvent::Commitments(CommitmentsEvent::CommitmentRevealed { netuid, who })];
+        }
+        Event::CommitmentRevealFailed { netuid, hotkey, reveal_round, error } => {
+            let (netuid, who) = (netuid.into(), hotkey.into());
+            let error = match error {
+                Why::CiphertextDeserialize => RevealFailure::CiphertextDeserialize,
+                Why::Decrypt => RevealFailure::Decrypt,
+                Why::EmptyPlaintext => RevealFailure::EmptyPlaintext,
+            };
+            let event = CommitmentsEvent::CommitmentRevealFailed { netuid, who, reveal_round, error };
+            return vec![RuntimeEvent::Commitments(event)];
+        }
+        Event::NewPulse { rounds } => return vec![RuntimeEvent::Drand(DrandEvent::NewPulse { rounds })],
+        Event::StakeMoved {
+            coldkey,
+            origin_hotkey,
+            origin_netuid,
+            destination_hotkey,
+            destination_netuid,
+            tao,
+        } => S::StakeMoved(
+            coldkey.into(),
+            origin_hotkey.into(),
+            origin_netuid.into(),
+            destination_hotkey.into(),
+            destination_netuid.into(),
+            tao.into(),
+        ),
+        Event::StakeTransferred {
+            origin_coldkey,
+            destination_coldkey,
+            hotkey,
+            origin_netuid,
+            destination_netuid,
+            tao,
+        } => S::StakeTransferred(
+            origin_coldkey.into(),
+            destination_coldkey.into(),
+            hotkey.into(),
+            origin_netuid.into(),
+            destination_netuid.into(),
+            tao.into(),
+        ),
+        Event::StakeSwapped { coldkey, hotkey, origin_netuid, destination_netuid, tao } => S::StakeSwapped(
+            coldkey.into(),
+            hotkey.into(),
+            origin_netuid.into(),
+            destination_netuid.into(),
+            tao.into(),
+        ),
+        Event::AlphaRecycled { coldkey, hotkey, amount, netuid } => {
+            S::AlphaRecycled(coldkey.into(), hotkey.into(), amount.into(), netuid.into())
+        }
+        Event::AlphaBurned { coldkey, hotkey, amount, netuid } => {
+            S::AlphaBurned(coldkey.into(), hotkey.into(), amount.into(), netuid.into())
+        }
+        Event::BatchWeightItemFailed { netuid, error } => {
+            S::BatchWeightItemFailed(netuid.into(), dispatch_error(error))
+        }
+        Event::BatchWeightsCompleted { netuids, hotkey } => {
+            let netuids = netuids.into_iter().map(|netuid| Compact(netuid.into())).collect();
+            S::BatchWeightsCompleted(netuids, hotkey.into())
+        }
+        Event::BatchWeightsCompletedWithErrors => S::BatchCompletedWithErrors,
+        Event::WeightsBatchRevealed { hotkey, netuid, hashes } => {
+            let hashes = hashes.into_iter().map(H256::from).collect();
+            S::WeightsBatchRevealed(hotkey.into(), netuid.into(), hashes)
+        }
+        Event::TimelockedWeightsCommitted { netuid, mechid, hotkey, hash, round } => {
+            let index = storage_index(netuid, mechid);
+            S::TimelockedWeightsCommitted(hotkey.into(), index, hash.into(), round)
+        }
+        Event::TimelockedWeightsRevealed { netuid, mechid, hotkey } => {
+            S::TimelockedWeightsRevealed(storage_index(netuid, mechid), hotkey.into())
+        }
+        Event::RootClaimed { coldkey, tao } => S::RootClaimed { coldkey: coldkey.into(), tao: tao.into() },
         Event::SubnetEmissionEnabledSet { netuid, enabled } => {
             let set = AdminUtilsEvent::SubnetEmissionEnabledSet { netuid: netuid.into(), enabled };
             return vec![RuntimeEvent::AdminUtils(set)];
@@ -148,6 +231,42 @@ fn shown(state: &State, event: &Event) -> Vec<RuntimeEvent> {
             None => return Vec::new(),
         },
         Event::NetworkAdded { netuid, .. } => S::NetworkAdded(netuid.into(), 1),
+        Event::NetworkRemoved { netuid } => S::NetworkRemoved(netuid.into()),
+        Event::HotkeySwapped { coldkey, old_hotkey, new_hotkey } => S::HotkeySwapped {
+            coldkey: coldkey.into(),
+            old_hotkey: old_hotkey.into(),
+            new_hotkey: new_hotkey.into(),
+        },
+        Event::HotkeySwappedOnSubnet { coldkey, old_hotkey, new_hotkey, netuid } => {
+            S::HotkeySwappedOnSubnet {
+                coldkey: coldkey.into(),
+                old_hotkey: old_hotkey.into(),
+                new_hotkey: new_hotkey.into(),
+                netuid: netuid.into(),
+            }
+        }
+        Event::ColdkeySwapAnnounced { who, new_coldkey_hash } => {
+            S::ColdkeySwapAnnounced { who: who.into(), new_coldkey_hash: new_coldkey_hash.into() }
+        }
+        Event::ColdkeySwapped { old_coldkey, new_coldkey } => {
+            S::ColdkeySwapped { old_coldkey: old_coldkey.into(), new_coldkey: new_coldkey.into() }
+        }
+        Event::ColdkeySwapDisputed { coldkey } => S::ColdkeySwapDisputed { coldkey: coldkey.into() },
+        Event::ColdkeySwapReset { who } => S::ColdkeySwapReset { who: who.into() },
+        Event::ColdkeySwapCleared { who } => S::ColdkeySwapCleared { who: who.into() },
+        Event::ChainIdentitySet { coldkey } => S::ChainIdentitySet(coldkey.into()),
+        Event::SubnetIdentitySet { netuid } => S::SubnetIdentitySet(netuid.into()),
+        Event::PrometheusServed { netuid, hotkey } => S::PrometheusServed(netuid.into(), hotkey.into()),
+        Event::SymbolUpdated { netuid, symbol } => S::SymbolUpdated { netuid: netuid.into(), symbol },
+        Event::SubnetOwnerHotkeySet { netuid, hotkey } => {
+            S::SubnetOwnerHotkeySet(netuid.into(), hotkey.into())
+        }
+        Event::AddStakeBurn { netuid, hotkey, amount, alpha } => S::AddStakeBurn {
+            netuid: netuid.into(),
+            hotkey: hotkey.into(),
+            amount: amount.into(),
+            alpha: alpha.into(),
+        },
         Event::FirstEmissionBlockNumberSet { netuid, block } => {
             S::FirstEmissionBlockNumberSet(netuid.into(), block)
         }
@@ -296,6 +415,8 @@ fn parameter_set(value: C) -> Option<SubtensorEvent> {
         C::MinChildkeyTake(value) => S::MinChildKeyTakeSet(value),
         C::MaxChildkeyTake(value) => S::MaxChildKeyTakeSet(value),
         C::CommitRevealVersion(value) => S::CommitRevealVersionSet(value),
+        C::ColdkeySwapAnnouncementDelay(value) => S::ColdkeySwapAnnouncementDelaySet(value),
+        C::ColdkeySwapReannouncementDelay(value) => S::ColdkeySwapReannouncementDelaySet(value),
         C::MaxMechanismCount(_)
         | C::NominatorMinRequiredStake(_)
         | C::PendingChildKeyCooldown(_)

@@ -22,6 +22,7 @@ mod failures;
 mod happened;
 mod info;
 pub(crate) mod metadata;
+mod rows;
 pub(crate) mod runtime;
 mod shapes;
 pub(crate) mod storage;

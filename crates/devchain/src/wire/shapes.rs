@@ -176,6 +176,9 @@ impl Encode for Data {
             }
             Some(CommitmentField::ResetBondsFlag) => out.push_byte(AFTER_RAW + 5),
             Some(CommitmentField::BigRaw(bytes)) => (AFTER_RAW + 6, bytes).encode_to(out),
+            Some(CommitmentField::TimelockRevealFailed { encrypted, reveal_round }) => {
+                (AFTER_RAW + 7, encrypted, reveal_round).encode_to(out);
+            }
         }
     }
 }
@@ -206,6 +209,10 @@ impl Decode for Data {
             }
             135 => CommitmentField::ResetBondsFlag,
             136 => CommitmentField::BigRaw(bounded(Decode::decode(input)?, MAX_BIG_RAW_BYTES)?),
+            137 => {
+                let encrypted = bounded(Decode::decode(input)?, MAX_TIMELOCK_BYTES)?;
+                CommitmentField::TimelockRevealFailed { encrypted, reveal_round: Decode::decode(input)? }
+            }
             _ => return Err("unknown kind of data in a commitment".into()),
         })))
     }
@@ -229,25 +236,25 @@ impl TypeInfo for Data {
         75 76 77 78 79 80 81 82 83 84 85 86 87 88 89 90 91 92 93 94 95 96 97 98 99 100 101 102 103 104 105 106 107
         108 109 110 111 112 113 114 115 116 117 118 119 120 121 122 123 124 125 126 127 128
             };
+        let timelocked = || {
+            Fields::named()
+                .field(|field| field.ty::<BoundedVec<u8>>().name("encrypted"))
+                .field(|field| field.ty::<u64>().name("reveal_round"))
+        };
         let all = raw
             .variant("None", |variant| variant.index(0))
             .variant("BlakeTwo256", |variant| variant.index(AFTER_RAW).fields(hash()))
             .variant("Sha256", |variant| variant.index(AFTER_RAW + 1).fields(hash()))
             .variant("Keccak256", |variant| variant.index(AFTER_RAW + 2).fields(hash()))
             .variant("ShaThree256", |variant| variant.index(AFTER_RAW + 3).fields(hash()))
-            .variant("TimelockEncrypted", |variant| {
-                variant.index(AFTER_RAW + 4).fields(
-                    Fields::named()
-                        .field(|field| field.ty::<BoundedVec<u8>>().name("encrypted"))
-                        .field(|field| field.ty::<u64>().name("reveal_round")),
-                )
-            })
+            .variant("TimelockEncrypted", |variant| variant.index(AFTER_RAW + 4).fields(timelocked()))
             .variant("ResetBondsFlag", |variant| variant.index(AFTER_RAW + 5))
             .variant("BigRaw", |variant| {
                 variant
                     .index(AFTER_RAW + 6)
                     .fields(Fields::unnamed().field(|field| field.ty::<BoundedVec<u8>>()))
-            });
+            })
+            .variant("TimelockRevealFailed", |variant| variant.index(AFTER_RAW + 7).fields(timelocked()));
         Type::builder().path(path("pallet_commitments::types::Data")).variant(all)
     }
 }

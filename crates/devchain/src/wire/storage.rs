@@ -16,7 +16,7 @@ use scale_info::MetaType;
 use super::{
     blake2_128,
     bounded::{BoundedVec, FixedI128, FixedU128, WeakBoundedVec},
-    shape,
+    rows, shape,
     shapes::*,
     twox_64, twox_128,
 };
@@ -62,6 +62,8 @@ pub(crate) enum Part {
     Account,
     /// Something that no stored item has for a key.
     Opaque,
+    /// All that is left of the key, as it is.
+    Rest,
 }
 
 /// Where an item's values come from.
@@ -79,6 +81,8 @@ pub(crate) enum Source {
     Item(u8),
     /// The same parts, but a value that has to be made from the stored one.
     Converted(u8, fn(&[u8]) -> Option<Vec<u8>>),
+    /// All values by their keys' parts, computed.
+    Map(fn(&State) -> BTreeMap<Vec<u8>, Vec<u8>>),
     /// Accounts: balance and nonce stand apart here.
     Accounts,
     /// The subnets of a hotkey: the slots, with the key's parts the other way round.
@@ -124,6 +128,9 @@ macro_rules! part {
     };
     (AccountId32) => {
         Part::Account
+    };
+    (RateLimitKey) => {
+        Part::Rest
     };
     ($($other:tt)*) => {
         Part::Opaque
@@ -199,7 +206,7 @@ fn entries() -> Vec<Entry> {
         AdminFreezeWindow [] Default u16 = "0a00", one(|state| state.ledger().settings.admin_freeze_window.encode());
         OwnerHyperparamRateLimit [] Default u16 = "0200", one(|state| state.ledger().settings.owner_rate_limit_tempos.encode());
         DissolveNetworkScheduleDuration [] Default u32 = "a08c0000", Source::Nothing;
-        LastHotkeySwapOnNetuid [Identity NetUid, Blake2 AccountId32] Default u64 = "00*8", Source::Nothing;
+        LastHotkeySwapOnNetuid [Identity NetUid, Blake2 AccountId32] Default u64 = "00*8", Source::Item(items::HOTKEY_SWAPPED_AT.number());
         TaoWeight [] Default u64 = "fc62e03efa3c7c0d", one(|state| state.ledger().settings.tao_weight.encode());
         CKBurn [] Default u64 = "00*8", Source::Nothing;
         MaxDelegateTake [] Default u16 = "142e", one(|state| state.ledger().settings.max_take.encode());
@@ -238,11 +245,11 @@ fn entries() -> Vec<Entry> {
         StakingHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::STAKING_HOTKEYS.number());
         OwnedHotkeys [Blake2 AccountId32] Default Vec<AccountId32> = "00", Source::Item(items::OWNED_HOTKEYS.number());
         AutoStakeDestination [Blake2 AccountId32, Identity NetUid] Optional AccountId32 = "00", Source::Item(items::AUTO_STAKE.number());
-        AutoStakeDestinationColdkeys [Blake2 AccountId32, Identity NetUid] Default Vec<AccountId32> = "00", Source::Nothing;
-        ColdkeySwapAnnouncementDelay [] Default u32 = "32000000", Source::Nothing;
-        ColdkeySwapReannouncementDelay [] Default u32 = "0a000000", Source::Nothing;
-        ColdkeySwapAnnouncements [Twox AccountId32] Optional (u32, H256) = "00", Source::Nothing;
-        ColdkeySwapDisputes [Twox AccountId32] Optional u32 = "00", Source::Nothing;
+        AutoStakeDestinationColdkeys [Blake2 AccountId32, Identity NetUid] Default Vec<AccountId32> = "00", Source::Map(rows::auto_stakers);
+        ColdkeySwapAnnouncementDelay [] Default u32 = "32000000", one(|state| state.ledger().settings.coldkey_swap_delay.encode());
+        ColdkeySwapReannouncementDelay [] Default u32 = "0a000000", one(|state| state.ledger().settings.coldkey_reannouncement_delay.encode());
+        ColdkeySwapAnnouncements [Twox AccountId32] Optional (u32, H256) = "00", Source::Item(items::COLDKEY_SWAPS.number());
+        ColdkeySwapDisputes [Twox AccountId32] Optional u32 = "00", Source::Item(items::COLDKEY_SWAP_DISPUTES.number());
         TotalHotkeyAlpha [Blake2 AccountId32, Identity NetUid] Default AlphaBalance = "00*8", Source::Item(items::HOTKEY_ALPHA.number());
         TotalHotkeyAlphaLastEpoch [Blake2 AccountId32, Identity NetUid] Default AlphaBalance = "00*8", Source::Nothing;
         TotalHotkeyShares [Blake2 AccountId32, Identity NetUid] Default FixedU128<64> = "00*16", Source::Nothing;
@@ -259,7 +266,7 @@ fn entries() -> Vec<Entry> {
         OwnerCutAutoLockEnabled [Identity NetUid] Default bool = "00", Source::Nothing;
         MaturityRate [] Default u64 = "d2430e 00*5", Source::Nothing;
         UnlockRate [] Default u64 = "d2430e 00*5", Source::Nothing;
-        TokenSymbol [Identity NetUid] Default Vec<u8> = "10f09d9c8f", of_subnet(|_, netuid| super::runtime::symbol(netuid).into_bytes().encode());
+        TokenSymbol [Identity NetUid] Default Vec<u8> = "10f09d9c8f", of_subnet(|state, netuid| state.ledger().symbol(netuid).encode());
         SubnetTaoFlow [Identity NetUid] Default i64 = "00*8", Source::Item(items::TAO_FLOW.number());
         SubnetEmaTaoFlow [Identity NetUid] Optional (u64, FixedI128<64>) = "00", Source::Nothing;
         NetTaoFlowEnabled [] Default bool = "01", Source::Nothing;
@@ -281,7 +288,7 @@ fn entries() -> Vec<Entry> {
         NetworkRateLimit [] Default u64 = "201c 00*6", one(|state| state.ledger().settings.network_rate_limit.encode());
         NominatorMinRequiredStake [] Default u64 = "00*8", one(|state| state.ledger().settings.nominator_min_stake.encode());
         WeightsVersionKeyRateLimit [] Default u64 = "05 00*7", one(|state| u64::from(state.ledger().settings.version_key_rate_limit_tempos).encode());
-        LastRateLimitedBlock [Identity RateLimitKey] Default u64 = "00*8", Source::Nothing;
+        LastRateLimitedBlock [Identity RateLimitKey] Default u64 = "00*8", Source::Map(rows::rate_limited);
         TransferToggle [Identity NetUid] Default bool = "01", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).transfers_enabled.encode());
         SubnetLocked [Identity NetUid] Default TaoBalance = "00*8", Source::Item(items::SUBNET_LOCKED.number());
         LargestLocked [Identity NetUid] Default u64 = "00*8", Source::Nothing;
@@ -373,11 +380,11 @@ fn entries() -> Vec<Entry> {
         Bonds [Identity NetUidStorageIndex, Identity u16] Default Vec<(u16, u16)> = "00", Source::Item(items::BONDS.number());
         BlockAtRegistration [Identity NetUid, Identity u16] Default u64 = "00*8", Source::Item(items::REGISTERED_AT.number());
         Axons [Identity NetUid, Blake2 AccountId32] Optional AxonInfo = "00", Source::Item(items::AXONS.number());
-        NeuronCertificates [Identity NetUid, Blake2 AccountId32] Optional NeuronCertificate = "00", Source::Nothing;
-        Prometheus [Identity NetUid, Blake2 AccountId32] Optional PrometheusInfo = "00", Source::Nothing;
-        IdentitiesV2 [Blake2 AccountId32] Optional ChainIdentityV2 = "00", Source::Nothing;
-        SubnetIdentitiesV3 [Blake2 NetUid] Optional SubnetIdentityV3 = "00", Source::Nothing;
-        TransactionKeyLastBlock [Blake2 AccountId32, Identity NetUid, Identity u16] Default u64 = "00*8", Source::Nothing;
+        NeuronCertificates [Identity NetUid, Blake2 AccountId32] Optional NeuronCertificate = "00", Source::Item(items::CERTIFICATES.number());
+        Prometheus [Identity NetUid, Blake2 AccountId32] Optional PrometheusInfo = "00", Source::Item(items::PROMETHEUS.number());
+        IdentitiesV2 [Blake2 AccountId32] Optional ChainIdentityV2 = "00", Source::Item(items::IDENTITIES.number());
+        SubnetIdentitiesV3 [Blake2 NetUid] Optional SubnetIdentityV3 = "00", Source::Item(items::SUBNET_IDENTITIES.number());
+        TransactionKeyLastBlock [Blake2 AccountId32, Identity NetUid, Identity u16] Default u64 = "00*8", Source::Map(rows::transactions);
         LastTxBlock [Identity AccountId32] Default u64 = "00*8", Source::Nothing;
         LastTxBlockChildKeyTake [Identity AccountId32] Default u64 = "00*8", Source::Nothing;
         LastTxBlockDelegateTake [Identity AccountId32] Default u64 = "00*8", Source::Nothing;
@@ -388,8 +395,10 @@ fn entries() -> Vec<Entry> {
         CRV3WeightCommitsV2 [Twox NetUidStorageIndex, Twox u64] Default Vec<(AccountId32, u64, BoundedVec<u8>, u64)> = "00", Source::Nothing;
         RevealPeriodEpochs [Twox NetUid] Default u64 = "01 00*7", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).reveal_period_epochs.encode());
         LastColdkeyHotkeyStakeBlock [Twox AccountId32, Twox AccountId32] Optional u64 = "00", Source::Nothing;
-        RootClaimableThreshold [Blake2 NetUid] Default FixedI128<32> = "0000000020a107 00*9", Source::Nothing;
-        RootClaimable [Blake2 AccountId32] Default BTreeMap<NetUid, FixedI128<32>> = "00", Source::Nothing;
+        RootClaimableThreshold [Blake2 NetUid] Default FixedI128<32> = "0000000020a107 00*9", Source::Converted(items::ROOT_CLAIM_THRESHOLD.number(), rows::threshold);
+        RootClaimable [Blake2 AccountId32] Default BTreeMap<NetUid, FixedI128<32>> = "00", Source::Map(rows::claim_rates);
+        RootClaimType [Blake2 AccountId32] Default RootClaimTypeEnum = "00", Source::Item(items::ROOT_CLAIM_TYPE.number());
+        NumRootClaim [] Default u64 = "05 00*7", one(|state| state.ledger().settings.root_claims_per_block.encode());
         RootClaimed [Identity NetUid, Blake2 AccountId32, Blake2 AccountId32] Default u128 = "00*16", Source::Item(items::ROOT_CLAIMED.number());
         StakingColdkeysByIndex [Identity u64] Optional AccountId32 = "00", Source::Item(items::STAKING_COLDKEYS.number());
         StakingColdkeys [Identity AccountId32] Optional u64 = "00", Source::Item(items::STAKING_COLDKEY_INDEX.number());
@@ -418,9 +427,9 @@ fn entries() -> Vec<Entry> {
         Key [] Optional AccountId32 = "00", Source::Item(items::SUDO.number());
     }
     "Commitments" {
-        TimelockedIndex [] Default BTreeSet<(NetUid, AccountId32)> = "00", Source::Nothing;
+        TimelockedIndex [] Default BTreeSet<(NetUid, AccountId32)> = "00", one(rows::timelocked_commitments);
         CommitmentOf [Identity NetUid, Twox AccountId32] Optional Registration = "00", Source::Converted(items::COMMITMENT_OF.number(), commitment);
-        LastCommitment [Identity NetUid, Twox AccountId32] Optional u32 = "00", Source::Nothing;
+        LastCommitment [Identity NetUid, Twox AccountId32] Optional u32 = "00", Source::Converted(items::COMMITMENT_OF.number(), rows::commitment_block);
         LastBondsReset [Identity NetUid, Twox AccountId32] Optional u32 = "00", Source::Nothing;
         RevealedCommitments [Identity NetUid, Twox AccountId32] Optional Vec<(Vec<u8>, u64)> = "00", Source::Item(items::REVEALED_COMMITMENTS.number());
         UsedSpaceOf [Identity NetUid, Twox AccountId32] Optional UsageTracker = "00", Source::Item(items::USED_SPACE.number());
@@ -475,7 +484,8 @@ impl Entry {
             let length = match part {
                 Part::Number(length) => *length,
                 Part::Account => ACCOUNT_BYTES,
-                Part::Opaque => return Some((own, whole)),
+                Part::Rest if !rest.is_empty() => rest.len(),
+                Part::Opaque | Part::Rest => return Some((own, whole)),
             };
             let (Some(hash), Some(value)) =
                 (rest.get(..hasher.length()), rest.get(hasher.length()..hasher.length() + length))
@@ -487,7 +497,7 @@ impl Entry {
             }
             match part {
                 Part::Number(_) => own.extend(value.iter().rev()),
-                Part::Account | Part::Opaque => own.extend(value),
+                Part::Account | Part::Opaque | Part::Rest => own.extend(value),
             }
             rest = &rest[hasher.length() + length..];
             whole += 1;
@@ -516,6 +526,7 @@ impl Entry {
             let length = match part {
                 Part::Number(length) => *length,
                 Part::Account => ACCOUNT_BYTES,
+                Part::Rest => own.len(),
                 Part::Opaque => return None,
             };
             let mut value = own.get(..length)?.to_vec();
@@ -544,6 +555,7 @@ impl Entry {
             }
             Source::Item(number) => stored(number),
             Source::Converted(number, convert) => convert(&stored(number)?),
+            Source::Map(all) => all(state).remove(own),
             Source::Accounts => account(state, AccountId(own.try_into().ok()?)),
             Source::Members => {
                 let (hotkey, netuid) = own.split_at_checked(ACCOUNT_BYTES)?;
@@ -571,6 +583,7 @@ impl Entry {
                     .collect()
             }
             Source::Item(number) | Source::Converted(number, _) => scan(number),
+            Source::Map(all) => all(state).into_keys().filter(|parts| parts.starts_with(own)).collect(),
             Source::Accounts => {
                 let mut all = scan(items::BALANCE.number());
                 all.extend(scan(items::NONCE.number()));

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests do")]
 
 mod books;
+mod dissolution;
 mod emission;
 mod epochs;
+mod key_swaps;
 mod lifecycle;
 mod log;
+mod names;
 mod node;
 mod properties;
 mod registration;

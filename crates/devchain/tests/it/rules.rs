@@ -14,7 +14,7 @@ use crate::world::{
 
 /// A call that is expected to fail leaves nothing but its number and its fee: the block after it is the one after an empty
 /// block.
-fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
+pub(crate) fn refused(world: &World, origin: AccountId, call: Call, expect: Result<(), Refusal>) {
     let (mut with, mut without) = (world.clone(), world.clone());
     let text = format!("{call:?}");
     assert_eq!(with.call(origin, call), expect, "{text}");
@@ -569,13 +569,17 @@ fn commits_and_reveals_have_their_windows() {
     world.ok(validator, commit(hash(3, &[1], &opened)));
     world.ok(validator, commit(hash(3, &[2], &opened)));
     world.ok(hot(4).0, commit(hash(4, &[1], &opened)));
-    assert_eq!(world.state.subnet(NET).unwrap().neurons[1].last_update, [world.state.head().number - 1]);
+    // The owner's hash, which the owner has not committed to.
+    world.ok(hot(4).0, commit(hash(OWNER, &[5], &opened)));
+    assert_eq!(world.state.subnet(NET).unwrap().neurons[1].last_update, [world.state.head().number - 2]);
 
     // Too early, of nobody's, with the wrong salt.
     refused(&world, validator, reveal(&[1]), pool(17));
     refused(&world, hot(OWNER).0, reveal(&[1]), pool(16));
     world.reach_epoch();
     refused(&world, validator, reveal(&[3]), pool(16));
+    // The pool looks among everybody's, the call among the signer's own.
+    refused(&world, hot(OWNER).0, reveal(&[5]), module(M::NoWeightsCommitFound));
     // A miner's reveal is taken by the pool and fails for want of a permit.
     refused(&world, hot(4).0, reveal(&[1]), module(M::NeuronNoValidatorPermit));
     let before = world.state.subnet(NET).unwrap().neurons[1].last_update.clone();

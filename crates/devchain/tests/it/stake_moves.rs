@@ -1,6 +1,6 @@
 //! Stake that moves, goes all at once, or is destroyed.
 
-use chain::{Call, Hyperparameter as H, ModuleError as M};
+use chain::{Call, ChainParameter as P, Hyperparameter as H, ModuleError as M};
 use devchain::storage::items;
 use primitives::{AlphaRao, Coldkey, NetUid, Rao};
 
@@ -169,4 +169,27 @@ fn batches_of_weights_fail_item_by_item() {
     assert_eq!(names.last().unwrap(), "BatchWeightsCompletedWithErrors");
     assert_eq!(world.state.weights(NET.0, world.uid(3).unwrap()), [(1, 65_535)]);
     world.ok(hot(OWNER).0, set_weights(&[1], &[1]));
+}
+
+#[test]
+fn a_raised_minimum_clears_small_nominations() {
+    let mut world = staked();
+    for (by, amount) in [(4, TAO), (6, 50 * TAO)] {
+        world.ok(cold(by), Call::AddStake { hotkey: hot(3), netuid: NET, amount: Rao(amount) });
+    }
+    let set = |stake| Call::SetChainParameter { value: P::NominatorMinRequiredStake(stake) };
+    let own = held(&world, 3, 3, NET);
+    let (small, before) = (held(&world, 3, 4, NET), world.state.balance(cold(4)));
+    assert!(small > 0);
+    world.root_ok(set(10 * TAO));
+    assert_eq!(held(&world, 3, 4, NET), 0);
+    assert!(world.state.balance(cold(4)) > before, "it is paid out");
+    assert!(held(&world, 3, 6, NET) > 0 && held(&world, 3, 3, NET) >= own);
+    // A lower minimum clears nothing; the hotkey's owner may have as little as it likes.
+    world.ok(cold(4), Call::AddStake { hotkey: hot(3), netuid: NET, amount: Rao(TAO) });
+    world.root_ok(set(5 * TAO));
+    assert!(held(&world, 3, 4, NET) > 0);
+    world.root_ok(set(1000 * TAO));
+    assert!(held(&world, 3, 3, NET) >= own && held(&world, 3, 6, NET) == 0);
+    world.state.audit().unwrap();
 }

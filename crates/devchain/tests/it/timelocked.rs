@@ -4,7 +4,7 @@ use chain::{
     Call, CommitmentField, Hyperparameter as H, ModuleError as M, Pulse,
     timelock::{self, Beacon, WeightsPayload},
 };
-use devchain::{Event, storage::items};
+use devchain::{Event, RevealFailure, storage::items};
 use primitives::{Hotkey, MechId, NetUid, Seed};
 
 use crate::world::{NET, World, cold, hot, module, pool, stake, weights};
@@ -153,4 +153,31 @@ fn fields_of_commitments_open_themselves_and_ten_are_kept() {
     assert_eq!(first, (2..12).collect::<Vec<u8>>());
     let stored = world.state.value(&items::COMMITMENT_OF, &(NET, hot(4))).unwrap();
     assert_eq!(stored.fields, [CommitmentField::Raw(vec![9])]);
+}
+
+#[test]
+fn what_does_not_open_stays_as_a_failure() {
+    let (mut world, beacon) = locked();
+    let round = beacon.round_at(world.state.head().time) + 6;
+    let locked = |encrypted| CommitmentField::TimelockEncrypted { encrypted, reveal_round: round };
+    let failed = |encrypted| CommitmentField::TimelockRevealFailed { encrypted, reveal_round: round };
+    let (empty, garbage) = (sealed(&beacon, round, &[]), vec![1, 2, 3]);
+    let own = Call::SetCommitment { netuid: NET, fields: vec![failed(vec![1])] };
+    assert_eq!(world.call(hot(4).0, own), module(M::TimelockRevealFailedNotAllowed));
+    let fields = vec![locked(empty.clone()), CommitmentField::Raw(vec![9]), locked(garbage.clone())];
+    let block = world.block(&[(hot(4).0, Call::SetCommitment { netuid: NET, fields })]);
+    let hotkey = hot(4);
+    let committed = Event::TimelockCommitment { netuid: NET, hotkey, reveal_round: round };
+    assert!(block.events.contains(&committed), "{:?}", block.events);
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        events.extend(world.block(&[]).events);
+    }
+    let why = |error| Event::CommitmentRevealFailed { netuid: NET, hotkey, reveal_round: round, error };
+    assert!(events.contains(&why(RevealFailure::EmptyPlaintext)), "{events:?}");
+    assert!(events.contains(&why(RevealFailure::CiphertextDeserialize)), "{events:?}");
+    let stored = world.state.value(&items::COMMITMENT_OF, &(NET, hotkey)).unwrap();
+    assert_eq!(stored.fields, [failed(empty), CommitmentField::Raw(vec![9]), failed(garbage)]);
+    assert!(world.state.value(&items::TIMELOCKED_COMMITMENTS, &(NET, hotkey)).is_none());
+    assert!(world.state.value(&items::REVEALED_COMMITMENTS, &(NET, hotkey)).is_none());
 }

@@ -19,11 +19,8 @@ mod neurons;
 mod stakes;
 mod subnets;
 mod swaps;
-mod symbols;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use symbols::symbol;
 
 /// A runtime call could not be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -8,12 +8,13 @@ pub(super) use super::metagraph::{
     get_all_mechagraphs, get_all_metagraphs, get_mechagraph, get_metagraph, get_selective_mechagraph,
     get_selective_metagraph, get_subnet_state,
 };
-use super::{symbols::default_name, *};
+use super::*;
 use crate::{
     storage::items::{
         BURN, LAST_STEP_BLOCK, MOVING_PRICE, NETWORK_REGISTERED_AT, PENDING_SERVER, PENDING_VALIDATOR,
         SUBNET_ALPHA_IN, SUBNET_ALPHA_OUT, SUBNET_OWNER, SUBNET_OWNER_HOTKEY, SUBNET_TAO,
     },
+    symbols::default_name,
     wire::bounded::{FixedI64, FixedI128, FixedU128},
 };
 
@@ -324,21 +325,7 @@ pub(super) fn get_coldkey_auto_stake_hotkey(
 }
 
 pub(super) fn get_subnet_to_prune(state: &State) -> Option<NetUid> {
-    to_prune(state, state.head().number)
-}
-
-/// The subnet that would make room for a new one: past its immunity the one with the lowest moving price, of equals the
-/// oldest. Source: `get_network_to_prune`.
-pub(super) fn to_prune(state: &State, block: u64) -> Option<NetUid> {
-    let immunity: u64 = storage::read(state, "NetworkImmunityPeriod", &());
-    let subnets = networks(state).into_iter().filter(|netuid| *netuid != Net::ROOT);
-    let candidates = subnets.filter_map(|netuid| {
-        let registered_at = state.ledger().read(&NETWORK_REGISTERED_AT, &netuid);
-        let immune = block < registered_at.saturating_add(immunity);
-        (!immune).then(|| (moving_price(state, netuid).max(0), registered_at, netuid))
-    });
-    let first = candidates.min_by_key(|(price, registered_at, _)| (*price, *registered_at));
-    first.map(|(_, _, netuid)| netuid.into())
+    state.ledger().network_to_prune(state.head().number).map(NetUid::from)
 }
 
 /// The account that holds a subnet's TAO. Source: `get_subnet_account_id`, `into_sub_account_truncating`.

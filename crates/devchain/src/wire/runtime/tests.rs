@@ -380,11 +380,11 @@ fn the_cheapest_subnet_past_its_immunity_goes_first() {
     let now: Option<NetUid> = ask(&state, "SubnetInfoRuntimeApi_get_subnet_to_prune", ());
     assert_eq!(now, None, "both are immune");
     let immunity: u64 = storage::read(&state, "NetworkImmunityPeriod", &());
-    assert_eq!(subnets::to_prune(&state, immunity), None);
-    assert_eq!(subnets::to_prune(&state, immunity + 1), Some(NET.into()), "the other is a block younger");
-    assert_eq!(subnets::to_prune(&state, immunity + 2), Some(IDLE.into()), "it has no price yet");
+    assert_eq!(state.ledger().network_to_prune(immunity), None);
+    assert_eq!(state.ledger().network_to_prune(immunity + 1), Some(NET), "the other is a block younger");
+    assert_eq!(state.ledger().network_to_prune(immunity + 2), Some(IDLE), "it has no price yet");
     state.ledger_mut().put(&items::MOVING_PRICE, &NET, &0);
-    assert_eq!(subnets::to_prune(&state, immunity + 2), Some(NET.into()), "of equals the oldest");
+    assert_eq!(state.ledger().network_to_prune(immunity + 2), Some(NET), "of equals the oldest");
 }
 
 #[test]

@@ -173,8 +173,13 @@ pub(crate) fn symbol(netuid: NetUid) -> String {
     SYMBOLS.iter().cloned().flatten().nth(netuid.index()).unwrap_or(DEFAULT_SYMBOL).into()
 }
 
+/// The symbols that a subnet may choose, in the order of netuids: all but root's.
+pub(crate) fn of_subnets() -> impl Iterator<Item = char> {
+    SYMBOLS.iter().cloned().flatten().skip(1)
+}
+
 /// The name of a subnet whose owner gave it none. Source: `get_name_for_subnet`.
-pub(super) fn default_name(netuid: NetUid) -> &'static str {
+pub(crate) fn default_name(netuid: NetUid) -> &'static str {
     NAMES.split(',').nth(netuid.index()).unwrap_or(DEFAULT_NAME)
 }
 
