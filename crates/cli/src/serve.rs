@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use devchain::{Config, Genesis, NodeError, Pace, Settings, rpc};
+use devchain::{Config, Genesis, NodeError, Pace, Rules, Settings, rpc};
 use miette::Diagnostic;
 use primitives::{AccountId, Rao, Timestamp};
 use serde_json::json;
@@ -47,9 +47,32 @@ pub(crate) struct ServeArguments {
     /// Settings as on the main network: new subnets with commit–reveal, rate limits, a lock of 1000 TAO.
     #[arg(long)]
     mainnet_defaults: bool,
+    /// The version of the public chain's runtime whose rules it follows: 425, or 475 as far as they are known here.
+    #[arg(long, default_value_t = SpecVersion(Rules::V425), value_name = "425|475")]
+    rules: SpecVersion,
     /// Say where it listens in one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+/// Rules by the version of the runtime that has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SpecVersion(Rules);
+
+impl FromStr for SpecVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |rules: &Rules| rules.spec_version().to_string() == text;
+        let rules = Rules::ALL.into_iter().find(named);
+        rules.map(Self).ok_or_else(|| format!("{text:?}: there are the rules of 425 and of 475"))
+    }
+}
+
+impl fmt::Display for SpecVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.spec_version())
+    }
 }
 
 /// When blocks are made.
@@ -138,6 +161,7 @@ fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
         genesis.accounts.retain(|(known, _)| known != account);
         genesis.accounts.push((*account, *balance));
     }
+    genesis.settings.rules = arguments.rules.0;
     genesis.time = Timestamp::default();
     Ok(genesis)
 }

@@ -24,8 +24,9 @@ const MAX_BROADCASTS: usize = 1024;
 fn admit(api: &Api, bytes: &[u8], fates: Option<mpsc::UnboundedSender<Fate>>) -> Result<Digest, Rejection> {
     let hash = Digest(blake2_256(bytes));
     let state = api.node.state();
-    let extrinsic = Extrinsic::verified(bytes, state.head().number, |number| api.node.hash_of(number))
-        .map_err(|unsound| Rejection::unsound(hash, unsound))?;
+    let extrinsic =
+        Extrinsic::verified(bytes, state.rules(), state.head().number, |number| api.node.hash_of(number))
+            .map_err(|unsound| Rejection::unsound(hash, unsound))?;
     let rejected = |why| Rejection::NotTaken { hash, why };
     state.validate(&extrinsic).map_err(|invalid| rejected(NotTaken::Invalid(invalid)))?;
     api.node.admit(extrinsic, hash, fates).map_err(rejected)?;
