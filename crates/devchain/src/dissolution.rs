@@ -5,6 +5,8 @@
 //! blocks; here it is gone at once. The lock itself is paid back only to owners of subnets that are older than
 //! `NetworkRegistrationStartBlock`: here there are none, for that block is 0.
 
+use std::cmp::Reverse;
+
 use chain::{ModuleError, storage_index};
 use primitives::{Coldkey, MechId, NetUid, Rao};
 use yuma::mechanisms::MAX_MECHANISMS;
@@ -103,7 +105,7 @@ impl Ledger {
             .collect();
         let rests = portions.iter().fold(0u128, |sum, portion| sum.saturating_add(portion.rest));
         let left = usize::try_from(rests.checked_div(total).unwrap_or(0)).unwrap_or(usize::MAX);
-        portions.sort_by(|a, b| b.rest.cmp(&a.rest));
+        portions.sort_by_key(|portion| Reverse(portion.rest));
         for portion in portions.iter_mut().take(left) {
             portion.tao = portion.tao.saturating_add(1);
         }
