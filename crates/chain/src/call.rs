@@ -154,6 +154,16 @@ pub enum RootClaimType {
     },
 }
 
+/// How a subnet's epochs find what its miners earn, since spec 475. Source: `EpochConsensus`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub enum EpochConsensus {
+    /// All validators' weights, clipped to what most of the stake agrees on.
+    #[default]
+    Yuma,
+    /// The weights of the one with the most stake, as they are.
+    Null,
+}
+
 /// What a beacon publishes for one round.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Pulse {
@@ -697,6 +707,13 @@ pub enum Call {
         /// The highest price, in rao per alpha.
         limit: Option<Rao>,
     },
+    /// Chooses how a subnet's epochs find what its miners earn (its owner, or sudo), since spec 475.
+    SetEpochConsensus {
+        /// The subnet.
+        netuid: NetUid,
+        /// How.
+        mode: EpochConsensus,
+    },
 }
 
 /// What a batch does when one of its calls fails.
@@ -787,6 +804,7 @@ impl Call {
             Call::SetSubnetOwnerHotkey { .. } => "sudo_set_sn_owner_hotkey",
             Call::TrimToMaxAllowedUids { .. } => "sudo_trim_to_max_allowed_uids",
             Call::AddStakeBurn { .. } => "add_stake_burn",
+            Call::SetEpochConsensus { .. } => "sudo_set_epoch_consensus",
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod timelock;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use call::{
-    Axon, BatchKind, Call, ChainIdentity, CommitmentField, MAX_COMMITMENT_FIELDS,
+    Axon, BatchKind, Call, ChainIdentity, CommitmentField, EpochConsensus, MAX_COMMITMENT_FIELDS,
     MAX_TIMELOCKED_COMMIT_BYTES, Prometheus, Pulse, RootClaimType, SUBNETS_PER_MECHANISM, SubnetIdentity,
     WeightVector, storage_index,
 };

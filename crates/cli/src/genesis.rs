@@ -19,7 +19,10 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::network::{Amount, account};
+use crate::{
+    network::{Amount, account},
+    serve::SpecVersion,
+};
 
 /// The longest file that is read: thousands of neurons.
 const FILE_MAX_BYTES: u64 = 4 << 20;
@@ -58,6 +61,7 @@ pub(crate) struct Said {
 #[serde(deny_unknown_fields)]
 struct Whole {
     block_time: Option<String>,
+    rules: Option<u32>,
     #[serde(default)]
     defaults: Defaults,
     sudo: Option<String>,
@@ -140,6 +144,10 @@ fn said(text: &str, usual: &[(String, Rao)]) -> Result<Said, String> {
     }
     if let Some(author) = &whole.author {
         genesis.settings.author = account_of(author)?;
+    }
+    if let Some(version) = whole.rules {
+        let SpecVersion(rules) = version.to_string().parse().map_err(|reason| format!("rules: {reason}"))?;
+        genesis.settings.rules = rules;
     }
     genesis.root_staking = whole.root_staking.unwrap_or(genesis.root_staking);
     if let Some(beacon) = &whole.beacon {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use devchain::{Config, Genesis, NodeError, Order, Pace, Settings, rpc};
+use devchain::{Config, Genesis, NodeError, Order, Pace, Rules, Settings, rpc};
 use miette::Diagnostic;
 use primitives::{AccountId, Rao, Timestamp};
 use serde_json::json;
@@ -59,9 +59,27 @@ pub(crate) struct ServeArguments {
     /// Settings as on the main network: new subnets with commit–reveal, rate limits, a lock of 1000 TAO.
     #[arg(long)]
     mainnet_defaults: bool,
+    /// The version of the public chain's runtime whose rules it follows: 425, or 475 as far as they are known here;
+    /// 425 where nothing is said.
+    #[arg(long, value_name = "425|475")]
+    rules: Option<SpecVersion>,
     /// Say where it listens in one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+/// Rules by the version of the runtime that has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SpecVersion(pub(crate) Rules);
+
+impl FromStr for SpecVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |rules: &Rules| rules.spec_version().to_string() == text;
+        let rules = Rules::ALL.into_iter().find(named);
+        rules.map(Self).ok_or_else(|| format!("{text:?}: there are the rules of 425 and of 475"))
+    }
 }
 
 /// When blocks are made.
@@ -173,6 +191,9 @@ fn said(arguments: &ServeArguments) -> Result<Said, ServeError> {
         genesis.accounts.retain(|(known, _)| known != account);
         genesis.accounts.push((*account, *balance));
         said.accounts.push((account.to_string(), *balance));
+    }
+    if let Some(SpecVersion(rules)) = arguments.rules {
+        genesis.settings.rules = rules;
     }
     genesis.time = Timestamp::default();
     Ok(said)

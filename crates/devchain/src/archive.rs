@@ -103,7 +103,7 @@ mod tests {
     use crate::block::inherent;
 
     fn of_length(length: u64) -> Archive {
-        let mut archive = Archive::new(Header::genesis(Timestamp(0), Digest::default()));
+        let mut archive = Archive::new(Header::genesis(crate::Rules::V425, Timestamp(0), Digest::default()));
         for number in 1..=length {
             let time = Timestamp(i64::try_from(number).unwrap());
             let body: Body = vec![inherent(time)].into();

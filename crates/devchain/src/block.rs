@@ -7,7 +7,7 @@ use parity_scale_codec::{Compact, Encode};
 use primitives::{AccountId, BlockNumber, Digest, Rao, Timestamp};
 
 use crate::{
-    Event,
+    Event, Rules,
     fees::DispatchInfo,
     wire::{self, blake2_256},
 };
@@ -27,8 +27,8 @@ pub(crate) struct Header {
 impl Header {
     /// The header of block 0. In place of extrinsics it covers the metadata: clients that keep metadata on disk look for
     /// it under the genesis' hash.
-    pub(crate) fn genesis(time: Timestamp, state_root: Digest) -> Self {
-        let parts = (wire::metadata::digest().0, milliseconds(time));
+    pub(crate) fn genesis(rules: Rules, time: Timestamp, state_root: Digest) -> Self {
+        let parts = (wire::metadata::digest(rules).0, milliseconds(time));
         Self::seal(Digest::default(), 0, time, state_root, Digest(blake2_256(&parts.encode())))
     }
 

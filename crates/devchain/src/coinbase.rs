@@ -207,12 +207,13 @@ impl Ledger {
     fn run_epochs(&mut self, subnets: &Subnets) -> Vec<NetUid> {
         let block = self.block;
         let mut due = Vec::new();
+        let most = self.most_epochs(subnets);
         for (netuid, settings) in subnets {
             self.update(&BLOCKS_SINCE_STEP, netuid, |blocks| *blocks = blocks.saturating_add(1));
             if !self.schedule(*netuid, settings).is_due(block) {
                 continue;
             }
-            if due.len() >= usize::from(self.settings.max_epochs_per_block) {
+            if due.len() >= most {
                 let to_block = block + 1;
                 self.put(&PENDING_EPOCH_AT, netuid, &to_block);
                 self.emit(Event::EpochDeferred { netuid: *netuid, from_block: block, to_block });

@@ -4,7 +4,7 @@ use chain::{BatchKind, Call, InvalidTransaction, ModuleError, WeightVector, Weig
 use primitives::{AccountId, Coldkey, Hotkey, MechId, NetUid, Uid};
 
 use crate::{
-    Event, Extrinsic,
+    Event, Extrinsic, Rules,
     balances::Preservation,
     block::Payment,
     ledger::{Dispatch, Ledger, Origin},
@@ -126,10 +126,20 @@ impl Ledger {
 
     /// The checks before inclusion.
     fn guard(&self, origin: AccountId, call: &Call) -> Result<(), InvalidTransaction> {
-        if depth(call) > MAX_CALL_DEPTH || is_operational(call) {
+        if depth(call) > MAX_CALL_DEPTH || is_operational(call) || !self.has_call(call) {
             return Err(InvalidTransaction::Call);
         }
         self.guards(origin, call).map_err(pool_code)
+    }
+
+    /// Whether the chain's rules have a call, and those within it.
+    fn has_call(&self, call: &Call) -> bool {
+        match call {
+            Call::SetEpochConsensus { .. } => self.settings.rules == Rules::V475,
+            Call::Sudo { call } => self.has_call(call),
+            Call::Batch { calls, .. } => calls.iter().all(|call| self.has_call(call)),
+            _ => true,
+        }
     }
 
     /// What is checked of every call that an account makes, within another one too. Source: `guards/*`, in the order
@@ -201,9 +211,13 @@ impl Ledger {
         }
     }
 
+    /// Whoever weighs must have the stake for it, and on a subnet of null consensus the permit.
     fn guard_stake(&self, origin: AccountId, netuid: NetUid) -> Dispatch {
         let enough = self.has_weights_stake(Hotkey(origin), netuid);
-        if enough { Ok(()) } else { Err(ModuleError::NotEnoughStakeToSetWeights) }
+        if !enough {
+            return Err(ModuleError::NotEnoughStakeToSetWeights);
+        }
+        self.ensure_null_permit(netuid, Hotkey(origin))
     }
 
     /// A hotkey without a slot is left to the call itself; a mechanism that does not exist counts as too fast.
@@ -308,6 +322,7 @@ impl Ledger {
             Call::TrimToMaxAllowedUids { netuid, max_n } => {
                 self.trim_to_max_allowed_uids(origin, *netuid, *max_n)
             }
+            Call::SetEpochConsensus { netuid, mode } => self.set_epoch_consensus(origin, *netuid, *mode),
             Call::AddStakeBurn { hotkey, netuid, amount, limit } => {
                 self.add_stake_burn(origin, *hotkey, *netuid, *amount, *limit)
             }

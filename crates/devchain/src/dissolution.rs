@@ -5,6 +5,8 @@
 //! blocks; here it is gone at once. The lock itself is paid back only to owners of subnets that are older than
 //! `NetworkRegistrationStartBlock`: here there are none, for that block is 0.
 
+use std::cmp::Reverse;
+
 use chain::{ModuleError, storage_index};
 use primitives::{Coldkey, MechId, NetUid, Rao};
 use yuma::mechanisms::MAX_MECHANISMS;
@@ -103,7 +105,7 @@ impl Ledger {
             .collect();
         let rests = portions.iter().fold(0u128, |sum, portion| sum.saturating_add(portion.rest));
         let left = usize::try_from(rests.checked_div(total).unwrap_or(0)).unwrap_or(usize::MAX);
-        portions.sort_by(|a, b| b.rest.cmp(&a.rest));
+        portions.sort_by_key(|portion| Reverse(portion.rest));
         for portion in portions.iter_mut().take(left) {
             portion.tao = portion.tao.saturating_add(1);
         }
@@ -134,7 +136,7 @@ impl Ledger {
             COMMITMENT_OF USED_SPACE TIMELOCKED_COMMITMENTS REVEALED_COMMITMENTS
             ROOT_CLAIMABLE ROOT_CLAIMED ROOT_CLAIM_THRESHOLD
             CERTIFICATES PROMETHEUS SUBNET_IDENTITIES TOKEN_SYMBOL HOTKEY_SWAPPED_AT
-            BURNED_STAKE_AT OWNER_HOTKEY_SET_AT
+            BURNED_STAKE_AT OWNER_HOTKEY_SET_AT EPOCH_CONSENSUS SAVED_VALIDATORS LAST_YUMA_STEP
         }
         remove! { ending
             HOTKEY_ALPHA HOTKEY_SHARES ALPHA CHILD_KEYS PARENT_KEYS CHILDKEY_TAKE CHILDKEY_TAKE_CHANGED_AT

@@ -12,16 +12,17 @@ use yuma::{
 };
 
 use crate::{
-    Event,
+    Event, Rules,
     coinbase::Pending,
     event::NeuronEmission,
     ledger::Ledger,
+    null_consensus,
     storage::{
         Item,
         items::{
             ACTIVE, AUTO_STAKE, BONDS, CONSENSUS, DIVIDENDS, EMISSION, EPOCH_INDEX, INCENTIVE, KEYS,
-            LAST_STEP_BLOCK, LAST_UPDATE, MECHANISM_SPLIT, MINER_BURNED, OWNER, PERMIT, REGISTERED_AT,
-            STAKE_WEIGHT, SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, WEIGHT_COMMITS, WEIGHTS,
+            LAST_STEP_BLOCK, LAST_UPDATE, LAST_YUMA_STEP, MECHANISM_SPLIT, MINER_BURNED, OWNER, PERMIT,
+            REGISTERED_AT, STAKE_WEIGHT, SUBNET_ALPHA_OUT, SUBNET_OWNER, TRUST, WEIGHT_COMMITS, WEIGHTS,
         },
     },
 };
@@ -87,16 +88,27 @@ impl Ledger {
     ) -> Option<Vec<(AlphaRao, AlphaRao)>> {
         let split = self.store.get(&MECHANISM_SPLIT, &netuid);
         let count = settings.mechanism_count;
+        let null = self.is_null(netuid);
         let parts = mechanisms::split_emission(alpha.0, count.into(), split.as_deref()).ok()?;
         let mut epochs = Vec::with_capacity(parts.len());
         for (mechid, part) in (0..count).zip(parts) {
             let index = storage_index(netuid, MechId(mechid));
             let input = self.epoch_input(netuid, index, settings, members, part);
-            epochs.push((part, yuma::epoch(&input).ok()?));
+            let outcome = if null { null_consensus::epoch(&input) } else { yuma::epoch(&input).ok()? };
+            epochs.push((part, outcome));
         }
         let subnet = mechanisms::combine(&epochs, alpha.0).ok()?;
         for (mechid, (_, epoch)) in (0..count).zip(&epochs) {
-            self.store_mechanism(storage_index(netuid, MechId(mechid)), epoch);
+            let index = storage_index(netuid, MechId(mechid));
+            self.put(&INCENTIVE, &index, &epoch.incentive);
+            // Bonds stand still while they aren't asked for.
+            if !null {
+                self.store_bonds(index, epoch);
+            }
+        }
+        if !null && self.settings.rules == Rules::V475 {
+            let block = self.block;
+            self.put(&LAST_YUMA_STEP, &netuid, &block);
         }
         self.store_subnet(netuid, &subnet);
         let earned = subnet.server_emission.iter().zip(&subnet.validator_emission);
@@ -136,7 +148,10 @@ impl Ledger {
             current_block: self.block,
             tempo: settings.tempo,
             activity_cutoff_blocks: settings.activity_cutoff_blocks(),
-            last_mechanism_step_block: self.read(&LAST_STEP_BLOCK, &netuid),
+            last_mechanism_step_block: match self.settings.rules {
+                Rules::V425 => self.read(&LAST_STEP_BLOCK, &netuid),
+                Rules::V475 => self.read(&LAST_YUMA_STEP, &netuid),
+            },
             last_update: self.read(&LAST_UPDATE, &index),
             block_at_registration: members.registered_at.clone(),
             stake: members.stake.clone(),
@@ -177,8 +192,7 @@ impl Ledger {
         open.map(|commit| commit.block).min()
     }
 
-    fn store_mechanism(&mut self, index: u16, epoch: &EpochOutput) {
-        self.put(&INCENTIVE, &index, &epoch.incentive);
+    fn store_bonds(&mut self, index: u16, epoch: &EpochOutput) {
         for (uid, row) in (0..).map(Uid).zip(&epoch.bonds) {
             if row.is_empty() {
                 self.remove(&BONDS, &(index, uid));

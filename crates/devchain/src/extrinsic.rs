@@ -9,9 +9,12 @@ use chain::{Call, InvalidTransaction};
 use parity_scale_codec::{Decode, Encode, Error, Input, Output};
 use primitives::{AccountId, BlockNumber, Digest, Rao};
 
-use crate::wire::{
-    self,
-    extrinsic::{Agreed, Era, Signed, Undecodable},
+use crate::{
+    Rules,
+    wire::{
+        self,
+        extrinsic::{Agreed, Era, Signed, Undecodable},
+    },
 };
 
 /// A call by an account.
@@ -59,6 +62,7 @@ impl Extrinsic {
     /// [`Unsound`].
     pub(crate) fn verified(
         bytes: &[u8],
+        rules: Rules,
         head: BlockNumber,
         hash_of: impl Fn(BlockNumber) -> Option<Digest>,
     ) -> Result<Self, Unsound> {
@@ -67,7 +71,7 @@ impl Extrinsic {
         let ancient = Unsound::Invalid(InvalidTransaction::AncientBirthBlock);
         let birth = hash_of(signed.era.birth(next)).ok_or(ancient)?;
         let agreed = Agreed {
-            spec_version: wire::SPEC_VERSION,
+            spec_version: rules.spec_version(),
             transaction_version: wire::TRANSACTION_VERSION,
             genesis: hash_of(0).ok_or(ancient)?,
         };
@@ -201,10 +205,11 @@ mod tests {
         let account = Keypair::development("Alice").unwrap().public();
         assert_eq!(account.scheme, Scheme::Sr25519);
         let bytes = Extrinsic::new(account.account, transfer()).bytes(0);
-        let found = Extrinsic::verified(&bytes, 5, |_| Some(Digest::default()));
+        let found = Extrinsic::verified(&bytes, Rules::V425, 5, |_| Some(Digest::default()));
         assert_eq!(found, Err(Unsound::Invalid(InvalidTransaction::BadProof)));
-        let found = Extrinsic::verified(&bytes, 100, |number| (number == 0).then(Digest::default));
+        let found =
+            Extrinsic::verified(&bytes, Rules::V425, 100, |number| (number == 0).then(Digest::default));
         assert_eq!(found, Err(Unsound::Invalid(InvalidTransaction::AncientBirthBlock)));
-        assert_eq!(Extrinsic::verified(&bytes[1..], 5, |_| None), Err(Unsound::Malformed));
+        assert_eq!(Extrinsic::verified(&bytes[1..], Rules::V425, 5, |_| None), Err(Unsound::Malformed));
     }
 }

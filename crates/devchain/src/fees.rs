@@ -208,6 +208,7 @@ fn weight(call: &Call) -> u64 {
         | Call::SetSubtokenEnabled { .. }
         | Call::SetSubnetOwnerHotkey { .. }
         | Call::TrimToMaxAllowedUids { .. }
+        | Call::SetEpochConsensus { .. }
         | Call::SetActivityCutoffFactor { .. }
         | Call::TriggerEpoch { .. } => OWNER_SETTER_PS,
         // Nobody pays for these, so that nothing tells what they weigh.

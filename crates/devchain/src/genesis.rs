@@ -87,9 +87,35 @@ pub enum GenesisError {
     },
 }
 
+/// The rules that a chain follows, by the version of the public chain's runtime that has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Rules {
+    /// Spec 425, of June 2026.
+    #[default]
+    V425,
+    /// Spec 475, of November 2026, as far as this chain has it: those of 425, and null consensus besides.
+    V475,
+}
+
+impl Rules {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::V425, Self::V475];
+
+    /// The version of the runtime, which clients sign for.
+    #[must_use]
+    pub const fn spec_version(self) -> u32 {
+        match self {
+            Self::V425 => 425,
+            Self::V475 => 475,
+        }
+    }
+}
+
 /// The settings of a whole chain; on the real one each is a storage item of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Settings {
+    /// The rules.
+    pub rules: Rules,
     /// The least balance an account may have. Source: `runtime/src/lib.rs`, `EXISTENTIAL_DEPOSIT`.
     pub existential_deposit: Rao,
     /// The least lock of a new subnet.
@@ -179,6 +205,7 @@ impl Default for Settings {
     /// The main network's. Source: `SubtensorInitial*` in `runtime/src/lib.rs`, spec 425.
     fn default() -> Self {
         Self {
+            rules: Rules::V425,
             existential_deposit: Rao(500),
             min_lock_cost: Rao::from_whole(1000),
             lock_reduction_interval: 14 * 7200,

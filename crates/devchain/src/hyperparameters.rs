@@ -33,7 +33,7 @@ const MAX_BURN_ABOVE: Rao = Rao(100_000_000);
 const OWNER_IMMUNE_NEURONS: RangeInclusive<u16> = 1..=10;
 /// Most slots of a subnet, those of all its mechanisms together. Source: `DefaultMaxAllowedUids`,
 /// `ensure_max_uids_over_all_mechanisms`.
-const MAX_UIDS: u16 = 256;
+pub(crate) const MAX_UIDS: u16 = 256;
 /// Factors on the price at a registration, as `U64F64` bits: 1 to 3. Source: `sudo_set_burn_increase_mult`.
 const BURN_INCREASE_MULT: RangeInclusive<u128> = (1 << 64)..=(3 << 64);
 /// The largest moving average that an owner may set, in millionths. Source: `MAX_BONDS_MOVING_AVERAGE`.
@@ -49,6 +49,7 @@ pub(crate) mod number {
     pub(crate) const TEMPO: u16 = u16::MAX - 1;
     pub(crate) const TRIGGER: u16 = u16::MAX - 2;
     pub(crate) const TRIM: u16 = u16::MAX - 3;
+    pub(crate) const CONSENSUS: u16 = u16::MAX - 4;
 }
 
 /// Who may set a hyperparameter, and what is checked before its value. Source: the setters of `pallets/admin-utils`.
@@ -116,14 +117,14 @@ impl Ledger {
     }
 
     /// The owner waits between two changes of the same. Source: `passes_rate_limit_on_subnet`.
-    fn ensure_rate_limit(&self, netuid: NetUid, number: u16, limit: BlockNumber) -> Dispatch {
+    pub(crate) fn ensure_rate_limit(&self, netuid: NetUid, number: u16, limit: BlockNumber) -> Dispatch {
         match self.get(&OWNER_CHANGED_AT, &(netuid, number)) {
             Some(at) if self.block.saturating_sub(at) < limit => Err(ModuleError::TxRateLimitExceeded),
             _ => Ok(()),
         }
     }
 
-    fn note_owner_change(&mut self, netuid: NetUid, number: u16) {
+    pub(crate) fn note_owner_change(&mut self, netuid: NetUid, number: u16) {
         let block = self.block;
         self.put(&OWNER_CHANGED_AT, &(netuid, number), &block);
     }
@@ -135,7 +136,7 @@ impl Ledger {
 
     /// Settings stand still in the last blocks before an epoch, and while a triggered one is awaited. Source:
     /// `ensure_admin_window_open`.
-    fn ensure_window_open(&self, netuid: NetUid) -> Dispatch {
+    pub(crate) fn ensure_window_open(&self, netuid: NetUid) -> Dispatch {
         let schedule = self.schedule(netuid, &self.hyperparameters(netuid));
         let near = self.blocks_until_epoch(&schedule) < u64::from(self.settings.admin_freeze_window);
         let frozen = schedule.tempo != 0 && (schedule.pending_epoch_at > self.block || near);
@@ -198,12 +199,13 @@ impl Ledger {
         use Hyperparameter as H;
         use ModuleError as E;
         let neurons = self.neurons(netuid);
-        let fits = |uids: u16, mechanisms: u8| u32::from(uids) * u32::from(mechanisms) <= u32::from(MAX_UIDS);
+        let budget = self.uid_budget(netuid);
+        let fits = |uids: u16, mechanisms: u8| u32::from(uids) * u32::from(mechanisms) <= u32::from(budget);
         match value {
             H::MaxAllowedUids(uids) => {
                 ensure(uids >= old.min_allowed_uids, E::MaxAllowedUidsLessThanMinAllowedUids)?;
                 ensure(uids >= neurons, E::MaxAllowedUIdsLessThanCurrentUIds)?;
-                ensure(uids <= MAX_UIDS, E::MaxAllowedUidsGreaterThanDefaultMaxAllowedUids)?;
+                ensure(uids <= budget, E::MaxAllowedUidsGreaterThanDefaultMaxAllowedUids)?;
                 ensure(fits(uids, old.mechanism_count), E::TooManyUIDsPerMechanism)
             }
             H::MinAllowedUids(uids) => {
@@ -211,6 +213,7 @@ impl Ledger {
                 ensure(uids < neurons, E::MinAllowedUidsGreaterThanCurrentUids)
             }
             H::MaxAllowedValidators(validators) => {
+                ensure(!self.is_null(netuid) || validators == 1, E::InvalidValue)?;
                 ensure(validators <= old.max_allowed_uids, E::MaxValidatorsLargerThanMaxUIds)
             }
             H::RevealPeriodEpochs(epochs) => {

@@ -56,7 +56,7 @@ impl Signing {
         let unknown = |reason: &str| SubmitError::Unknown { call: name, reason: reason.to_owned() };
         let key = self.keys.get(&origin).ok_or(SubmitError::NoKey { call: name, account: origin })?;
         let agreed = Agreed {
-            spec_version: wire::SPEC_VERSION,
+            spec_version: self.node.state().rules().spec_version(),
             transaction_version: wire::TRANSACTION_VERSION,
             genesis: self.node.hash_of(0).ok_or_else(|| unknown("the first block is forgotten"))?,
         };

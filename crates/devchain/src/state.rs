@@ -7,7 +7,7 @@ use parity_scale_codec::Codec;
 use primitives::{AccountId, AlphaRao, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
 
 use crate::{
-    Event, Extrinsic, Genesis, GenesisError,
+    Event, Extrinsic, Genesis, GenesisError, Rules,
     block::{Body, Header, Receipt, Receipts, inherent},
     digest::DigestTree,
     dispatch::Applied,
@@ -62,7 +62,7 @@ impl State {
         ledger.events.clear();
         let mut digest = DigestTree::new();
         digest.apply(&changes);
-        let header = Header::genesis(genesis.time, digest.root());
+        let header = Header::genesis(genesis.settings.rules, genesis.time, digest.root());
         Ok(Self::assemble(ledger, digest, header))
     }
 
@@ -206,6 +206,12 @@ impl State {
     #[must_use]
     pub fn nonce(&self, account: AccountId) -> u32 {
         self.ledger.read(&NONCE, &account)
+    }
+
+    /// The rules that the chain follows.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.ledger.settings.rules
     }
 
     /// All TAO there is.

@@ -33,6 +33,10 @@ impl Ledger {
         }
         let neurons = self.neurons(netuid);
         if neurons > most {
+            // There slots go in batches, of a size that isn't known.
+            if self.is_null(netuid) {
+                return Err(ModuleError::InvalidValue);
+            }
             let immune = self.immune_uids(netuid, &settings);
             let count = u32::try_from(immune.len()).unwrap_or(u32::MAX);
             let percent = (count * 100).checked_div(most.into()).unwrap_or(100);

@@ -166,6 +166,7 @@ impl Ledger {
             return Err(ModuleError::SettingWeightsTooFast);
         }
         let own = uids.as_slice() == [uid];
+        self.ensure_null_permit(netuid, hotkey)?;
         let is_owner = self.owner_hotkey(netuid) == Some(hotkey);
         let permitted = || self.read(&PERMIT, &netuid).get(uid.index()).copied().unwrap_or(false);
         if !own && !is_owner && !permitted() {
@@ -180,7 +181,8 @@ impl Ledger {
         if !own && uids.len() < usize::from(settings.min_allowed_weights.min(n)) {
             return Err(ModuleError::WeightVecLengthIsLow);
         }
-        let upscaled = max_upscale(values);
+        // Null consensus pays by the weights as they were sent.
+        let upscaled = if self.is_null(netuid) { values.clone() } else { max_upscale(values) };
         if !own && exceeds_limit(&upscaled, &settings) {
             return Err(ModuleError::MaxWeightExceeded);
         }

@@ -2,8 +2,8 @@
 //! to the metadata of the chain that it is sent to.
 
 use chain::{
-    Axon, BatchKind, Call, ChainIdentity, ChainParameter, CommitmentField, Hyperparameter, MechId, NetUid,
-    Prometheus, RootClaimType, SubnetIdentity, Uid,
+    Axon, BatchKind, Call, ChainIdentity, ChainParameter, CommitmentField, EpochConsensus, Hyperparameter,
+    MechId, NetUid, Prometheus, RootClaimType, SubnetIdentity, Uid,
 };
 use primitives::{AccountId, Hotkey};
 use subxt::{
@@ -164,6 +164,14 @@ fn parts(call: &Call) -> Parts {
         }
         Call::SetSubnetOwnerHotkey { netuid, hotkey: key } => {
             Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "hotkey": hotkey(*key) })
+        }
+        Call::SetEpochConsensus { netuid, mode } => {
+            let mode = match mode {
+                EpochConsensus::Yuma => "Yuma",
+                EpochConsensus::Null => "Null",
+            };
+            let mode = Value::unnamed_variant(mode, []);
+            Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "mode": mode })
         }
         Call::TrimToMaxAllowedUids { netuid, max_n } => {
             Parts::new(ADMIN, call, named! { "netuid": net(*netuid), "max_n": number(*max_n) })

@@ -120,8 +120,8 @@ impl Drop for Entry {
     }
 }
 
-fn runtime() -> Value {
-    let version = state::runtime_version();
+fn runtime(rules: crate::Rules) -> Value {
+    let version = state::runtime_version(rules);
     let apis: serde_json::Map<String, Value> = state::apis().collect();
     json!({ "type": "valid", "spec": {
         "specName": version["specName"],
@@ -155,7 +155,7 @@ async fn follow(api: Arc<Api>, with_runtime: bool, pending: PendingSubscriptionS
     entry.follower.pinned().insert(first_hash, first);
     let mut initialized = json!({ "event": "initialized", "finalizedBlockHashes": [Hash(first_hash)] });
     if with_runtime && let Some(fields) = initialized.as_object_mut() {
-        fields.insert("finalizedBlockRuntime".to_owned(), runtime());
+        fields.insert("finalizedBlockRuntime".to_owned(), runtime(api.node.state().rules()));
     }
     let best = json!({ "event": "bestBlockChanged", "bestBlockHash": Hash(first_hash) });
     if !api.notify(&sink, &initialized).await || !api.notify(&sink, &best).await {

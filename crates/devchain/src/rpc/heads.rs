@@ -144,7 +144,7 @@ pub(super) fn register(table: &mut Table) -> Registered {
         |_, pending, api, _| async move {
             let Ok(sink) = pending.accept().await else { return };
             // It stays the same as long as the node runs.
-            if api.notify(&sink, &runtime_version()).await {
+            if api.notify(&sink, &runtime_version(api.node.state().rules())).await {
                 sink.closed().await;
             }
         },

@@ -12,10 +12,10 @@ use super::{
     refusal::{self, Answer},
 };
 use crate::{
-    Extrinsic, State,
+    Extrinsic, Rules, State,
     extrinsic::Unsound,
     wire::{
-        self, SPEC_NAME, SPEC_VERSION, TRANSACTION_VERSION, blake2_256, metadata,
+        self, SPEC_NAME, TRANSACTION_VERSION, blake2_256, metadata,
         runtime::{self, CallError},
     },
 };
@@ -59,13 +59,13 @@ pub(super) fn apis() -> impl Iterator<Item = (String, Value)> {
 }
 
 /// The runtime's version as clients read it.
-pub(super) fn runtime_version() -> Value {
+pub(super) fn runtime_version(rules: Rules) -> Value {
     let apis: Vec<Value> = apis().map(|(id, version)| json!([id, version])).collect();
     json!({
         "specName": SPEC_NAME,
         "implName": SPEC_NAME,
         "authoringVersion": AUTHORING_VERSION,
-        "specVersion": SPEC_VERSION,
+        "specVersion": rules.spec_version(),
         "implVersion": IMPL_VERSION,
         "apis": apis,
         "transactionVersion": TRANSACTION_VERSION,
@@ -75,16 +75,16 @@ pub(super) fn runtime_version() -> Value {
 }
 
 /// The same as the runtime call `Core_version` gives it.
-fn core_version() -> Vec<u8> {
-    let head = (SPEC_NAME, SPEC_NAME, AUTHORING_VERSION, SPEC_VERSION, IMPL_VERSION);
+fn core_version(rules: Rules) -> Vec<u8> {
+    let head = (SPEC_NAME, SPEC_NAME, AUTHORING_VERSION, rules.spec_version(), IMPL_VERSION);
     (head, &*APIS, TRANSACTION_VERSION, STATE_VERSION).encode()
 }
 
 /// Answers a runtime call.
 pub(super) fn call(state: &State, name: &str, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
-    let opaque = |version: u32| metadata::at_version(version).map(<[u8]>::to_vec);
+    let opaque = |version: u32| metadata::at_version(state.rules(), version).map(<[u8]>::to_vec);
     Ok(match name {
-        "Core_version" => core_version(),
+        "Core_version" => core_version(state.rules()),
         "Metadata_metadata" => opaque(PLAIN_METADATA).unwrap_or_default().encode(),
         "Metadata_metadata_versions" => metadata::VERSIONS.to_vec().encode(),
         "Metadata_metadata_at_version" => {
@@ -126,8 +126,8 @@ fn validity(state: &State, mut arguments: &[u8]) -> Result<Vec<u8>, CallError> {
 }
 
 fn metadata(api: &Api, arguments: &mut Arguments<'_>) -> Answer<String> {
-    api.state(arguments.optional()?)?;
-    Ok(in_hex(metadata::at_version(PLAIN_METADATA).unwrap_or_default()))
+    let state = api.state(arguments.optional()?)?;
+    Ok(in_hex(metadata::at_version(state.rules(), PLAIN_METADATA).unwrap_or_default()))
 }
 
 fn storage(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Option<Vec<u8>>> {
@@ -233,8 +233,7 @@ fn runtime_call(api: &Api, arguments: &mut Arguments<'_>) -> Answer<Bytes> {
 pub(super) fn register(table: &mut Table) -> Registered {
     table.costly(&["state_getMetadata"], metadata)?;
     table.quick(&["state_getRuntimeVersion", "chain_getRuntimeVersion"], |api, arguments| {
-        api.state(arguments.optional()?)?;
-        Ok(runtime_version())
+        Ok(runtime_version(api.state(arguments.optional()?)?.rules()))
     })?;
     table.quick(&["state_getStorage", "state_getStorageAt"], |api, arguments| {
         Ok(storage(api, arguments)?.map(Bytes))

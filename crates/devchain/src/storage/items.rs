@@ -4,7 +4,8 @@
 //! A subnet's settings stand together in one item here, the chain's globals in [`SETTINGS`].
 
 use chain::{
-    Axon, ChainIdentity, CommitmentField, Hyperparameters, Prometheus, Pulse, RootClaimType, SubnetIdentity,
+    Axon, ChainIdentity, CommitmentField, EpochConsensus, Hyperparameters, Prometheus, Pulse, RootClaimType,
+    SubnetIdentity,
 };
 use parity_scale_codec::{Codec, Decode, DecodeAll, Encode};
 use primitives::{AccountId, AlphaRao, BlockNumber, Coldkey, Digest, Hotkey, NetUid, Rao, Timestamp, Uid};
@@ -417,6 +418,12 @@ items! {
     0x88 BURNED_STAKE_AT LastRateLimitedBlock: NetUid => BlockNumber, Nowhere;
     /// The block in which a subnet's owner last chose its hotkey.
     0x89 OWNER_HOTKEY_SET_AT LastRateLimitedBlock: NetUid => BlockNumber, Nowhere;
+    /// How a subnet's epochs find what its miners earn, where it was chosen.
+    0x8A EPOCH_CONSENSUS SubnetEpochConsensus: NetUid => EpochConsensus, Nowhere;
+    /// The limit of validators that a subnet has again once it leaves null consensus.
+    0x8B SAVED_VALIDATORS SavedYumaMaxAllowedValidators: NetUid => u16, Nowhere;
+    /// The block of the last epoch by Yuma consensus, since spec 475.
+    0x8C LAST_YUMA_STEP LastYumaStepBlock: NetUid => BlockNumber, Nowhere;
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ shape! { "pallet_admin_utils::pallet::Call" enum AdminUtilsCall {
     92 sudo_set_owner_cut_enabled { netuid: NetUid, enabled: bool },
     93 sudo_set_min_childkey_take_per_subnet { netuid: NetUid, take: u16 },
     71 sudo_set_commit_reveal_version { version: u16 },
+    111 sudo_set_epoch_consensus { netuid: NetUid, mode: EpochConsensus },
 } }
 
 shape! { "node_subtensor_runtime::RuntimeCall" enum RuntimeCall {

@@ -14,7 +14,7 @@ use super::{
         UtilityCall,
     },
     shapes::{
-        AccountId32, AlphaBalance, CommitmentInfo, Data, H256, MechId, MultiAddress, NetUid,
+        AccountId32, AlphaBalance, CommitmentInfo, Data, EpochConsensus, H256, MechId, MultiAddress, NetUid,
         RecycleOrBurnEnum, RootClaimTypeEnum, SubnetIdentityV3, TaoBalance,
     },
 };
@@ -540,6 +540,13 @@ macro_rules! setters {
                 A::sudo_set_sn_owner_hotkey { netuid, hotkey } => {
                     Call::SetSubnetOwnerHotkey { netuid: netuid.into(), hotkey: hotkey.into() }
                 }
+                A::sudo_set_epoch_consensus { netuid, mode } => {
+                    let mode = match mode {
+                        EpochConsensus::Yuma => chain::EpochConsensus::Yuma,
+                        EpochConsensus::Null => chain::EpochConsensus::Null,
+                    };
+                    Call::SetEpochConsensus { netuid: netuid.into(), mode }
+                }
                 A::sudo_trim_to_max_allowed_uids { netuid, max_n } => {
                     Call::TrimToMaxAllowedUids { netuid: netuid.into(), max_n }
                 }
@@ -722,6 +729,14 @@ pub(crate) fn to_wire(call: &Call) -> Option<RuntimeCall> {
         Call::SetSubnetOwnerHotkey { netuid, hotkey } => {
             let (netuid, hotkey) = (netuid.into(), hotkey.into());
             let call = AdminUtilsCall::sudo_set_sn_owner_hotkey { netuid, hotkey };
+            return Some(RuntimeCall::AdminUtils(call));
+        }
+        Call::SetEpochConsensus { netuid, mode } => {
+            let mode = match mode {
+                chain::EpochConsensus::Yuma => EpochConsensus::Yuma,
+                chain::EpochConsensus::Null => EpochConsensus::Null,
+            };
+            let call = AdminUtilsCall::sudo_set_epoch_consensus { netuid: netuid.into(), mode };
             return Some(RuntimeCall::AdminUtils(call));
         }
         Call::TrimToMaxAllowedUids { netuid, max_n } => {

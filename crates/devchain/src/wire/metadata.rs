@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use frame_metadata::{RuntimeMetadataPrefixed, v14, v15};
 use parity_scale_codec::Encode;
 use primitives::Digest;
-use scale_info::{MetaType, meta_type};
+use scale_info::{MetaType, PortableRegistry, TypeDef, meta_type};
 
 use super::{
     blake2_256,
@@ -17,6 +17,7 @@ use super::{
     shapes::*,
     storage::{ENTRIES, Entry, Hasher, default_bytes},
 };
+use crate::Rules;
 
 /// The versions there are.
 pub(crate) const VERSIONS: [u32; 2] = [14, 15];
@@ -232,8 +233,11 @@ fn entry(entry: &Entry) -> v14::StorageEntryMetadata {
     }
 }
 
-fn pallet(pallet: &Pallet, constants: &[Constant]) -> v15::PalletMetadata {
-    let entries: Vec<_> = ENTRIES.iter().filter(|row| row.pallet == pallet.name).map(entry).collect();
+fn pallet(rules: Rules, pallet: &Pallet, constants: &[Constant]) -> v15::PalletMetadata {
+    let is_here = |row: &&Entry| {
+        row.pallet == pallet.name && (rules == Rules::V475 || !LATER_ITEMS.contains(&row.name))
+    };
+    let entries: Vec<_> = ENTRIES.iter().filter(is_here).map(entry).collect();
     let constants = constants.iter().filter(|row| row.pallet == pallet.name);
     v15::PalletMetadata {
         name: pallet.name,
@@ -254,10 +258,10 @@ fn pallet(pallet: &Pallet, constants: &[Constant]) -> v15::PalletMetadata {
     }
 }
 
-fn version_15() -> v15::RuntimeMetadataV15 {
+fn version_15(rules: Rules) -> v15::RuntimeMetadataV15 {
     let constants = constants();
     v15::RuntimeMetadataV15::new(
-        pallets().iter().map(|one| pallet(one, &constants)).collect(),
+        pallets().iter().map(|one| pallet(rules, one, &constants)).collect(),
         v15::ExtrinsicMetadata {
             version: 4,
             address_ty: meta_type::<MultiAddress>(),
@@ -277,12 +281,12 @@ fn version_15() -> v15::RuntimeMetadataV15 {
     )
 }
 
-fn version_14() -> v14::RuntimeMetadataV14 {
+fn version_14(rules: Rules) -> v14::RuntimeMetadataV14 {
     let constants = constants();
     let pallets = pallets();
     let pallets = pallets.iter().map(|one| {
         let v15::PalletMetadata { name, storage, calls, event, constants, error, index, .. } =
-            pallet(one, &constants);
+            pallet(rules, one, &constants);
         v14::PalletMetadata { name, storage, calls, event, constants, error, index }
     });
     let signed_extensions = extensions().into_iter().map(|one| v14::SignedExtensionMetadata {
@@ -301,21 +305,48 @@ fn version_14() -> v14::RuntimeMetadataV14 {
     )
 }
 
-static VERSION_14: LazyLock<Vec<u8>> = LazyLock::new(|| RuntimeMetadataPrefixed::from(version_14()).encode());
-static VERSION_15: LazyLock<Vec<u8>> = LazyLock::new(|| RuntimeMetadataPrefixed::from(version_15()).encode());
+/// What rules after spec 425 have: items of pallet `SubtensorModule`, and calls of pallet `AdminUtils`.
+const LATER_ITEMS: [&str; 3] = ["SubnetEpochConsensus", "SavedYumaMaxAllowedValidators", "LastYumaStepBlock"];
+const LATER_CALLS: [&str; 1] = ["sudo_set_epoch_consensus"];
+
+/// Takes the calls out of a registry that the rules don't have.
+fn keep_calls(rules: Rules, types: &mut PortableRegistry) {
+    if rules == Rules::V475 {
+        return;
+    }
+    for one in &mut types.types {
+        if let TypeDef::Variant(variants) = &mut one.ty.type_def {
+            variants.variants.retain(|variant| !LATER_CALLS.contains(&variant.name.as_str()));
+        }
+    }
+}
+
+fn encoded(rules: Rules) -> [Vec<u8>; 2] {
+    let (mut plain, mut full) = (version_14(rules), version_15(rules));
+    keep_calls(rules, &mut plain.types);
+    keep_calls(rules, &mut full.types);
+    [RuntimeMetadataPrefixed::from(plain).encode(), RuntimeMetadataPrefixed::from(full).encode()]
+}
+
+/// The metadata under some rules, in the versions of [`VERSIONS`].
+fn of(rules: Rules) -> &'static [Vec<u8>; 2] {
+    static V425: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| encoded(Rules::V425));
+    static V475: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| encoded(Rules::V475));
+    match rules {
+        Rules::V425 => &V425,
+        Rules::V475 => &V475,
+    }
+}
 
 /// The metadata of a version; none for a version that there is not.
-pub(crate) fn at_version(version: u32) -> Option<&'static [u8]> {
-    match version {
-        14 => Some(&VERSION_14),
-        15 => Some(&VERSION_15),
-        _ => None,
-    }
+pub(crate) fn at_version(rules: Rules, version: u32) -> Option<&'static [u8]> {
+    let at = VERSIONS.iter().position(|known| *known == version)?;
+    of(rules).get(at).map(Vec::as_slice)
 }
 
 /// A digest that changes with anything in the metadata. It is part of the genesis' hash, by which clients that keep
 /// metadata on disk know theirs.
-pub(crate) fn digest() -> Digest {
-    static DIGEST: LazyLock<Digest> = LazyLock::new(|| Digest(blake2_256(&VERSION_15)));
-    *DIGEST
+pub(crate) fn digest(rules: Rules) -> Digest {
+    let [_, full] = of(rules);
+    Digest(blake2_256(full))
 }

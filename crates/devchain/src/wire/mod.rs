@@ -27,8 +27,6 @@ pub(crate) mod runtime;
 mod shapes;
 pub(crate) mod storage;
 
-/// The version of the rules, which clients sign for.
-pub(crate) const SPEC_VERSION: u32 = 425;
 /// The runtime's name.
 pub(crate) const SPEC_NAME: &str = "node-subtensor";
 /// The version of the calls' layout, which clients sign for.

@@ -343,6 +343,10 @@ shape! { "pallet_subtensor::RateLimitKey" enum RateLimitKey {
     5 LastTxBlockDelegateTake(AccountId32),
     6 AddStakeBurn(NetUid),
 } }
+shape! { "pallet_subtensor::pallet::EpochConsensus" enum EpochConsensus {
+    0 Yuma,
+    1 Null,
+} }
 shape! { "pallet_subtensor::pallet::RecycleOrBurnEnum" enum RecycleOrBurnEnum {
     0 Burn,
     1 Recycle,

@@ -186,7 +186,7 @@ fn entries() -> Vec<Entry> {
         Digest [] Default Digest = "00", Source::Nothing;
         Events [] Default Vec<EventRecord> = "00", one(|state| super::events::of_block(state).encode());
         EventCount [] Default u32 = "00000000", one(|state| (super::events::of_block(state).len() as u32).encode());
-        LastRuntimeUpgrade [] Optional LastRuntimeUpgradeInfo = "00", one(|_| LastRuntimeUpgradeInfo { spec_version: Compact(super::SPEC_VERSION), spec_name: super::SPEC_NAME.to_owned() }.encode());
+        LastRuntimeUpgrade [] Optional LastRuntimeUpgradeInfo = "00", one(|state| LastRuntimeUpgradeInfo { spec_version: Compact(state.rules().spec_version()), spec_name: super::SPEC_NAME.to_owned() }.encode());
     }
     "Timestamp" {
         Now [] Default u64 = "00*8", one(|state| u64::try_from(state.head().time.0).unwrap_or(0).encode());
@@ -364,6 +364,9 @@ fn entries() -> Vec<Entry> {
         VotingPowerDisableAtBlock [Identity NetUid] Default u64 = "00*8", Source::Nothing;
         VotingPowerEmaAlpha [Identity NetUid] Default u64 = "0020d965e5ae0c00", Source::Nothing;
         ImmuneOwnerUidsLimit [Identity NetUid] Default u16 = "0100", of_subnet(|state, netuid| state.ledger().hyperparameters(netuid).owner_immune_neuron_limit.encode());
+        SubnetEpochConsensus [Identity NetUid] Default EpochConsensus = "00", Source::Item(items::EPOCH_CONSENSUS.number());
+        SavedYumaMaxAllowedValidators [Identity NetUid] Optional u16 = "00", Source::Item(items::SAVED_VALIDATORS.number());
+        LastYumaStepBlock [Identity NetUid] Optional u64 = "00", Source::Item(items::LAST_YUMA_STEP.number());
         StakeWeight [Identity NetUid] Default Vec<u16> = "00", Source::Item(items::STAKE_WEIGHT.number());
         Uids [Identity NetUid, Blake2 AccountId32] Optional u16 = "00", Source::Item(items::UIDS.number());
         Keys [Identity NetUid, Identity u16] Default AccountId32 = "00*32", Source::Item(items::KEYS.number());

@@ -11,6 +11,7 @@ mod lifecycle;
 mod log;
 mod names;
 mod node;
+mod null_consensus;
 mod properties;
 mod registration;
 mod root;

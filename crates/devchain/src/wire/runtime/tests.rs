@@ -458,7 +458,7 @@ fn sample(types: &PortableRegistry, id: u32, netuid: Net, out: &mut Vec<u8>) {
 fn every_method_answers_for_any_network() {
     let started = world();
     let fresh = State::genesis(&Genesis::development(&[cold(1)])).unwrap();
-    let metadata = metadata::at_version(15).unwrap();
+    let metadata = metadata::at_version(crate::Rules::V425, 15).unwrap();
     let metadata = frame_metadata::RuntimeMetadataPrefixed::decode(&mut &metadata[..]).unwrap();
     let frame_metadata::RuntimeMetadata::V15(metadata) = metadata.1 else { panic!("not version 15") };
     let mut methods = 0;
