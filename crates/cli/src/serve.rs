@@ -8,7 +8,8 @@ use std::{
     str::FromStr,
 };
 
-use clap::Args;
+use chain::timelock::Beacon;
+use clap::{Args, ValueEnum};
 use devchain::{Config, Genesis, NodeError, Pace, Settings, rpc};
 use miette::Diagnostic;
 use primitives::{AccountId, Rao, Timestamp};
@@ -47,9 +48,20 @@ pub(crate) struct ServeArguments {
     /// Settings as on the main network: new subnets with commit–reveal, rate limits, a lock of 1000 TAO.
     #[arg(long)]
     mainnet_defaults: bool,
+    /// Which beacon opens timelocked weights: an own one, for whose key our commands seal; or drand's quicknet, for which the
+    /// SDKs seal, and whose pulses are handed in by weigh_writePulse.
+    #[arg(long, value_enum, default_value_t = BeaconChoice::Own)]
+    beacon: BeaconChoice,
     /// Say where it listens in one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+/// Which beacon opens timelocked weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BeaconChoice {
+    Own,
+    Quicknet,
 }
 
 /// When blocks are made.
@@ -139,6 +151,11 @@ fn genesis(arguments: &ServeArguments) -> Result<Genesis, ServeError> {
         genesis.accounts.push((*account, *balance));
     }
     genesis.time = Timestamp::default();
+    match arguments.beacon {
+        // A round is the same time in both: what the SDKs seal is always for a round to come.
+        BeaconChoice::Own => genesis.beacon_start = Some(Beacon::quicknet().genesis),
+        BeaconChoice::Quicknet => genesis.beacon = None,
+    }
     Ok(genesis)
 }
 
