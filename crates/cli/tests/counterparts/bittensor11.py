@@ -84,9 +84,20 @@ print(json.dumps({
     "balance": chain.read("balance", coldkey_ss58=cold).rao,
     "stake": chain.read("stake", coldkey_ss58=cold, hotkey_ss58=hot, netuid=NETUID).rao,
     "burn": chain.read("burn", netuid=NETUID).rao,
-    "commitment": repr(chain.read("commitment", netuid=NETUID, hotkey_ss58=hot)),
+    "commitment": chain.read("commitment", netuid=NETUID, hotkey_ss58=hot).data,
     "settings": {name: value for name, value in chain.read("subnet_hyperparameters", netuid=NETUID).items()
                  if name in ("tempo", "kappa", "immunity_period", "min_burn", "max_burn")},
-    "neurons": [repr(neuron) for neuron in neurons],
-}, default=str))
+    "neurons": [
+        {
+            "uid": neuron.uid,
+            "hotkey": neuron.hotkey,
+            "coldkey": neuron.coldkey,
+            "active": neuron.active,
+            "validator_permit": neuron.validator_permit,
+            "last_update": [neuron.last_update],
+            "alpha_stake": neuron.total_stake.rao,
+        }
+        for neuron in neurons
+    ],
+}))
 chain.close()
