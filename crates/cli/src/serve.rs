@@ -8,7 +8,8 @@ use std::{
     str::FromStr,
 };
 
-use clap::Args;
+use chain::timelock::Beacon;
+use clap::{Args, ValueEnum};
 use devchain::{Config, Genesis, NodeError, Order, Pace, Rules, Settings, rpc};
 use miette::Diagnostic;
 use primitives::{AccountId, Rao, Timestamp};
@@ -63,6 +64,10 @@ pub(crate) struct ServeArguments {
     /// 425 where nothing is said.
     #[arg(long, value_name = "425|475")]
     rules: Option<SpecVersion>,
+    /// Which beacon opens timelocked weights: an own one, for whose key our commands seal; or drand's quicknet, for which the
+    /// SDKs seal, and whose pulses are handed in by weigh_writePulse.
+    #[arg(long, value_enum, default_value_t = BeaconChoice::Own)]
+    beacon: BeaconChoice,
     /// Say where it listens in one JSON document.
     #[arg(long)]
     json: bool,
@@ -80,6 +85,13 @@ impl FromStr for SpecVersion {
         let rules = Rules::ALL.into_iter().find(named);
         rules.map(Self).ok_or_else(|| format!("{text:?}: there are the rules of 425 and of 475"))
     }
+}
+
+/// Which beacon opens timelocked weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BeaconChoice {
+    Own,
+    Quicknet,
 }
 
 /// When blocks are made.
@@ -196,6 +208,11 @@ fn said(arguments: &ServeArguments) -> Result<Said, ServeError> {
         genesis.settings.rules = rules;
     }
     genesis.time = Timestamp::default();
+    match arguments.beacon {
+        // A round is the same time in both: what the SDKs seal is always for a round to come.
+        BeaconChoice::Own => genesis.beacon_start = Some(Beacon::quicknet().genesis),
+        BeaconChoice::Quicknet => genesis.beacon = None,
+    }
     Ok(said)
 }
 

@@ -384,6 +384,8 @@ pub struct Genesis {
     pub time: Timestamp,
     /// What the key of the chain's own beacon is made of; without it only pulses that are handed in open anything.
     pub beacon: Option<Digest>,
+    /// When the own beacon's first round was; at the chain's genesis where nothing is said.
+    pub beacon_start: Option<Timestamp>,
 }
 
 /// The registration price of a subnet that the genesis founds. Source: the storage's default on the real chain.
@@ -406,6 +408,7 @@ impl Genesis {
             subnets: Vec::new(),
             time: Timestamp::default(),
             beacon: Some(Digest::of(b"weighhouse devchain 1 beacon")),
+            beacon_start: None,
         }
     }
 
@@ -442,7 +445,8 @@ impl Genesis {
         ledger.put(&SUDO, &(), &self.sudo);
         ledger.time = self.time;
         if let Some(secret) = self.beacon {
-            let beacon = BeaconSecret { secret, genesis: self.time, period_ms: BEACON_PERIOD_MS };
+            let genesis = self.beacon_start.unwrap_or(self.time);
+            let beacon = BeaconSecret { secret, genesis, period_ms: BEACON_PERIOD_MS };
             ledger.put(&BEACON, &(), &beacon);
         }
         let (mut issuance, mut pools) = (Rao::ZERO, Rao::ZERO);

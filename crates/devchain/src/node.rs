@@ -369,7 +369,7 @@ impl Handle {
         let rejected = |why| Rejected::NotTaken { hash, why };
         let invalid = |reason| rejected(NotTaken::Invalid(reason));
         let state = self.state();
-        let extrinsic = 
+        let extrinsic =
             Extrinsic::verified(bytes, state.rules(), state.head().number, |number| self.hash_of(number));
         let extrinsic = extrinsic.map_err(|unsound| match unsound {
             Unsound::Malformed => Rejected::Malformed,

@@ -1,6 +1,6 @@
 //! `author_*`, `transaction*` and `payment_*`: what clients send, and what it would cost.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jsonrpsee::{PendingSubscriptionSink, types::ErrorObjectOwned};
 use primitives::Digest;
@@ -31,6 +31,10 @@ async fn submit(
     let inner = api.clone();
     api.costly(move || Ok(inner.node.take(&bytes, fates))).await
 }
+
+/// How long after a block it is told that the block is final. On the real chain that takes blocks; told at once, polkadot.js
+/// would still be reading the block's events, and drop it for the news.
+const FINALITY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The notification for each step.
 fn step(fate: Fate) -> Vec<Value> {
@@ -79,7 +83,10 @@ async fn watch(
             fate = fates.recv() => fate.unwrap_or(Fate::Dropped),
             () = sink.closed() => return,
         };
-        for message in told(fate) {
+        for (at, message) in told(fate).into_iter().enumerate() {
+            if at > 0 {
+                tokio::time::sleep(FINALITY_PAUSE).await;
+            }
             if !api.notify(&sink, &message).await {
                 return;
             }

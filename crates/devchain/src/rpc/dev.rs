@@ -1,15 +1,15 @@
 //! For developers alone: blocks on demand, and changes that no client of the real chain can make.
 //!
 //! `dev_newBlock` is what test drivers call. `weigh_*` are our own: `weigh_mine(count)`, `weigh_setBalance(account, rao)`,
-//! `weigh_setHyperparameter(netuid, name, value)`, `weigh_warpToEpoch(netuid)`, `weigh_snapshot()` and
-//! `weigh_revert(number)`. Changes are made by extrinsics of the sudo account, so that they stand in blocks and in the log
+//! `weigh_setHyperparameter(netuid, name, value)`, `weigh_writePulse(round, signature)`, `weigh_warpToEpoch(netuid)`,
+//! `weigh_snapshot()` and `weigh_revert(number)`. Changes are made by extrinsics of the sudo account, so that they stand in blocks and in the log
 //! like all others; only going back is beyond any block, and refused where the chain has a log.
 
 use std::sync::Arc;
 
-use chain::{Call, Chain, Head, Hyperparameter};
+use chain::{Call, Chain, Head, Hyperparameter, Pulse, timelock::Signature};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
-use primitives::{BlockNumber, NetUid, Rao};
+use primitives::{AccountId, BlockNumber, NetUid, Rao};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -66,19 +66,27 @@ fn head_json(head: &Head) -> Value {
     json!({ "number": head.number, "hash": Hash(head.hash) })
 }
 
-/// Carries out a call as root, in a block of its own where the node does not make blocks by itself.
-async fn as_root(api: Arc<Api>, call: Call) -> Answer<Value> {
+/// The account that may do everything.
+fn sudo(api: &Api) -> Answer<AccountId> {
     let sudo = api.node.state().value(&SUDO, &());
-    let sudo = sudo.ok_or_else(|| refusal::internal("chain has no sudo account"))?;
-    let call = Call::Sudo { call: Box::new(call) };
-    let submitted = api.node.submit(sudo, None, call);
+    sudo.ok_or_else(|| refusal::internal("chain has no sudo account"))
+}
+
+/// Carries out a call, in a block of its own where the node does not make blocks by itself, and answers with the block.
+async fn carry_out(api: &Arc<Api>, origin: AccountId, call: Call) -> Answer<BlockNumber> {
+    let submitted = api.node.submit(origin, None, call);
     let step = async {
         // The call waits already: it was handed over when it was looked at first.
         if api.node.pace() == Pace::Stepped { mine(api.clone(), 1).await.map(|_| ()) } else { Ok(()) }
     };
     let (included, stepped) = tokio::join!(submitted, step);
     stepped?;
-    let block = included.map_err(refusal::internal)?.block;
+    Ok(included.map_err(refusal::internal)?.block)
+}
+
+/// Carries out a call as root.
+async fn as_root(api: Arc<Api>, call: Call) -> Answer<Value> {
+    let block = carry_out(&api, sudo(&api)?, Call::Sudo { call: Box::new(call) }).await?;
     // A call within sudo's fails without failing the extrinsic.
     let state = api.node.state_at(block).map_err(refusal::internal)?;
     let failed = state.receipts().events.iter().find_map(|event| match event {
@@ -89,6 +97,16 @@ async fn as_root(api: Arc<Api>, call: Call) -> Answer<Value> {
         Some(failure) => Err(refusal::internal(failure)),
         None => Ok(head_json(&state.head())),
     }
+}
+
+/// Hands in a pulse of quicknet, which opens what the SDKs lock: on the real chain its authors fetch them.
+async fn write_pulse(api: Arc<Api>, params: Params<'static>) -> Answer<Value> {
+    let mut arguments = Arguments::of(&params);
+    let (Number(round), signature): (Number, Signature) = (arguments.next()?, arguments.next()?);
+    let (randomness, signature) = (signature.randomness().to_vec(), signature.to_bytes().to_vec());
+    let call = Call::WritePulse { pulses: vec![Pulse { round, randomness, signature }] };
+    let block = carry_out(&api, sudo(&api)?, call).await?;
+    Ok(head_json(&api.node.state_at(block).map_err(refusal::internal)?.head()))
 }
 
 async fn set_balance(api: Arc<Api>, params: Params<'static>) -> Answer<Value> {
@@ -144,6 +162,7 @@ pub(super) fn register(table: &mut Table) -> Registered {
     table
         .0
         .register_async_method("weigh_setHyperparameter", |params, api, _| set_hyperparameter(api, params))?;
+    table.0.register_async_method("weigh_writePulse", |params, api, _| write_pulse(api, params))?;
     table.0.register_async_method("weigh_warpToEpoch", |params, api, _| warp_to_epoch(api, params))?;
     table.costly(&["weigh_snapshot"], |api, _| api.node.remember().map_err(|error| refusal::node(&error)))?;
     table.costly(&["weigh_revert"], |api, arguments| {

@@ -20,7 +20,7 @@ macro_rules! bounded {
             fn type_info() -> Type {
                 Type::builder()
                     .path(path($path))
-                    .type_params([TypeParameter::new("T", Some(MetaType::new::<T>()))])
+                    .type_params([TypeParameter::new("T", Some(MetaType::new::<T>())), TypeParameter::new("S", None)])
                     .composite(Fields::unnamed().field(|field| field.ty::<Vec<T>>().type_name("Vec<T>")))
             }
         }

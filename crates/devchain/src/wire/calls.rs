@@ -10,20 +10,20 @@ use super::{
     shapes::*,
 };
 
-shape! { "frame_system::pallet::Call" enum SystemCall {
+shape! { "frame_system::pallet::Call" <T> enum SystemCall {
     0 remark { remark: Vec<u8> },
     7 remark_with_event { remark: Vec<u8> },
 } }
-shape! { "pallet_timestamp::pallet::Call" enum TimestampCall {
+shape! { "pallet_timestamp::pallet::Call" <T> enum TimestampCall {
     0 set { now: Compact<u64> },
 } }
-shape! { "pallet_balances::pallet::Call" enum BalancesCall {
+shape! { "pallet_balances::pallet::Call" <T, I> enum BalancesCall {
     0 transfer_allow_death { dest: MultiAddress, value: Compact<TaoBalance> },
     3 transfer_keep_alive { dest: MultiAddress, value: Compact<TaoBalance> },
     4 transfer_all { dest: MultiAddress, keep_alive: bool },
     8 force_set_balance { who: MultiAddress, new_free: Compact<TaoBalance> },
 } }
-shape! { "pallet_subtensor::pallet::Call" enum SubtensorCall {
+shape! { "pallet_subtensor::pallet::Call" <T> enum SubtensorCall {
     0 set_weights { netuid: NetUid, dests: Vec<u16>, weights: Vec<u16>, version_key: u64 },
     119 set_mechanism_weights { netuid: NetUid, mecid: MechId, dests: Vec<u16>, weights: Vec<u16>, version_key: u64 },
     96 commit_weights { netuid: NetUid, commit_hash: H256 },
@@ -90,19 +90,19 @@ shape! { "pallet_subtensor::pallet::Call" enum SubtensorCall {
     122 set_root_claim_type { new_root_claim_type: RootClaimTypeEnum },
     124 sudo_set_root_claim_threshold { netuid: NetUid, new_value: u64 },
 } }
-shape! { "pallet_subtensor_utility::pallet::Call" enum UtilityCall {
+shape! { "pallet_subtensor_utility::pallet::Call" <T> enum UtilityCall {
     0 batch { calls: Vec<RuntimeCall> },
     2 batch_all { calls: Vec<RuntimeCall> },
     4 force_batch { calls: Vec<RuntimeCall> },
 } }
-shape! { "pallet_sudo::pallet::Call" enum SudoCall {
+shape! { "pallet_sudo::pallet::Call" <T> enum SudoCall {
     0 sudo { call: Box<RuntimeCall> },
     1 sudo_unchecked_weight { call: Box<RuntimeCall>, weight: Weight },
 } }
-shape! { "pallet_commitments::pallet::Call" enum CommitmentsCall {
+shape! { "pallet_commitments::pallet::Call" <T> enum CommitmentsCall {
     0 set_commitment { netuid: NetUid, info: CommitmentInfo },
 } }
-shape! { "pallet_admin_utils::pallet::Call" enum AdminUtilsCall {
+shape! { "pallet_admin_utils::pallet::Call" <T> enum AdminUtilsCall {
     1 sudo_set_default_take { default_take: u16 },
     2 sudo_set_tx_rate_limit { tx_rate_limit: u64 },
     3 sudo_set_serving_rate_limit { netuid: NetUid, serving_rate_limit: u64 },

@@ -5,7 +5,7 @@ use parity_scale_codec::Compact;
 pub(crate) use super::happened::of_block;
 use super::{bounded::FixedU128, shape, shapes::*};
 
-shape! { "frame_system::pallet::Event" enum SystemEvent {
+shape! { "frame_system::pallet::Event" <T> enum SystemEvent {
     0 ExtrinsicSuccess { dispatch_info: DispatchEventInfo },
     1 ExtrinsicFailed { dispatch_error: DispatchError, dispatch_info: DispatchEventInfo },
     2 CodeUpdated,
@@ -15,7 +15,7 @@ shape! { "frame_system::pallet::Event" enum SystemEvent {
     6 UpgradeAuthorized { code_hash: H256, check_version: bool },
     7 RejectedInvalidAuthorizedUpgrade { code_hash: H256, error: DispatchError },
 } }
-shape! { "pallet_balances::pallet::Event" enum BalancesEvent {
+shape! { "pallet_balances::pallet::Event" <T, I> enum BalancesEvent {
     0 Endowed { account: AccountId32, free_balance: TaoBalance },
     1 DustLost { account: AccountId32, amount: TaoBalance },
     2 Transfer { from: AccountId32, to: AccountId32, amount: TaoBalance },
@@ -39,10 +39,10 @@ shape! { "pallet_balances::pallet::Event" enum BalancesEvent {
     20 Thawed { who: AccountId32, amount: TaoBalance },
     21 TotalIssuanceForced { old: TaoBalance, new: TaoBalance },
 } }
-shape! { "pallet_transaction_payment::pallet::Event" enum TransactionPaymentEvent {
+shape! { "pallet_transaction_payment::pallet::Event" <T> enum TransactionPaymentEvent {
     0 TransactionFeePaid { who: AccountId32, actual_fee: TaoBalance, tip: TaoBalance },
 } }
-shape! { "pallet_subtensor::pallet::Event" enum SubtensorEvent {
+shape! { "pallet_subtensor::pallet::Event" <T> enum SubtensorEvent {
     0 NetworkAdded(NetUid, u16),
     1 NetworkRemoved(NetUid),
     2 StakeAdded(AccountId32, AccountId32, TaoBalance, AlphaBalance, NetUid, u64),
@@ -192,19 +192,19 @@ shape! { "pallet_subtensor_utility::pallet::Event" enum UtilityEvent {
     6 IfElseMainSuccess,
     7 IfElseFallbackCalled { main_error: DispatchError },
 } }
-shape! { "pallet_sudo::pallet::Event" enum SudoEvent {
+shape! { "pallet_sudo::pallet::Event" <T> enum SudoEvent {
     0 Sudid { sudo_result: Result<(), DispatchError> },
     1 KeyChanged { old: Option<AccountId32>, new: AccountId32 },
     2 KeyRemoved,
     3 SudoAsDone { sudo_result: Result<(), DispatchError> },
 } }
-shape! { "pallet_commitments::pallet::Event" enum CommitmentsEvent {
+shape! { "pallet_commitments::pallet::Event" <T> enum CommitmentsEvent {
     0 Commitment { netuid: NetUid, who: AccountId32 },
     1 TimelockCommitment { netuid: NetUid, who: AccountId32, reveal_round: u64 },
     2 CommitmentRevealed { netuid: NetUid, who: AccountId32 },
     3 CommitmentRevealFailed { netuid: NetUid, who: AccountId32, reveal_round: u64, error: RevealFailure },
 } }
-shape! { "pallet_admin_utils::pallet::Event" enum AdminUtilsEvent {
+shape! { "pallet_admin_utils::pallet::Event" <T> enum AdminUtilsEvent {
     0 PrecompileUpdated { precompile_id: PrecompileEnum, enabled: bool },
     1 Yuma3EnableToggled { netuid: NetUid, enabled: bool },
     2 BondsResetToggled { netuid: NetUid, enabled: bool },
@@ -212,12 +212,12 @@ shape! { "pallet_admin_utils::pallet::Event" enum AdminUtilsEvent {
     4 BurnIncreaseMultSet { netuid: NetUid, burn_increase_mult: FixedU128<64> },
     5 SubnetEmissionEnabledSet { netuid: NetUid, enabled: bool },
 } }
-shape! { "pallet_drand::pallet::Event" enum DrandEvent {
+shape! { "pallet_drand::pallet::Event" <T> enum DrandEvent {
     0 BeaconConfigChanged,
     1 NewPulse { rounds: Vec<u64> },
     2 SetOldestStoredRound(u64),
 } }
-shape! { "pallet_subtensor_swap::pallet::pallet::Event" enum SwapEvent {
+shape! { "pallet_subtensor_swap::pallet::pallet::Event" <T> enum SwapEvent {
     0 FeeRateSet { netuid: NetUid, rate: u16 },
 } }
 

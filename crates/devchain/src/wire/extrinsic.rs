@@ -16,6 +16,7 @@ pub(crate) use super::shapes::Era;
 use super::{
     calls::{RuntimeCall, TimestampCall},
     convert::{NoCall, to_wire},
+    metadata::Runtime,
     path, shape,
     shapes::{AccountId32, MultiAddress, MultiSignature, TaoBalance},
 };
@@ -32,21 +33,21 @@ pub(crate) const MAX_BYTES: usize = 7_864_320;
 /// Payloads longer than this are hashed before they are signed.
 const MAX_SIGNED_BYTES: usize = 256;
 
-shape! { "frame_system::extensions::check_non_zero_sender::CheckNonZeroSender" struct CheckNonZeroSender() }
-shape! { "frame_system::extensions::check_spec_version::CheckSpecVersion" struct CheckSpecVersion() }
-shape! { "frame_system::extensions::check_tx_version::CheckTxVersion" struct CheckTxVersion() }
-shape! { "frame_system::extensions::check_genesis::CheckGenesis" struct CheckGenesis() }
-shape! { "node_subtensor_runtime::check_nonce::CheckNonce" struct CheckNonce(Compact<u32>) }
-shape! { "frame_system::extensions::check_weight::CheckWeight" struct CheckWeight() }
+shape! { "frame_system::extensions::check_non_zero_sender::CheckNonZeroSender" <T> struct CheckNonZeroSender() }
+shape! { "frame_system::extensions::check_spec_version::CheckSpecVersion" <T> struct CheckSpecVersion() }
+shape! { "frame_system::extensions::check_tx_version::CheckTxVersion" <T> struct CheckTxVersion() }
+shape! { "frame_system::extensions::check_genesis::CheckGenesis" <T> struct CheckGenesis() }
+shape! { "node_subtensor_runtime::check_nonce::CheckNonce" <T> struct CheckNonce(Compact<u32>) }
+shape! { "frame_system::extensions::check_weight::CheckWeight" <T> struct CheckWeight() }
 shape! {
-    "pallet_transaction_payment::ChargeTransactionPayment" struct ChargeTransactionPayment(Compact<TaoBalance>)
+    "pallet_transaction_payment::ChargeTransactionPayment" <T> struct ChargeTransactionPayment(Compact<TaoBalance>)
 }
-shape! { "node_subtensor_runtime::sudo_wrapper::SudoTransactionExtension" struct SudoTransactionExtension() }
-shape! { "pallet_shield::extension::CheckShieldedTxValidity" struct CheckShieldedTxValidity() }
-shape! { "pallet_subtensor::extensions::subtensor::SubtensorTransactionExtension" struct SubtensorTransactionExtension() }
-shape! { "pallet_drand::drand_priority::DrandPriority" struct DrandPriority() }
+shape! { "node_subtensor_runtime::sudo_wrapper::SudoTransactionExtension" <T: Runtime> struct SudoTransactionExtension() }
+shape! { "pallet_shield::extension::CheckShieldedTxValidity" <T: Runtime> struct CheckShieldedTxValidity() }
+shape! { "pallet_subtensor::extensions::subtensor::SubtensorTransactionExtension" <T: Runtime> struct SubtensorTransactionExtension() }
+shape! { "pallet_drand::drand_priority::DrandPriority" <T: Runtime> struct DrandPriority() }
 shape! { "frame_metadata_hash_extension::Mode" enum Mode { 0 Disabled, 1 Enabled } }
-shape! { "frame_metadata_hash_extension::CheckMetadataHash" struct CheckMetadataHash { mode: Mode } }
+shape! { "frame_metadata_hash_extension::CheckMetadataHash" <T> struct CheckMetadataHash { mode: Mode } }
 
 /// How long the extrinsic is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -57,6 +58,7 @@ impl TypeInfo for CheckMortality {
     fn type_info() -> Type {
         Type::builder()
             .path(path("node_subtensor_runtime::check_mortality::CheckMortality"))
+            .type_params([TypeParameter::new("T", None)])
             .composite(Fields::unnamed().field(|field| field.ty::<Era>().type_name("Era")))
     }
 }

@@ -3,7 +3,30 @@
 
 use super::shape;
 
-shape! { "frame_system::pallet::Error" enum SystemError {
+/// Errors of a pallet, each described by its own name: SDKs tell nothing of an error that has no description.
+macro_rules! failures {
+    ($path:literal <$($parameter:ident),*> enum $name:ident { $($index:literal $variant:ident),* $(,)? }) => {
+        #[derive(Clone, Debug, PartialEq, Eq, ::parity_scale_codec::Encode, ::parity_scale_codec::Decode)]
+        pub(crate) enum $name {
+            $(#[codec(index = $index)] $variant),*
+        }
+
+        impl ::scale_info::TypeInfo for $name {
+            type Identity = Self;
+            fn type_info() -> ::scale_info::Type {
+                let variants = ::scale_info::build::Variants::new()$(.variant(stringify!($variant), |variant| {
+                    variant.index($index).docs_always(&[stringify!($variant)])
+                }))*;
+                ::scale_info::Type::builder()
+                    .path(super::path($path))
+                    .type_params([$(super::parameter!($parameter)),*])
+                    .variant(variants)
+            }
+        }
+    };
+}
+
+failures! { "frame_system::pallet::Error" <T> enum SystemError {
     0 InvalidSpecName,
     1 SpecVersionNeedsToIncrease,
     2 FailedToExtractRuntimeVersion,
@@ -14,7 +37,7 @@ shape! { "frame_system::pallet::Error" enum SystemError {
     7 NothingAuthorized,
     8 Unauthorized,
 } }
-shape! { "pallet_balances::pallet::Error" enum BalancesError {
+failures! { "pallet_balances::pallet::Error" <T, I> enum BalancesError {
     0 VestingBalance,
     1 LiquidityRestrictions,
     2 InsufficientBalance,
@@ -28,7 +51,7 @@ shape! { "pallet_balances::pallet::Error" enum BalancesError {
     10 IssuanceDeactivated,
     11 DeltaZero,
 } }
-shape! { "pallet_subtensor::pallet::Error" enum SubtensorError {
+failures! { "pallet_subtensor::pallet::Error" <T> enum SubtensorError {
     0 RootNetworkDoesNotExist,
     1 InvalidIpType,
     2 InvalidIpAddress,
@@ -188,21 +211,21 @@ shape! { "pallet_subtensor::pallet::Error" enum SubtensorError {
     158 RootWeightSettingDisabled,
     159 RootClaimTooHeavy,
 } }
-shape! { "pallet_subtensor_utility::pallet::Error" enum UtilityError {
+failures! { "pallet_subtensor_utility::pallet::Error" <T> enum UtilityError {
     0 TooManyCalls,
     1 InvalidDerivedAccount,
 } }
-shape! { "pallet_sudo::pallet::Error" enum SudoError {
+failures! { "pallet_sudo::pallet::Error" <T> enum SudoError {
     0 RequireSudo,
 } }
-shape! { "pallet_commitments::pallet::Error" enum CommitmentsError {
+failures! { "pallet_commitments::pallet::Error" <T> enum CommitmentsError {
     0 TooManyFieldsInCommitmentInfo,
     1 AccountNotAllowedCommit,
     2 SpaceLimitExceeded,
     3 UnexpectedUnreserveLeftover,
     4 TimelockRevealFailedNotAllowed,
 } }
-shape! { "pallet_admin_utils::pallet::Error" enum AdminUtilsError {
+failures! { "pallet_admin_utils::pallet::Error" <T> enum AdminUtilsError {
     0 SubnetDoesNotExist,
     1 MaxValidatorsLargerThanMaxUIds,
     2 MaxAllowedUIdsLessThanCurrentUIds,
@@ -219,7 +242,7 @@ shape! { "pallet_admin_utils::pallet::Error" enum AdminUtilsError {
     13 Deprecated,
     16 GrandpaChangeDelayMustBeZero,
 } }
-shape! { "pallet_drand::pallet::Error" enum DrandError {
+failures! { "pallet_drand::pallet::Error" <T> enum DrandError {
     0 NoneValue,
     1 StorageOverflow,
     2 DrandConnectionFailure,
@@ -227,7 +250,7 @@ shape! { "pallet_drand::pallet::Error" enum DrandError {
     4 InvalidRoundNumber,
     5 PulseVerificationError,
 } }
-shape! { "pallet_subtensor_swap::pallet::pallet::Error" enum SwapError {
+failures! { "pallet_subtensor_swap::pallet::pallet::Error" <T> enum SwapError {
     0 FeeRateTooHigh,
     1 InsufficientInputAmount,
     2 InsufficientLiquidity,

@@ -61,10 +61,22 @@ fn path(text: &'static str) -> Path {
     Path::from_segments_unchecked(text.split("::"))
 }
 
-/// A type of the chain: a Rust type of the same layout, and its description under the chain's path. Variants of enums
-/// are given with their index.
+/// A parameter of a generic type of the chain: its name, and its type where the chain tells it.
+macro_rules! parameter {
+    ($name:ident) => {
+        ::scale_info::TypeParameter::<::scale_info::form::MetaForm>::new(stringify!($name), None)
+    };
+    ($name:ident $of:ty) => {
+        ::scale_info::TypeParameter::new(stringify!($name), Some(::scale_info::MetaType::new::<$of>()))
+    };
+}
+use parameter;
+
+/// A type of the chain: a Rust type of the same layout, and its description under the chain's path, with the parameters that
+/// the chain's type has: polkadot.js finds the types of calls, events and addresses by them. Variants of enums are given
+/// with their index.
 macro_rules! shape {
-    ($path:literal struct $name:ident {$($field:ident: $type:ty),* $(,)?}) => {
+    ($path:literal $(<$($parameter:ident $(: $of:ty)?),*>)? struct $name:ident {$($field:ident: $type:ty),* $(,)?}) => {
         #[derive(Clone, Debug, PartialEq, Eq, ::parity_scale_codec::Encode, ::parity_scale_codec::Decode)]
         pub(crate) struct $name { $(pub(crate) $field: $type),* }
 
@@ -73,11 +85,14 @@ macro_rules! shape {
             fn type_info() -> ::scale_info::Type {
                 let fields = ::scale_info::build::Fields::named()
                     $(.field(|field| field.ty::<$type>().name(stringify!($field)).type_name(stringify!($type))))*;
-                ::scale_info::Type::builder().path($crate::wire::path($path)).composite(fields)
+                ::scale_info::Type::builder()
+                    .path($crate::wire::path($path))
+                    .type_params([$($($crate::wire::parameter!($parameter $($of)?)),*)?])
+                    .composite(fields)
             }
         }
     };
-    ($path:literal struct $name:ident($($type:ty),* $(,)?)) => {
+    ($path:literal $(<$($parameter:ident $(: $of:ty)?),*>)? struct $name:ident($($type:ty),* $(,)?)) => {
         #[derive(
             Clone, Debug, PartialEq, Eq, PartialOrd, Ord, ::parity_scale_codec::Encode, ::parity_scale_codec::Decode,
         )]
@@ -88,11 +103,14 @@ macro_rules! shape {
             fn type_info() -> ::scale_info::Type {
                 let fields = ::scale_info::build::Fields::unnamed()
                     $(.field(|field| field.ty::<$type>().type_name(stringify!($type))))*;
-                ::scale_info::Type::builder().path($crate::wire::path($path)).composite(fields)
+                ::scale_info::Type::builder()
+                    .path($crate::wire::path($path))
+                    .type_params([$($($crate::wire::parameter!($parameter $($of)?)),*)?])
+                    .composite(fields)
             }
         }
     };
-    ($path:literal enum $name:ident {
+    ($path:literal $(<$($parameter:ident $(: $of:ty)?),*>)? enum $name:ident {
         $($index:literal $variant:ident $({$($field:ident: $type:ty),* $(,)?})? $(($($item:ty),* $(,)?))?),* $(,)?
     }) => {
         #[expect(clippy::allow_attributes, reason = "whether a name breaks the convention depends on the shape")]
@@ -114,7 +132,10 @@ macro_rules! shape {
                         |field| field.ty::<$item>().type_name(stringify!($item)),
                     ))*))?
                 }))*;
-                ::scale_info::Type::builder().path($crate::wire::path($path)).variant(variants)
+                ::scale_info::Type::builder()
+                    .path($crate::wire::path($path))
+                    .type_params([$($($crate::wire::parameter!($parameter $($of)?)),*)?])
+                    .variant(variants)
             }
         }
     };

@@ -262,8 +262,8 @@ impl TypeInfo for Data {
 shape! { "sp_core::crypto::AccountId32" struct AccountId32([u8; 32]) }
 shape! { "subtensor_runtime_common::currency::TaoBalance" struct TaoBalance(u64) }
 shape! { "pallet_balances::types::ExtraFlags" struct ExtraFlags(u128) }
-shape! { "pallet_balances::types::AccountData" struct AccountData { free: TaoBalance, reserved: TaoBalance, frozen: TaoBalance, flags: ExtraFlags } }
-shape! { "frame_system::AccountInfo" struct AccountInfo { nonce: u32, consumers: u32, providers: u32, sufficients: u32, data: AccountData } }
+shape! { "pallet_balances::types::AccountData" <Balance: TaoBalance> struct AccountData { free: TaoBalance, reserved: TaoBalance, frozen: TaoBalance, flags: ExtraFlags } }
+shape! { "frame_system::AccountInfo" <Nonce: u32, AccountData: AccountData> struct AccountInfo { nonce: u32, consumers: u32, providers: u32, sufficients: u32, data: AccountData } }
 shape! { "primitive_types::H256" struct H256([u8; 32]) }
 shape! { "sp_runtime::generic::digest::DigestItem" enum DigestItem {
     6 PreRuntime([u8; 4], Vec<u8>),
@@ -278,15 +278,15 @@ shape! { "frame_system::Phase" enum Phase {
     1 Finalization,
     2 Initialization,
 } }
-shape! { "frame_system::EventRecord" struct EventRecord { phase: Phase, event: RuntimeEvent, topics: Vec<H256> } }
+shape! { "frame_system::EventRecord" <E: RuntimeEvent, T: H256> struct EventRecord { phase: Phase, event: RuntimeEvent, topics: Vec<H256> } }
 shape! { "frame_system::LastRuntimeUpgradeInfo" struct LastRuntimeUpgradeInfo { spec_version: Compact<u32>, spec_name: String } }
 shape! { "pallet_balances::types::Reasons" enum Reasons {
     0 Fee,
     1 Misc,
     2 All,
 } }
-shape! { "pallet_balances::types::BalanceLock" struct BalanceLock { id: [u8; 8], amount: TaoBalance, reasons: Reasons } }
-shape! { "pallet_balances::types::ReserveData" struct ReserveData { id: [u8; 8], amount: TaoBalance } }
+shape! { "pallet_balances::types::BalanceLock" <Balance: TaoBalance> struct BalanceLock { id: [u8; 8], amount: TaoBalance, reasons: Reasons } }
+shape! { "pallet_balances::types::ReserveData" <ReserveIdentifier: [u8; 8], Balance: TaoBalance> struct ReserveData { id: [u8; 8], amount: TaoBalance } }
 shape! { "pallet_transaction_payment::Releases" enum Releases {
     0 V1Ancient,
     1 V2,
@@ -334,7 +334,7 @@ shape! { "pallet_subtensor::utils::rate_limiting::Hyperparameter" enum Hyperpara
     30 ActivityCutoffFactorMilli,
     31 TriggerEpoch,
 } }
-shape! { "pallet_subtensor::RateLimitKey" enum RateLimitKey {
+shape! { "pallet_subtensor::RateLimitKey" <AccountId: AccountId32> enum RateLimitKey {
     0 SetSNOwnerHotkey(NetUid),
     1 OwnerHyperparamUpdate(NetUid, Hyperparameter),
     2 NetworkLastRegistered,
@@ -359,10 +359,10 @@ shape! { "pallet_subtensor::pallet::ChainIdentityV2" struct ChainIdentityV2 { na
 shape! { "pallet_subtensor::pallet::SubnetIdentityV3" struct SubnetIdentityV3 { subnet_name: Vec<u8>, github_repo: Vec<u8>, subnet_contact: Vec<u8>, subnet_url: Vec<u8>, discord: Vec<u8>, description: Vec<u8>, logo_url: Vec<u8>, additional: Vec<u8> } }
 shape! { "primitive_types::H160" struct H160([u8; 20]) }
 shape! { "sp_arithmetic::per_things::Percent" struct Percent(u8) }
-shape! { "pallet_subtensor::subnets::leasing::SubnetLease" struct SubnetLease { beneficiary: AccountId32, coldkey: AccountId32, hotkey: AccountId32, emissions_share: Percent, end_block: Option<u32>, netuid: NetUid, cost: TaoBalance } }
+shape! { "pallet_subtensor::subnets::leasing::SubnetLease" <AccountId: AccountId32, BlockNumber: u32, Balance: TaoBalance> struct SubnetLease { beneficiary: AccountId32, coldkey: AccountId32, hotkey: AccountId32, emissions_share: Percent, end_block: Option<u32>, netuid: NetUid, cost: TaoBalance } }
 shape! { "subtensor_runtime_common::MechId" struct MechId(u8) }
-shape! { "pallet_commitments::types::CommitmentInfo" struct CommitmentInfo { fields: BoundedVec<Data> } }
-shape! { "pallet_commitments::types::Registration" struct Registration { deposit: TaoBalance, block: u32, info: CommitmentInfo } }
+shape! { "pallet_commitments::types::CommitmentInfo" <FieldLimit> struct CommitmentInfo { fields: BoundedVec<Data> } }
+shape! { "pallet_commitments::types::Registration" <Balance: TaoBalance, MaxFields, BlockNumber: u32> struct Registration { deposit: TaoBalance, block: u32, info: CommitmentInfo } }
 shape! { "pallet_commitments::types::UsageTracker" struct UsageTracker { last_epoch: u64, used_space: u64 } }
 shape! { "pallet_admin_utils::pallet::PrecompileEnum" enum PrecompileEnum {
     0 BalanceTransfer,

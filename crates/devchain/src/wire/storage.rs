@@ -405,6 +405,8 @@ fn entries() -> Vec<Entry> {
         RootClaimed [Identity NetUid, Blake2 AccountId32, Blake2 AccountId32] Default u128 = "00*16", Source::Item(items::ROOT_CLAIMED.number());
         StakingColdkeysByIndex [Identity u64] Optional AccountId32 = "00", Source::Item(items::STAKING_COLDKEYS.number());
         StakingColdkeys [Identity AccountId32] Optional u64 = "00", Source::Item(items::STAKING_COLDKEY_INDEX.number());
+        RootClaimType [Blake2 AccountId32] Default RootClaimTypeEnum = "00", Source::Item(items::ROOT_CLAIM_TYPE.number());
+        NumRootClaim [] Default u64 = "05 00*7", one(|state| state.ledger().settings.root_claims_per_block.encode());
         NumStakingColdkeys [] Default u64 = "00*8", Source::Item(items::NUM_STAKING_COLDKEYS.number());
         AssociatedEvmAddress [Twox NetUid, Twox u16] Optional (H160, u64) = "00", Source::Nothing;
         AssociatedUidsByEvmAddress [Twox NetUid, Twox H160] Default BoundedVec<(u16, u64)> = "00", Source::Nothing;
@@ -442,7 +444,7 @@ fn entries() -> Vec<Entry> {
         BeaconConfig [] Default BeaconConfiguration = "810183cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3ac6a5776a2d1064510d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a030000002721e6648052db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e97180f477d5c89f21a17c863a7f937c6a6d15859414d2be09cd448d4279af331c5d3e60626c732d756e636861696e65642d67312d7266633933383020717569636b6e6574", Source::Sometimes(beacon);
         HasMigrationRun [Identity BoundedVec<u8>] Default bool = "00", Source::Nothing;
         Pulses [Blake2 u64] Optional Pulse = "00", Source::Item(items::PULSES.number());
-        LastStoredRound [] Default u64 = "00*8", Source::Item(items::LAST_STORED_ROUND.number());
+        LastStoredRound [] Default u64 = "00*8", one(|state| state.ledger().last_round().encode());
         OldestStoredRound [] Default u64 = "00*8", Source::Nothing;
         NextUnsignedAt [] Default u32 = "00000000", Source::Nothing;
     }

@@ -4,13 +4,15 @@
 //! real chain keeps and this one does not is read through [`storage`]'s table like everything else there: it answers
 //! with the item's default until the table gives it a source.
 
+use std::collections::BTreeMap;
+
 use frame_metadata::v15::{RuntimeApiMetadata, RuntimeApiMethodMetadata, RuntimeApiMethodParamMetadata};
 use parity_scale_codec::{Compact, DecodeAll, Encode};
 use primitives::NetUid as Net;
 use scale_info::meta_type;
 use thiserror::Error;
 
-use super::{extrinsic::UncheckedExtrinsic, info::*, shapes::*, storage};
+use super::{bounded::FixedU128, extrinsic::UncheckedExtrinsic, info::*, shapes::*, storage};
 use crate::State;
 
 mod fees;
@@ -35,6 +37,9 @@ pub enum CallError {
 
 /// A delegate, a network, and what is staked with the one on the other.
 type Delegated = (DelegateInfo, (Compact<NetUid>, Compact<AlphaBalance>));
+
+/// Coldkeys with what they can unstake on each subnet.
+type Availability = BTreeMap<AccountId32, BTreeMap<NetUid, StakeAvailability>>;
 
 /// What a method's function returns: its output, or that these arguments have none.
 trait Answer<T> {
@@ -137,7 +142,11 @@ runtime_calls! {
         get_stake_info_for_coldkey(coldkey_account: AccountId32) -> Vec<StakeInfo>;
         get_stake_info_for_coldkeys(coldkey_accounts: Vec<AccountId32>) -> Vec<(AccountId32, Vec<StakeInfo>)>;
         get_stake_info_for_hotkey_coldkey_netuid(hotkey_account: AccountId32, coldkey_account: AccountId32, netuid: NetUid) -> Option<StakeInfo>;
+        get_stake_availability_for_coldkeys(coldkey_accounts: Vec<AccountId32>, netuids: Option<Vec<NetUid>>) -> Availability;
         get_stake_fee(origin: Option<(AccountId32, NetUid)>, origin_coldkey_account: AccountId32, destination: Option<(AccountId32, NetUid)>, destination_coldkey_account: AccountId32, amount: u64) -> u64;
+        get_coldkey_lock(coldkey: AccountId32, netuid: NetUid) -> Option<LockState>;
+        get_hotkey_conviction(hotkey: AccountId32, netuid: NetUid) -> FixedU128<64>;
+        get_most_convicted_hotkey_on_subnet(netuid: NetUid) -> Option<AccountId32>;
     }
     "SubnetRegistrationRuntimeApi" in subnets {
         get_network_registration_cost() -> TaoBalance;

@@ -1,6 +1,6 @@
 //! Who has staked with whom. Source: `rpc_info/stake_info.rs`, `rpc_info/delegate_info.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use primitives::{AlphaRao, Coldkey, Hotkey, Uid};
 use substrate_fixed::types::U64F64;
@@ -61,6 +61,54 @@ pub(super) fn get_stake_info_for_hotkey_coldkey_netuid(
     let (hotkey, coldkey, netuid) =
         (hotkey_account.into(), Coldkey(coldkey_account.into()), Net::from(netuid));
     Some(stake_info(state, hotkey, coldkey, netuid, state.stake(hotkey, coldkey, netuid)))
+}
+
+/// Networks that hold none of a coldkey's stake are left out, and all where more networks are asked for than there are.
+/// Nothing is locked: this chain has no locks.
+pub(super) fn get_stake_availability_for_coldkeys(
+    state: &State,
+    coldkey_accounts: Vec<AccountId32>,
+    netuids: Option<Vec<NetUid>>,
+) -> Availability {
+    let existing = networks(state);
+    let asked: Option<BTreeSet<Net>> = netuids.map(|netuids| netuids.into_iter().map(Net::from).collect());
+    let asked = asked.map(|asked| if asked.len() > existing.len() { BTreeSet::new() } else { asked });
+    let is_asked = |netuid: &Net| asked.as_ref().is_none_or(|asked| asked.contains(netuid));
+    let of = |account: AccountId32| {
+        let coldkey = Coldkey(account.clone().into());
+        let hotkeys = state.ledger().read(&STAKING_HOTKEYS, &coldkey);
+        let total = |netuid: Net| {
+            let stakes = hotkeys.iter().map(|hotkey| state.stake(*hotkey, coldkey, netuid));
+            stakes.fold(AlphaRao::ZERO, AlphaRao::saturating_add)
+        };
+        let totals =
+            existing.iter().filter(|netuid| is_asked(netuid)).map(|netuid| (*netuid, total(*netuid)));
+        let held = totals.filter(|(_, total)| !total.is_zero()).map(|(netuid, total)| {
+            let availability = StakeAvailability {
+                total: compact(total),
+                locked: Compact(AlphaBalance(0)),
+                available: compact(total),
+            };
+            (netuid.into(), availability)
+        });
+        (account, held.collect())
+    };
+    coldkey_accounts.into_iter().map(of).collect()
+}
+
+/// None: this chain has no locks.
+pub(super) fn get_coldkey_lock(_state: &State, _coldkey: AccountId32, _netuid: NetUid) -> Option<LockState> {
+    None
+}
+
+/// What locks would give.
+pub(super) fn get_hotkey_conviction(_state: &State, _hotkey: AccountId32, _netuid: NetUid) -> FixedU128<64> {
+    FixedU128 { bits: 0 }
+}
+
+/// Nobody without locks.
+pub(super) fn get_most_convicted_hotkey_on_subnet(_state: &State, _netuid: NetUid) -> Option<AccountId32> {
+    None
 }
 
 /// The swap's fee on `amount`, whatever it is an amount of, where it is going, or else where it comes from.

@@ -298,6 +298,29 @@ fn stakes_are_found_by_coldkey_and_by_place() {
 }
 
 #[test]
+fn all_stake_can_be_unstaked() {
+    let state = world();
+    let ask_for = |coldkeys: Vec<AccountId>, netuids: Option<Vec<Net>>| -> Availability {
+        ask(&state, "StakeInfoRuntimeApi_get_stake_availability_for_coldkeys", (coldkeys, netuids))
+    };
+    let all = ask_for(vec![cold(5), cold(1)], None);
+    let held: Vec<_> = all[&AccountId32::from(cold(5))].iter().collect();
+    assert_eq!(held.iter().map(|(netuid, _)| netuid.0).collect::<Vec<_>>(), [0, 1]);
+    let staked: primitives::AlphaRao = (2..=4).map(|n| state.stake(hot(n), Coldkey(cold(5)), NET)).sum();
+    for (netuid, availability) in held {
+        assert_eq!((&availability.total, availability.locked.0.0), (&availability.available, 0));
+        assert!(netuid.0 != NET.0 || availability.total == compact(staked));
+    }
+    assert!(all[&AccountId32::from(cold(1))].is_empty(), "it has nothing staked");
+    assert_eq!(ask_for(vec![cold(5)], Some(vec![NET, NET]))[&AccountId32::from(cold(5))].len(), 1);
+    assert!(ask_for(vec![cold(5)], Some(vec![MISSING]))[&AccountId32::from(cold(5))].is_empty());
+    let too_many = (0..99).map(Net).collect();
+    assert!(ask_for(vec![cold(5)], Some(too_many))[&AccountId32::from(cold(5))].is_empty());
+    let lock: Option<LockState> = ask(&state, "StakeInfoRuntimeApi_get_coldkey_lock", (cold(5), NET));
+    assert_eq!(lock, None);
+}
+
+#[test]
 fn delegates_are_hotkeys_with_a_take() {
     let mut state = world();
     let none: Vec<DelegateInfo> = ask(&state, "DelegateInfoRuntimeApi_get_delegates", ());

@@ -214,6 +214,13 @@ fn developers_change_the_chain_by_blocks() {
         assert!(!key_of_tempo.as_array().unwrap().is_empty());
         client.err("weigh_setHyperparameter", json!([1, "no_such", 20])).await;
         client.err("weigh_setHyperparameter", json!([99, "tempo", 20])).await;
+        // A round of drand's quicknet, as its interface gives it.
+        let signature = "b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39";
+        client.err("weigh_writePulse", json!([1001, signature])).await;
+        client.err("weigh_writePulse", json!([1000, "00"])).await;
+        client.ok("weigh_writePulse", json!([1000, signature])).await;
+        let pulses = client.ok("state_getKeys", json!([PULSES_PREFIX])).await;
+        assert_eq!(pulses.as_array().unwrap().len(), 1);
         let epoch = number(&client.ok("weigh_warpToEpoch", json!([1])).await);
         assert!(epoch > 4 && epoch <= 30, "{epoch}");
         // Back to before, and the same snapshot only once.
@@ -229,6 +236,8 @@ fn developers_change_the_chain_by_blocks() {
     });
 }
 
+/// `Drand.Pulses`.
+const PULSES_PREFIX: &str = "0xa285cdb66e8b8524ea70b1693c7b1e050d8e70fd32bfb1639703f9a23d15b15e";
 /// `SubtensorModule.Tempo`.
 const TEMPO_PREFIX: &str = "0x658faa385070e074c85bf6b568cf0555";
 

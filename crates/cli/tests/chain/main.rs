@@ -5,6 +5,8 @@
     reason = "helpers of tests are tests too, and say why they skip"
 )]
 
+mod counterparts;
+
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
