@@ -5,3 +5,4 @@ mod follow;
 mod hostile;
 mod reading;
 mod sending;
+mod whole;
