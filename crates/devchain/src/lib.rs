@@ -54,7 +54,7 @@ mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
 pub use event::{Event, NeuronEmission};
-pub use extrinsic::{Extrinsic, Sent};
+pub use extrinsic::{Extrinsic, Sent, Unsound};
 pub use genesis::{Genesis, GenesisError, Settings};
 pub use node::{Config, Handle, Made, NodeError, Pace, spawn};
 pub use share_pool::SafeFloat;
