@@ -10,6 +10,9 @@ use proptest::prelude::*;
 
 use crate::world::{NET, TAO, World, as_root, cold, hot, weights};
 
+mod long;
+mod prepared;
+
 /// Sequences by default.
 const CASES: u32 = 24;
 
@@ -143,7 +146,9 @@ fn batched(
 fn call() -> impl Strategy<Value = (AccountId, Call)> {
     let other = other_call().boxed();
     let first = first_call().boxed();
-    prop_oneof![4 => first.clone(), 3 => other.clone(), 1 => batched(prop_oneof![first, other].boxed())]
+    let prepared = prepared::prepared_call().boxed();
+    let any = prop_oneof![first.clone(), other.clone(), prepared.clone()].boxed();
+    prop_oneof![8 => first, 6 => other, 4 => prepared, 2 => batched(any)]
 }
 
 fn first_call() -> impl Strategy<Value = (AccountId, Call)> {
