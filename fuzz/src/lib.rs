@@ -1,6 +1,10 @@
 //! What the fuzz targets share: requests as text, the keys and moment of the seeds, and the bound on memory.
 
+mod local;
+
 use std::sync::{Arc, LazyLock, Mutex};
+
+pub use local::{METHODS, calls, chain_at, genuine_extrinsics, hash_of, sign_extrinsic};
 
 use chain::{
     Uid, WeightVector,

@@ -3,7 +3,8 @@
 use std::{fs, io, path::Path};
 
 use fuzz::{
-    FERNET, NACL_KEY, SEALED_PLAIN, Sent, VAULT, genuine_ciphertexts, genuine_requests, genuine_synapses, key,
+    FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_ciphertexts,
+    genuine_extrinsics, genuine_requests, genuine_synapses, key,
 };
 use protocol::Scheme;
 use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
@@ -16,7 +17,9 @@ fn main() -> io::Result<()> {
     write("synapse", printed(&genuine_synapses()))?;
     write("key_file", key_files())?;
     write("key_text", key_texts())?;
-    write("timelock", ciphertexts())
+    write("timelock", ciphertexts())?;
+    write("extrinsic", extrinsics())?;
+    write("chain_read", questions())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.
@@ -73,6 +76,23 @@ fn key_texts() -> Vec<Vec<u8>> {
 fn ciphertexts() -> Vec<Vec<u8>> {
     let both = |(bytes, payload): (Vec<u8>, Vec<u8>)| [bytes, [&b"+"[..], &payload].concat()];
     genuine_ciphertexts().into_iter().flat_map(both).collect()
+}
+
+/// Each extrinsic as it stands, and each call behind the mark that has the target sign it.
+fn extrinsics() -> Vec<Vec<u8>> {
+    let marked = calls().into_iter().map(|call| [&b"+"[..], &call].concat());
+    genuine_extrinsics().into_iter().chain(marked).collect()
+}
+
+/// Some keys that there are with their prefixes, and each runtime call with arguments that fit many.
+fn questions() -> Vec<Vec<u8>> {
+    let state = chain_at();
+    let keys = state.stored_keys(&[], None, usize::MAX);
+    let key = |key: &Vec<u8>| [&b"k"[..], key].concat();
+    let prefix = |key: &Vec<u8>| [&b"k"[..], &[32], &key[..32]].concat();
+    let of_keys = keys.iter().step_by(keys.len() / 20 + 1).flat_map(|one| [key(one), prefix(one)]);
+    let method = |number: usize| [&b"r"[..], &[u8::try_from(number).expect("few")], &[1, 0, 0, 0]].concat();
+    of_keys.chain((0..METHODS.len()).map(method)).collect()
 }
 
 fn write(target: &str, seeds: Vec<Vec<u8>>) -> io::Result<()> {

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use chain::{Call, InvalidTransaction};
-use parity_scale_codec::{Decode, Encode, Error, Input, Output};
+use parity_scale_codec::{Decode, Encode, Input, Output};
 use primitives::{AccountId, BlockNumber, Digest, Rao};
+use thiserror::Error;
 
 use crate::{
     Rules,
@@ -40,11 +41,13 @@ pub struct Sent {
 }
 
 /// Bytes that are no valid extrinsic for this chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unsound {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unsound {
     /// They can't be read.
+    #[error("bytes are no signed extrinsic of this chain")]
     Malformed,
     /// They are read, but not valid.
+    #[error("extrinsic is not valid: {0:?}")]
     Invalid(InvalidTransaction),
 }
 
@@ -60,7 +63,7 @@ impl Extrinsic {
     ///
     /// # Errors
     /// [`Unsound`].
-    pub(crate) fn verified(
+    pub fn verified(
         bytes: &[u8],
         rules: Rules,
         head: BlockNumber,
@@ -152,7 +155,7 @@ impl Encode for Extrinsic {
 }
 
 impl Decode for Extrinsic {
-    fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
         match input.read_byte()? {
             MADE => {
                 let (origin, nonce, call) = Decode::decode(input)?;

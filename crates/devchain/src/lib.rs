@@ -61,7 +61,7 @@ mod wire;
 
 pub use audit::{Audit, AuditError, SubnetAudit};
 pub use event::{Event, NeuronEmission, RevealFailure};
-pub use extrinsic::{Extrinsic, Sent};
+pub use extrinsic::{Extrinsic, Sent, Unsound};
 pub use genesis::{Genesis, GenesisError, GenesisNeuron, GenesisSubnet, Rules, Settings};
 pub use node::{Config, Handle, Made, NodeError, Order, Pace, spawn};
 pub use share_pool::SafeFloat;

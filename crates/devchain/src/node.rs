@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
@@ -21,6 +22,7 @@ use chain::{Call, Chain, Head, Inclusion, ReadError, Refusal, SubmitError, Subne
 use primitives::{AccountId, BlockNumber, Digest, NetUid, Rao, Timestamp};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc as channel, oneshot, watch};
+use wallet::Keypair;
 
 use crate::{
     Event, Extrinsic, Genesis, GenesisError, State,
@@ -90,6 +92,20 @@ impl Config {
             snapshot_every: 1000,
         }
     }
+
+    /// A chain in memory for tests, as the public local network begins: the well-known development accounts hold a
+    /// million TAO each, //Alice is sudo, subnets 0 and 1 exist. Each extrinsic gets a block as soon as it comes.
+    #[must_use]
+    pub fn test() -> Self {
+        Self { pace: Pace::Instant, ..Self::stepped(Genesis::localnet(&development_accounts())) }
+    }
+}
+
+/// The accounts whose keys anybody knows, //Alice first.
+fn development_accounts() -> Vec<AccountId> {
+    const NAMES: [&str; 9] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "One", "Two", "Three"];
+    let key = |name| Keypair::development(name).expect("a plain name derives a key");
+    NAMES.map(|name| key(name).public().account).into()
 }
 
 /// A node could not be started or has come to its end.
@@ -215,6 +231,13 @@ impl Drop for Owned {
 /// A running node. The last handle that is dropped stops it and waits for the block being made.
 #[derive(Clone)]
 pub struct Handle(Arc<Owned>);
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = *self.0.heads.borrow();
+        f.debug_struct("Handle").field("pace", &self.0.pace).field("head", &head).finish_non_exhaustive()
+    }
+}
 
 /// Starts a node.
 ///

@@ -18,7 +18,10 @@ use crate::{
         items::{BONDS, NONCE, SETTINGS, TOTAL_ISSUANCE, WEIGHTS},
     },
     view::Views,
-    wire::runtime::{self, CallError},
+    wire::{
+        runtime::{self, CallError},
+        storage,
+    },
 };
 
 /// A block and what it came to.
@@ -261,6 +264,19 @@ impl State {
     /// All entries in the order of their keys.
     pub fn entries(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.ledger.store.iter()
+    }
+
+    /// The value under a key of the real chain's storage; none where nothing is stored there, or the key is none.
+    #[must_use]
+    pub fn stored(&self, real_key: &[u8]) -> Option<Vec<u8>> {
+        storage::get(self, real_key)
+    }
+
+    /// The first `count` of the real chain's keys that begin with `prefix` and come after `after`, in the order of their
+    /// bytes.
+    #[must_use]
+    pub fn stored_keys(&self, prefix: &[u8], after: Option<&[u8]>, count: usize) -> Vec<Vec<u8>> {
+        storage::keys(self, prefix, after, count)
     }
 
     /// Answers a runtime call of the real chain, `Api_method`, with its SCALE-encoded arguments.

@@ -18,6 +18,7 @@ mod line;
 mod refusal;
 mod state;
 mod system;
+mod whole;
 
 use std::{
     io,
@@ -41,6 +42,7 @@ use line::{Counted, Line, Patient};
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::{Service, service_fn};
+pub use whole::{Running, SpawnError, spawn};
 
 use crate::Handle;
 

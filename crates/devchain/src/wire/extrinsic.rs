@@ -1,4 +1,4 @@
-//! Extrinsics as they travel: version 4, signed, with the chain's extensions.
+//! Extrinsics as they travel: signed in version 4, with the chain's extensions; inherents in version 5.
 //!
 //! Bytes: a compact length, then `0x84`, the signer's address, the signature, the extensions' own bytes (era, nonce, tip,
 //! mode of the metadata's hash), the call. Signed are the call, those bytes, and what signer and chain must agree on:
@@ -23,8 +23,10 @@ use super::{
 
 /// Version byte of a signed extrinsic.
 const SIGNED_V4: u8 = 0x84;
-/// Version byte of an inherent.
-pub(super) const BARE_V4: u8 = 0x04;
+/// Version byte of an inherent. Source: `EXTRINSIC_FORMAT_VERSION` of `sp_runtime`; only what is signed is still version 4.
+const BARE_V5: u8 = 0x05;
+/// The same of older runtimes, still read.
+const BARE_V4: u8 = 0x04;
 /// Calls within calls that are looked into. Source: `MAX_EXTRINSIC_DEPTH` of the chain's framework is 256; the chain's own
 /// pool refuses more than 8.
 const MAX_DEPTH: u32 = 32;
@@ -32,6 +34,11 @@ const MAX_DEPTH: u32 = 32;
 pub(crate) const MAX_BYTES: usize = 7_864_320;
 /// Payloads longer than this are hashed before they are signed.
 const MAX_SIGNED_BYTES: usize = 256;
+
+/// Whether an extrinsic of this version byte is an inherent, or comes from nobody.
+pub(super) fn is_bare(version: u8) -> bool {
+    matches!(version, BARE_V4 | BARE_V5)
+}
 
 shape! { "frame_system::extensions::check_non_zero_sender::CheckNonZeroSender" <T> struct CheckNonZeroSender() }
 shape! { "frame_system::extensions::check_spec_version::CheckSpecVersion" <T> struct CheckSpecVersion() }
@@ -105,11 +112,11 @@ impl TypeInfo for UncheckedExtrinsic {
 
 /// The part of an extrinsic that its extensions add.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Extra {
-    era: Era,
-    nonce: Compact<u32>,
-    tip: Compact<u64>,
-    mode: Mode,
+pub(super) struct Extra {
+    pub(super) era: Era,
+    pub(super) nonce: Compact<u32>,
+    pub(super) tip: Compact<u64>,
+    pub(super) mode: Mode,
 }
 
 /// What signer and chain must agree on.
@@ -163,7 +170,7 @@ impl Signed {
         match u8::decode(&mut rest).map_err(malformed)? {
             SIGNED_V4 => {}
             // An inherent from outside.
-            BARE_V4 => return Err(Undecodable::Invalid(InvalidTransaction::Call)),
+            bare if is_bare(bare) => return Err(Undecodable::Invalid(InvalidTransaction::Call)),
             _ => return Err(Undecodable::Malformed),
         }
         let (address, signature, extra) =
@@ -210,7 +217,7 @@ impl Signed {
 }
 
 /// What is signed.
-fn payload(call: &[u8], extra: &Extra, agreed: &Agreed, birth: Digest) -> Vec<u8> {
+pub(super) fn payload(call: &[u8], extra: &Extra, agreed: &Agreed, birth: Digest) -> Vec<u8> {
     let mut payload = call.to_vec();
     extra.encode_to(&mut payload);
     let no_metadata_hash: Option<[u8; 32]> = None;
@@ -257,7 +264,7 @@ pub(crate) fn signed(
 /// The extrinsic with which each block begins: its time.
 pub(crate) fn timestamp(milliseconds: u64) -> Vec<u8> {
     let call = RuntimeCall::Timestamp(TimestampCall::set { now: Compact(milliseconds) });
-    let mut inner = vec![BARE_V4];
+    let mut inner = vec![BARE_V5];
     call.encode_to(&mut inner);
     inner.encode()
 }

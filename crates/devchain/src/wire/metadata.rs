@@ -363,7 +363,7 @@ mod tests {
     use super::*;
 
     fn types() -> PortableRegistry {
-        version_15().types
+        version_15(Rules::V425).types
     }
 
     fn parameters(types: &PortableRegistry, path: &str) -> Vec<(String, Option<String>)> {

@@ -19,6 +19,8 @@ mod convert;
 mod events;
 pub(crate) mod extrinsic;
 mod failures;
+#[cfg(test)]
+mod golden;
 mod happened;
 mod info;
 pub(crate) mod metadata;

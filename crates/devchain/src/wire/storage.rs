@@ -483,7 +483,7 @@ impl Entry {
 
     /// The parts of a key as the state writes them, as many as are whole in `rest`, and how many those are; none where a hash
     /// is not its part's.
-    fn own_parts(&self, mut rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    pub(super) fn own_parts(&self, mut rest: &[u8]) -> Option<(Vec<u8>, usize)> {
         let (mut own, mut whole) = (Vec::new(), 0);
         for (hasher, part) in &self.parts {
             let length = match part {
@@ -525,7 +525,7 @@ impl Entry {
     }
 
     /// The real key of parts as the state writes them.
-    fn real_key(&self, mut own: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn real_key(&self, mut own: &[u8]) -> Option<Vec<u8>> {
         let mut key = self.prefix().to_vec();
         for (hasher, part) in &self.parts {
             let length = match part {

@@ -12,6 +12,9 @@ use proptest::prelude::*;
 
 use crate::world::{NET, TAO, World, as_root, cold, hot, weights};
 
+mod long;
+mod prepared;
+
 /// Sequences by default.
 const CASES: u32 = 24;
 
@@ -180,8 +183,9 @@ fn call() -> impl Strategy<Value = (AccountId, Call)> {
     let other = other_call().boxed();
     let first = first_call().boxed();
     let end = upheaval().boxed();
-    let any = prop_oneof![4 => first.clone(), 4 => other.clone(), 1 => end.clone()].boxed();
-    prop_oneof![8 => first, 6 => other, 2 => batched(any), 3 => end]
+    let prepared = prepared::prepared_call().boxed();
+    let any = prop_oneof![4 => first.clone(), 4 => other.clone(), 2 => prepared.clone(), 1 => end.clone()].boxed();
+    prop_oneof![8 => first, 6 => other, 4 => prepared, 2 => batched(any), 3 => end]
 }
 
 fn first_call() -> impl Strategy<Value = (AccountId, Call)> {

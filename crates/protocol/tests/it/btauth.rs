@@ -69,6 +69,29 @@ fn the_sdks_golden_request_is_signed_and_read_alike() {
     }
 }
 
+/// The same facts, read where they stand.
+#[test]
+fn the_source_archives_golden_request_is_ours() {
+    let Some(archive) = std::env::var_os("WEIGH_BITTENSOR11_SDIST") else {
+        println!("skipped: WEIGH_BITTENSOR11_SDIST names no unpacked source archive of bittensor 11");
+        return;
+    };
+    let path = std::path::Path::new(&archive).join("tests/unit/test_http_auth.py");
+    let source = std::fs::read_to_string(path).unwrap();
+    let between = |start: &str, end: &str| {
+        let (_, rest) = source.split_once(start).expect("the constant is there");
+        rest.split_once(end).expect("it ends").0
+    };
+    let alice = Keypair::development("Alice").unwrap().hotkey();
+    let bytes = signed_bytes(Scheme::Sr25519, TARGET, BodyHash::of(BODY), NOW, &alice, Some(&bob()));
+    let golden = between("GOLDEN_SR25519_PAYLOAD = b\"\"\"", "\"\"\"");
+    assert_eq!(String::from_utf8(bytes).unwrap(), golden);
+    let digits = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>();
+    let golden = format!("0x{}", digits(between("GOLDEN_ED25519_SIGNATURE = (\n    \"0x", ")")));
+    let alice = Keypair::from_uri(Scheme::Ed25519, &"//Alice".parse().unwrap()).unwrap();
+    assert_eq!(signed(&alice, NOW)[btauth::SIGNATURE], golden);
+}
+
 #[test]
 fn a_signed_request_passes_once_under_either_scheme() {
     let verifier = verifier();

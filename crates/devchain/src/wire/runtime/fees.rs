@@ -3,12 +3,12 @@
 use super::*;
 use crate::{
     fees::{self, DispatchInfo},
-    wire::extrinsic::{BARE_V4, Signed},
+    wire::extrinsic::{Signed, is_bare},
 };
 
 /// Reads the extrinsic; none for a bare one, which nobody pays for.
 fn read(uxt: &UncheckedExtrinsic) -> Result<Option<DispatchInfo>, CallError> {
-    if uxt.0.first() == Some(&BARE_V4) {
+    if uxt.0.first().copied().is_some_and(is_bare) {
         return Ok(None);
     }
     let signed = Signed::decode(&uxt.encode()).map_err(|_| CallError::Arguments)?;

@@ -250,7 +250,8 @@ impl Unsigned {
         let signature = key.sign(&payload, [7; 32]);
         let mut inner = vec![0x84, 0];
         inner.extend(key.public().account.0);
-        inner.push(1);
+        // Schemes have the same numbers here as in key files.
+        inner.push(key.public().scheme.number());
         inner.extend(signature.0);
         inner.extend(extra);
         inner.extend(&self.call);

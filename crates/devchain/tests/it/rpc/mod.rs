@@ -3,5 +3,7 @@
 mod client;
 mod follow;
 mod hostile;
+mod mutated;
 mod reading;
 mod sending;
+mod whole;
