@@ -31,9 +31,12 @@ pub fn chain_at() -> State {
         account(Scheme::Sr25519, 2),
         account(Scheme::Sr25519, 3),
     ];
-    let mut state = State::genesis(&Genesis::development(&funded)).expect("a genesis");
+    let mut genesis = Genesis::development(&funded);
+    genesis.settings.new_subnet.weights_set_rate_limit = 0;
+    let mut state = State::genesis(&genesis).expect("a genesis");
     let owner = funded[0];
-    let commitment = Call::SetCommitment { netuid: NET, fields: vec![CommitmentField::Raw(b"model".to_vec())] };
+    let commitment =
+        Call::SetCommitment { netuid: NET, fields: vec![CommitmentField::Raw(b"model".to_vec())] };
     let axon = Axon { ip: 1 << 24, port: 8091, ip_type: 4, ..Axon::default() };
     let weights = WeightVector { uids: vec![Uid(0), Uid(1)], values: vec![3, 1] };
     let calls = [

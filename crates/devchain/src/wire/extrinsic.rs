@@ -1,4 +1,4 @@
-//! Extrinsics as they travel: signed in version 4, with the chain's extensions; inherents in version 5.
+//! Extrinsics as they travel: signed, in version 4 with the chain's extensions; or an inherent, in version 5.
 //!
 //! Bytes: a compact length, then `0x84`, the signer's address, the signature, the extensions' own bytes (era, nonce, tip,
 //! mode of the metadata's hash), the call. Signed are the call, those bytes, and what signer and chain must agree on:
@@ -169,8 +169,12 @@ impl Signed {
         }
         match u8::decode(&mut rest).map_err(malformed)? {
             SIGNED_V4 => {}
-            // An inherent from outside.
-            bare if is_bare(bare) => return Err(Undecodable::Invalid(InvalidTransaction::Call)),
+            bare if is_bare(bare) => {
+                // An inherent from outside, if it is a call at all.
+                let _call =
+                    RuntimeCall::decode_all_with_depth_limit(MAX_DEPTH, &mut rest).map_err(malformed)?;
+                return Err(Undecodable::Invalid(InvalidTransaction::Call));
+            }
             _ => return Err(Undecodable::Malformed),
         }
         let (address, signature, extra) =

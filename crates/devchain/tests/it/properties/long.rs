@@ -46,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![25 => prop::collection::vec(call(), 0..5).prop_map(Step::Calls), 1 => set]
 }
 
+#[expect(clippy::disallowed_methods, reason = "how much is run is for whoever runs it")]
 fn chains() -> u32 {
     let is_full = std::env::var_os("WEIGH_FULL").is_some_and(|value| value == "1");
     if is_full { FULL_CHAINS } else { CHAINS }
@@ -132,7 +133,6 @@ fn issuance_follows(
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a long run says what it has done")]
 fn a_long_chain_keeps_its_books_and_comes_back_from_its_log() {
     let config = Config { cases: chains(), max_shrink_iters: 2000, ..Config::default() };
     // What succeeds in a short run must not depend on luck.
