@@ -15,8 +15,10 @@ use wallet::{PublicKey, Scheme, Signature};
 pub(crate) use super::shapes::Era;
 use super::{
     calls::{RuntimeCall, TimestampCall},
-    convert::{NoCall, to_wire},
-    path, shape,
+    convert::NoCall,
+    path,
+    sending::to_wire,
+    shape,
     shapes::{AccountId32, MultiAddress, MultiSignature, TaoBalance},
 };
 
