@@ -15,9 +15,11 @@ use wallet::{Keypair, PublicKey, Scheme, Signature};
 pub(crate) use super::shapes::Era;
 use super::{
     calls::{RuntimeCall, TimestampCall},
-    convert::{NoCall, to_wire},
+    convert::NoCall,
     metadata::Runtime,
-    path, shape,
+    path,
+    sending::to_wire,
+    shape,
     shapes::{AccountId32, MultiAddress, MultiSignature, TaoBalance},
 };
 

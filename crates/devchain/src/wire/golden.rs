@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     blake2_256,
     calls::RuntimeCall,
-    convert::to_wire,
+    sending::to_wire,
     extrinsic::{Agreed, Era, Extra, Mode, Signed, Undecodable, payload, timestamp},
     metadata,
     shapes::{AccountId32, AccountInfo, EventRecord, MultiAddress, MultiSignature},

@@ -26,6 +26,7 @@ mod info;
 pub(crate) mod metadata;
 mod rows;
 pub(crate) mod runtime;
+mod sending;
 mod shapes;
 pub(crate) mod storage;
 

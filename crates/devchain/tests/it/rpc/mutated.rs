@@ -32,7 +32,7 @@ fn hash_of(number: u64) -> Option<Digest> {
 }
 
 fn verified(bytes: &[u8]) -> Result<Extrinsic, Unsound> {
-    Extrinsic::verified(bytes, HEAD, hash_of)
+    Extrinsic::verified(bytes, Rules::V425, HEAD, hash_of)
 }
 
 /// Signed by both schemes, immortal and mortal, shorter and longer than what is signed whole.
