@@ -220,7 +220,7 @@ fn btcli_9_makes_a_subnet_stakes_and_shows_it() {
     };
     let json = |arguments: &[&str]| read(&ask(&[arguments, &["--json-output"]].concat(), None));
     let of = |wallet: &str, arguments: &[&str]| -> Vec<String> {
-        let owned = ["--wallet-path", &place, "--wallet-name", wallet, "--hotkey", "default"];
+        let owned = ["--wallet-path", place.as_str(), "--wallet-name", wallet, "--hotkey", "default"];
         arguments.iter().chain(&owned).map(|one| (*one).to_owned()).collect()
     };
     let by = |wallet: &str, arguments: &[&str]| {
@@ -281,7 +281,9 @@ fn polkadot_js_sends_a_transfer_and_reads_its_block() {
     let number = |name: &str| seen[name].as_str().unwrap().parse::<u64>().unwrap();
     assert_eq!(number("after"), number("before") + TAO);
     assert_eq!((&seen["chain"], &seen["spec_version"]), (&json!("Development"), &json!(425)));
-    assert_eq!(seen["steps"], json!(["Ready", "InBlock", "Finalized"]));
+    // On a busy machine the news of the block may be overtaken by that of its finality.
+    let steps = seen["steps"].as_array().unwrap();
+    assert_eq!((steps.first(), steps.last()), (Some(&json!("Ready")), Some(&json!("Finalized"))));
     assert_eq!(seen["extrinsics"][0]["call"], "timestamp.set");
     let [alice, bob] =
         ["Alice", "Bob"].map(|name| wallet::Keypair::development(name).unwrap().public().account.to_ss58());

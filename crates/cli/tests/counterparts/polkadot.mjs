@@ -41,7 +41,7 @@ const refused = await new Promise((resolve, reject) => {
   api.tx.subtensorModule
     .startCall(77)
     .signAndSend(alice, ({ status, dispatchError }) => {
-      if (status.isInBlock) resolve(api.registry.findMetaError(dispatchError.asModule).name);
+      if (status.isInBlock || status.isFinalized) resolve(api.registry.findMetaError(dispatchError.asModule).name);
     })
     .catch(reject);
 });

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use devchain::{Extrinsic, Unsound};
+use devchain::{Extrinsic, Rules, Unsound};
 use parity_scale_codec::{Compact, Decode, Encode};
 use primitives::{Digest, Rao};
 use proptest::{
