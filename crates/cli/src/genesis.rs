@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_what_is() {
-        refused("acounts = 1", "unknown field `acounts`, expected one of `block_time`");
+        refused("purses = 1", "unknown field `purses`, expected one of `block_time`");
         refused("defaults = 'testnet'", "unknown variant `testnet`, expected `development` or `mainnet`");
         refused("[[subnets]]\nowner = '//A'\nhotkey = '//B'\nname = 'x'", "subnet 1: unknown field `name`");
         refused("[[subnets]]\nowner = '//A'", "subnet 1: missing field `hotkey`");

@@ -323,13 +323,6 @@ impl GenesisSubnet {
         claim(ledger, self.hotkey, self.owner)?;
         ledger.create_subnet(netuid, self.owner, self.hotkey, lock);
         ledger.put(&BURN, &netuid, &GENESIS_BURN);
-        // No epoch is near at the start, whatever the tempo: nothing is frozen yet.
-        let window = std::mem::take(&mut ledger.settings.admin_freeze_window);
-        for value in &self.settings {
-            let set = ledger.set_hyperparameter(Origin::Root, netuid, *value);
-            set.map_err(|error| GenesisError::Hyperparameter { netuid, value: *value, error })?;
-        }
-        ledger.settings.admin_freeze_window = window;
         if self.is_started {
             ledger.put(&FIRST_EMISSION_BLOCK, &netuid, &1);
             ledger.put(&SUBTOKEN_ENABLED, &netuid, &true);
@@ -347,6 +340,13 @@ impl GenesisSubnet {
             ledger.add_alpha(*hotkey, *coldkey, netuid, *stake);
             ledger.update(&SUBNET_ALPHA_OUT, &netuid, |out| *out = out.saturating_add(*stake));
         }
+        // No epoch is near at the start, whatever the tempo: nothing is frozen yet.
+        let window = std::mem::take(&mut ledger.settings.admin_freeze_window);
+        for value in &self.settings {
+            let set = ledger.set_hyperparameter(Origin::Root, netuid, *value);
+            set.map_err(|error| GenesisError::Hyperparameter { netuid, value: *value, error })?;
+        }
+        ledger.settings.admin_freeze_window = window;
         let (found, slots) =
             (usize::from(ledger.neurons(netuid)), ledger.hyperparameters(netuid).max_allowed_uids);
         if found > usize::from(slots) { Err(GenesisError::Full { netuid, found, slots }) } else { Ok(()) }

@@ -278,10 +278,10 @@ fn a_chain_starts_with_what_a_file_says() {
     world.refused(&refused, 2, "unknown field `subnet`, expected one of");
     std::fs::write(
         &bad,
-        "[[subnets]]\nowner = '//A'\nhotkey = '//B'\n[subnets.hyperparameters]\ntempo = 0\n",
+        "[[subnets]]\nowner = '//A'\nhotkey = '//B'\n[subnets.hyperparameters]\nmechanism_count = 0\n",
     )
     .unwrap();
-    world.refused(&refused, 2, "Tempo(0) of genesis subnet 1");
+    world.refused(&refused, 2, "MechanismCount(0) of genesis subnet 1");
 }
 
 /// Where the recorded scenario lies, from this crate.

@@ -1,8 +1,8 @@
 //! Each call's checks, in their order: every row fails one check and passes those before it.
 
 use chain::{
-    Axon, BatchKind, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, InvalidTransaction,
-    ModuleError as M, Refusal, WeightsCommitment, storage_index,
+    Axon, BatchKind, Call, ChainParameter as P, CommitmentField, Hyperparameter as H, Hyperparameters,
+    InvalidTransaction, ModuleError as M, Refusal, WeightsCommitment, storage_index,
 };
 use devchain::{Extrinsic, Genesis, GenesisNeuron, GenesisSubnet, Settings, State, storage::items};
 use primitives::{AccountId, AlphaRao, MechId, NetUid, Rao, Timestamp};
@@ -696,9 +696,10 @@ fn a_genesis_that_contradicts_itself_is_refused() {
         &of(GenesisSubnet { neurons: vec![neuron(3), neuron(3)], ..subnet.clone() }),
         &format!("hotkey {} stands twice in genesis subnet 1", hot(3)),
     );
-    let settings = vec![H::MinAllowedUids(1), H::MaxAllowedUids(2)];
+    let new_subnet = Hyperparameters { max_allowed_uids: 2, ..base.settings.new_subnet };
+    let crowded = GenesisSubnet { neurons: vec![neuron(3), neuron(4)], ..subnet.clone() };
     check(
-        &of(GenesisSubnet { settings, neurons: vec![neuron(3), neuron(4)], ..subnet.clone() }),
+        &Genesis { settings: Settings { new_subnet, ..base.settings }, ..of(crowded) },
         "genesis subnet 1 has 3 neurons, its owner's included, for 2 slots",
     );
     let error = M::InvalidValue;
