@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::{
     blake2_256,
     calls::RuntimeCall,
-    sending::to_wire,
     extrinsic::{Agreed, Era, Extra, Mode, Signed, Undecodable, payload, timestamp},
     metadata,
+    sending::to_wire,
     shapes::{AccountId32, AccountInfo, EventRecord, MultiAddress, MultiSignature},
     storage::{ENTRIES, Entry, Part},
 };

@@ -184,7 +184,8 @@ fn call() -> impl Strategy<Value = (AccountId, Call)> {
     let first = first_call().boxed();
     let end = upheaval().boxed();
     let prepared = prepared::prepared_call().boxed();
-    let any = prop_oneof![4 => first.clone(), 4 => other.clone(), 2 => prepared.clone(), 1 => end.clone()].boxed();
+    let any =
+        prop_oneof![4 => first.clone(), 4 => other.clone(), 2 => prepared.clone(), 1 => end.clone()].boxed();
     prop_oneof![8 => first, 6 => other, 4 => prepared, 2 => batched(any), 3 => end]
 }
 
