@@ -142,7 +142,7 @@ impl World {
     fn submit(&mut self, from: Party, nonce: u32, call: Call, valid_until: BlockNumber) {
         let origin = self.identity(from).hotkey;
         let extrinsic = Extrinsic { nonce: Some(nonce), ..Extrinsic::new(origin, call) };
-        self.send_with(|| Happening::Extrinsic { from, extrinsic: extrinsic.clone(), valid_until });
+        self.send_with(|| Happening::Extrinsic { from, extrinsic: Box::new(extrinsic.clone()), valid_until });
     }
 
     /// Sends a message that is not worth doubling.

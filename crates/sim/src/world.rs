@@ -75,7 +75,7 @@ pub(crate) enum Happening {
     /// An answer, or the end of waiting for one, reaches its asker.
     Answer { to: Party, ask: AskId, result: Result<Answer, AskFailure> },
     /// An extrinsic reaches the pool.
-    Extrinsic { from: Party, extrinsic: Extrinsic, valid_until: BlockNumber },
+    Extrinsic { from: Party, extrinsic: Box<Extrinsic>, valid_until: BlockNumber },
     /// A party hears what became of its extrinsic.
     Submitted { to: Party, nonce: u32, result: Result<Included, SubmitError> },
     /// A miner's strategy has made an answer.
@@ -319,7 +319,7 @@ impl World {
             }
             Happening::Answer { to, ask, result } => self.step(to, Event::Answer { ask, result }),
             Happening::Extrinsic { from, extrinsic, valid_until } => {
-                self.pool.push(Pooled { from, extrinsic, valid_until });
+                self.pool.push(Pooled { from, extrinsic: *extrinsic, valid_until });
                 Ok(())
             }
             Happening::Submitted { to, nonce, result } => self.step(to, Event::Submitted { nonce, result }),

@@ -146,7 +146,7 @@ enum Unread {
     Short,
 }
 
-fn skip<'a>(bytes: &'a [u8], count: usize) -> Result<&'a [u8], Unread> {
+fn skip(bytes: &[u8], count: usize) -> Result<&[u8], Unread> {
     bytes.get(count..).ok_or(Unread::Short)
 }
 
