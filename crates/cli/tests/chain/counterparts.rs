@@ -231,10 +231,12 @@ fn btcli_9_makes_a_subnet_stakes_and_shows_it() {
     let all = of("alice", &["wallet", "balance", "--json-output"]);
     let balance = read(&ask(&all.iter().map(String::as_str).collect::<Vec<_>>(), None));
     assert_eq!(balance["balances"]["alice"]["free"], 1_000_000.0);
-    // It asks for an identity, which may be empty: with one it makes another call, which this chain has not.
+    // What else it asks of an identity may be empty.
     let answers = world.wallets.path().join("answers");
     std::fs::write(&answers, "\n".repeat(20)).unwrap();
-    let create = of("alice", &["subnets", "create", "--no-prompt", "--no-mev-protection", "--json-output"]);
+    let named = ["--subnet-name", "Scales", "--description", "weighs"];
+    let create = ["subnets", "create", "--no-prompt", "--no-mev-protection", "--json-output"];
+    let create = of("alice", &[&create[..], &named].concat());
     let made = read(&ask(&create.iter().map(String::as_str).collect::<Vec<_>>(), Some(&answers)));
     assert_eq!((&made["success"], &made["netuid"]), (&json!(true), &json!(2)), "{made}");
     let start = of("alice", &["subnets", "start", "--netuid", "2", "--no-prompt"]);
@@ -262,6 +264,13 @@ fn btcli_9_makes_a_subnet_stakes_and_shows_it() {
     assert_eq!(list["stake_info"][hotkey][0]["stake_value"], alpha(&stakes(&world, "bob")[0][2]), "{list}");
     let listed = json(&["subnets", "list"]);
     assert_eq!(listed["subnets"]["2"]["tempo"]["sn_tempo"], ours["hyperparameters"]["tempo"]);
+    assert_eq!(listed["subnets"]["2"]["subnet_name"], "Scales");
+    let fields = ["--web-url", "--image-url", "--discord", "--description", "--additional", "--github"];
+    let said: Vec<&str> = fields.into_iter().flat_map(|field| [field, "something"]).collect();
+    by("bob", &[&["wallet", "set-identity", "--id-name", "Bob"][..], &said].concat());
+    let account =
+        world.json(&["wallet", "balance", "--wallet", "bob"])["coldkey"].as_str().unwrap().to_owned();
+    assert_eq!(json(&["wallet", "get-identity", "--key", &account])["name"], "Bob");
 }
 
 /// An amount as btcli shows it.

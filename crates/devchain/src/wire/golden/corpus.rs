@@ -283,6 +283,6 @@ const CHANGED: [&str; 24] = [
 ];
 /// Types the same, with fewer variants, and changed or made of changed ones; absent ones; and those that are compared as
 /// parts.
-const COUNTS: ([usize; 3], usize, usize) = ([78, 8, 10], 156, 545);
+const COUNTS: ([usize; 3], usize, usize) = ([81, 6, 10], 155, 545);
 /// Samples read to their end, and those of variants that this chain has not.
-const SAMPLES: (usize, usize) = (498, 24);
+const SAMPLES: (usize, usize) = (502, 24);

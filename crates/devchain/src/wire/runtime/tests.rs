@@ -502,7 +502,7 @@ fn every_method_answers_for_any_network() {
             }
         }
     }
-    assert_eq!(methods, 41);
+    assert_eq!(methods, 45);
     assert_eq!(fresh.runtime_call("NoApi_no_method", &[]), Err(CallError::NoMethod));
 }
 
