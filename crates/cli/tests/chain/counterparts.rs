@@ -269,7 +269,7 @@ fn btcli_9_makes_a_subnet_stakes_and_shows_it() {
     let said: Vec<&str> = fields.into_iter().flat_map(|field| [field, "something"]).collect();
     by("bob", &[&["wallet", "set-identity", "--id-name", "Bob"][..], &said].concat());
     let account =
-        world.json(&["wallet", "balance", "--wallet", "bob"])["coldkey"].as_str().unwrap().to_owned();
+        world.json(&["wallet", "balance", "--wallet", "bob"])["address"].as_str().unwrap().to_owned();
     assert_eq!(json(&["wallet", "get-identity", "--key", &account])["name"], "Bob");
 }
 
