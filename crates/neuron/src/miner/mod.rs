@@ -38,10 +38,17 @@ struct RoundWork {
 /// What one question of this incarnation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
-    Lease { round: u64 },
+    Lease { round: u64, want: usize },
     Done { round: u64 },
     Manifest { round: u64, of: Hotkey },
     Part { round: u64, task: u32 },
+}
+
+/// What the desk has given.
+struct Leased {
+    tasks: Vec<LeasedTask>,
+    /// How many had been asked for.
+    wanted: usize,
 }
 
 /// A miner of one mechanism.
@@ -57,7 +64,7 @@ pub struct Miner {
     head: Option<(Arc<Subnet>, u32)>,
     plan: Option<Plan>,
     view_wanted: Option<BlockNumber>,
-    leased: Option<Vec<LeasedTask>>,
+    leased: Option<Leased>,
     /// Whether the desk knows that they are finished.
     is_noted: bool,
     making: BTreeSet<u32>,
@@ -243,20 +250,24 @@ impl Miner {
         }
     }
 
+    /// How many tasks it would lease: as many as its strategy takes on, and another for each that came to nothing.
+    fn want(&self) -> usize {
+        let planned = self.plan.as_ref().map_or(0, |plan| plan.tasks.len());
+        let appetite = self.strategy.appetite(planned);
+        if appetite == 0 { 0 } else { (appetite + self.given_up.len()).min(PARTS_MAX) }
+    }
+
     /// Leases tasks and has them worked on.
     fn work(&mut self, out: &mut Vec<Effect>, times: &Times) {
-        let Some(plan) = &self.plan else { return };
-        let want = self.strategy.appetite(plan.tasks.len()).min(PARTS_MAX);
-        let Some(leased) = &self.leased else {
-            let question = Question::Lease { round: times.number };
-            if want > 0 {
-                let want = u32::try_from(want).expect("at most PARTS_MAX");
-                self.ask(out, question, Peer::Desk, Ask::Lease { round: times.number, want });
-            }
-            return;
-        };
+        let want = self.want();
+        if want > self.leased.as_ref().map_or(0, |leased| leased.wanted) {
+            let question = Question::Lease { round: times.number, want };
+            let most = u32::try_from(want).expect("at most PARTS_MAX");
+            self.ask(out, question, Peer::Desk, Ask::Lease { round: times.number, want: most });
+        }
+        let (Some(plan), Some(leased)) = (&self.plan, &self.leased) else { return };
         let made = self.rounds.get(&times.number).map(|work| &work.made);
-        for LeasedTask { task, .. } in leased {
+        for LeasedTask { task, .. } in &leased.tasks {
             let done = made.is_some_and(|made| made.contains_key(task)) || self.given_up.contains(task);
             let Some(planned) = plan.tasks.get(*task as usize) else { continue };
             if !done && self.making.insert(*task) {
@@ -272,7 +283,8 @@ impl Miner {
             return;
         };
         let Some(leased) = self.leased.as_ref().filter(|_| !self.is_noted) else { return };
-        let tasks = leased.iter().filter(|leased| work.made.contains_key(&leased.task)).copied().collect();
+        let tasks = leased.tasks.iter();
+        let tasks = tasks.filter(|leased| work.made.contains_key(&leased.task)).copied().collect();
         self.ask(out, Question::Done { round }, Peer::Desk, Ask::Done { round, tasks });
     }
 
@@ -333,8 +345,8 @@ impl Miner {
         let Some(question) = self.questions.remove(&ask) else { return false };
         let running = self.plan.as_ref().map(|plan| plan.round.number);
         match (question, result) {
-            (Question::Lease { round }, Ok(Answer::Leases(leased))) if running == Some(round) => {
-                self.leased = Some(leased);
+            (Question::Lease { round, want }, Ok(Answer::Leases(tasks))) if running == Some(round) => {
+                self.leased = Some(Leased { tasks, wanted: want });
             }
             (Question::Done { round }, Ok(Answer::Noted)) if running == Some(round) => self.is_noted = true,
             (Question::Manifest { round, of }, Ok(Answer::Manifest(lines)))
@@ -384,7 +396,9 @@ impl Miner {
         };
         let done = |task: &u32| work.made.contains_key(task) || self.given_up.contains(task);
         let complete = match (&self.leased, &self.stolen, &self.plan) {
-            (Some(leased), _, _) => leased.iter().all(|leased| done(&leased.task)),
+            (Some(leased), _, _) => {
+                self.want() <= leased.wanted && leased.tasks.iter().all(|leased| done(&leased.task))
+            }
             (None, Some(lines), Some(plan)) => {
                 lines.iter().all(|line| plan.by_id.get(&line.task).is_none_or(&done))
             }

@@ -4,6 +4,7 @@
 //! counts. A failure names its seed; running that seed alone replays it.
 
 mod archive;
+mod desk;
 mod storm;
 
 fn number(name: &str) -> Option<u64> {
