@@ -19,10 +19,7 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{
-    network::{Amount, account},
-    serve::SpecVersion,
-};
+use crate::network::{Amount, account};
 
 /// The longest file that is read: thousands of neurons.
 const FILE_MAX_BYTES: u64 = 4 << 20;
@@ -146,8 +143,7 @@ fn said(text: &str, usual: &[(String, Rao)]) -> Result<Said, String> {
         genesis.settings.author = account_of(author)?;
     }
     if let Some(version) = whole.rules {
-        let SpecVersion(rules) = version.to_string().parse().map_err(|reason| format!("rules: {reason}"))?;
-        genesis.settings.rules = rules;
+        genesis.settings.rules = version.to_string().parse().map_err(|reason| format!("rules: {reason}"))?;
     }
     genesis.root_staking = whole.root_staking.unwrap_or(genesis.root_staking);
     if let Some(beacon) = &whole.beacon {

@@ -63,7 +63,7 @@ pub(crate) struct ServeArguments {
     /// The version of the public chain's runtime whose rules it follows: 425, or 475 as far as they are known here;
     /// 425 where nothing is said.
     #[arg(long, value_name = "425|475")]
-    rules: Option<SpecVersion>,
+    rules: Option<Rules>,
     /// Which beacon opens timelocked weights: an own one, for whose key our commands seal; or drand's quicknet, for which the
     /// SDKs seal, and whose pulses are handed in by weigh_writePulse.
     #[arg(long, value_enum, default_value_t = BeaconChoice::Own)]
@@ -71,20 +71,6 @@ pub(crate) struct ServeArguments {
     /// Say where it listens in one JSON document.
     #[arg(long)]
     json: bool,
-}
-
-/// Rules by the version of the runtime that has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SpecVersion(pub(crate) Rules);
-
-impl FromStr for SpecVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let named = |rules: &Rules| rules.spec_version().to_string() == text;
-        let rules = Rules::ALL.into_iter().find(named);
-        rules.map(Self).ok_or_else(|| format!("{text:?}: there are the rules of 425 and of 475"))
-    }
 }
 
 /// Which beacon opens timelocked weights.
@@ -204,7 +190,7 @@ fn said(arguments: &ServeArguments) -> Result<Said, ServeError> {
         genesis.accounts.push((*account, *balance));
         said.accounts.push((account.to_string(), *balance));
     }
-    if let Some(SpecVersion(rules)) = arguments.rules {
+    if let Some(rules) = arguments.rules {
         genesis.settings.rules = rules;
     }
     genesis.time = Timestamp::default();

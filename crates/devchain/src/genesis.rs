@@ -1,6 +1,6 @@
 //! What a chain starts with: funded accounts, the chain's own settings, subnets with their neurons.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
 use chain::{ChainParameter, Hyperparameter, Hyperparameters, ModuleError, SUBNETS_PER_MECHANISM};
 use parity_scale_codec::{Decode, Encode};
@@ -108,6 +108,17 @@ impl Rules {
             Self::V425 => 425,
             Self::V475 => 475,
         }
+    }
+}
+
+impl FromStr for Rules {
+    type Err = String;
+
+    /// The rules of the runtime with this version.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |rules: &Self| rules.spec_version().to_string() == text;
+        let rules = Self::ALL.into_iter().find(named);
+        rules.ok_or_else(|| format!("{text:?}: there are the rules of 425 and of 475"))
     }
 }
 

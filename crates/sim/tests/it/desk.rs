@@ -38,22 +38,22 @@ impl Strategy for Lacking {
 fn announced(appetites: &[usize]) -> Vec<Vec<usize>> {
     let seed = Seed::from_number(3);
     let source = Arc::new(sim::texts(&seed, 24));
-    let extents = source.extents(Cut { entries_max: 1, bytes_max: u64::MAX }).unwrap();
+    let extents = source.extents(Cut { entries_max: 1, bytes_max: u64::MAX }).expect("texts in memory");
     let mut scenario = Scenario::dataset(seed, source, extents, 24);
     let lacking = |tasks: &usize| {
         let strategy = Arc::new(Lacking(Honest { id: "honest", tasks: *tasks }));
         MinerPlan { strategy, joins_in_epoch: 0 }
     };
     scenario.miners = appetites.iter().map(lacking).collect();
-    let mut world = World::new(scenario, &InMemory).unwrap();
+    let mut world = World::new(scenario, &InMemory).expect("a world");
     for _ in 0..3 {
-        world.run_epoch().unwrap();
+        world.run_epoch().expect("an epoch");
     }
     let of = |miner: usize| -> Vec<usize> {
         let log = Miner::log(&world.identity(Party::Miner(miner)));
         let store = &world.keeping(Party::Miner(miner)).store;
-        let events = store.read(&log, EventNumber::START, 1_000).unwrap();
-        let lines = events.iter().filter_map(|event| match event.body.read().unwrap() {
+        let events = store.read(&log, EventNumber::START, 1_000).expect("readable");
+        let lines = events.iter().filter_map(|event| match event.body.read().expect("an event is a fact") {
             MinerFact::Announced { lines, .. } => Some(lines.len()),
             _ => None,
         });
