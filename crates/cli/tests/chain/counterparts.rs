@@ -120,8 +120,8 @@ fn bittensor_10_lives_a_subnets_life_and_reads_what_we_read() {
 }
 
 /// A world in which subnet 2 is //Alice's and has started, and //Bob is its uid 1.
-fn settled() -> World {
-    let world = World::new(&["--block-time", "instant"]);
+fn settled(arguments: &[&str]) -> World {
+    let world = World::new(&[&["--block-time", "instant"], arguments].concat());
     world.json(&["subnet", "create", "--wallet", "alice"]);
     world.json(&["subnet", "start", "--wallet", "alice", "--netuid", "2"]);
     world.json(&["register", "--wallet", "bob", "--netuid", "2"]);
@@ -138,7 +138,7 @@ fn bittensor_11_does_here_what_the_rules_of_spec_425_have() {
     let Some(python) = counterpart("WEIGH_BITTENSOR11_PYTHON", "Python with bittensor 11.3.0") else {
         return;
     };
-    let world = settled();
+    let world = settled(&[]);
     let mut run = command(&python, world.wallets.path());
     run.arg(driver("bittensor11.py")).arg(&world.chain.url).arg(world.wallets.path());
     let theirs = last_line(&output(run));
@@ -196,6 +196,30 @@ fn bittensor_11_does_here_what_the_rules_of_spec_425_have() {
         "-y",
     ]);
     assert_eq!(sent["success"], true, "{sent}");
+}
+
+#[test]
+fn bittensor_11_weighs_under_the_rules_of_spec_475() {
+    let Some(python) = counterpart("WEIGH_BITTENSOR11_PYTHON", "Python with bittensor 11.3.0") else {
+        return;
+    };
+    let world = settled(&["--rules", "475"]);
+    let mut run = command(&python, world.wallets.path());
+    run.arg(driver("bittensor11_weights.py")).arg(&world.chain.url).arg(world.wallets.path());
+    let theirs = last_line(&output(run));
+
+    for call in ["set_weights", "commit_weights", "timelocked"] {
+        assert_eq!(theirs[call], Value::Null, "{call}");
+    }
+    let ours = world.json(&["weights", "show", "--netuid", "2"]);
+    assert_eq!(ours["weights"][0]["weights"], json!([[0, 65_535], [1, 65_535]]));
+    assert_eq!(theirs["weights"], json!({"0": {"0": 0.5, "1": 0.5}}));
+    let hotkey = &ours["weights"][0]["hotkey"];
+    let stored = theirs["stored"]["0"].as_array().unwrap();
+    assert!(stored.len() == 2 && stored.iter().all(|one| one["hotkey"] == *hotkey), "{stored:?}");
+    // To register asks for what this chain has not of these rules.
+    let registers = theirs["burned_register"].as_str().unwrap();
+    assert!(is_absence(registers) && registers.contains("CollateralLockShare"), "{registers}");
 }
 
 #[test]
