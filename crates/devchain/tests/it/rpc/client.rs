@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use blake2::{Blake2b, Digest as _, digest::consts::U32};
-use devchain::{Config, Genesis, Handle, Pace, Settings, rpc, spawn};
+use devchain::{Config, Genesis, Handle, NodeError, Pace, Settings, log::LogError, rpc, spawn};
 use futures_util::{SinkExt, StreamExt};
 use parity_scale_codec::{Compact, Encode};
 use primitives::{AccountId, Rao};
@@ -50,7 +50,13 @@ impl Served {
     }
 
     pub(crate) async fn with(config: Config, limits: rpc::Config) -> Self {
-        let node = spawn(config).unwrap();
+        // Tasks of a server that has stopped let go of its node, and hence of its log, when they next run.
+        let node = loop {
+            match spawn(config.clone()) {
+                Err(NodeError::Log(LogError::InUse { .. })) => tokio::task::yield_now().await,
+                spawned => break spawned.unwrap(),
+            }
+        };
         let server = rpc::serve(node.clone(), limits).await.unwrap();
         Self { node, server }
     }
