@@ -7,7 +7,7 @@
 
 use crate::{
     compute::Compute,
-    gemm::{Matrix, Onto, Packed, Product, Strips, strips},
+    gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
     lanes::{Kernel, LANES, Lanes},
     math,
     rows::sum_of_products,
@@ -114,7 +114,8 @@ struct Gather<'a> {
     width: usize,
     column: usize,
     head_dim: usize,
-    rotary: Option<&'a Rotary>,
+    /// Turns each row by its position, the first one standing at this.
+    rotary: Option<(&'a Rotary, usize)>,
 }
 
 impl Kernel for Gather<'_> {
@@ -124,8 +125,8 @@ impl Kernel for Gather<'_> {
         let rows = self.rows.chunks_exact(self.width);
         for (position, (to, row)) in self.to.chunks_exact_mut(self.head_dim).zip(rows).enumerate() {
             to.copy_from_slice(&row[self.column..self.column + self.head_dim]);
-            if let Some(rotary) = self.rotary {
-                rotary.turn(to, position, 1.0);
+            if let Some((rotary, past)) = self.rotary {
+                rotary.turn(to, past + position, 1.0);
             }
         }
     }
@@ -136,7 +137,7 @@ fn gather_tasks<'a>(
     rows: &'a [f32],
     shape: Shape<'_>,
     (heads, width, first_column): (usize, usize, usize),
-    rotary: Option<&'a Rotary>,
+    rotary: Option<(&'a Rotary, usize)>,
 ) -> Vec<Gather<'a>> {
     let head_dim = shape.head_dim;
     let (mut to, mut rows) = (to, rows);
@@ -153,18 +154,20 @@ fn gather_tasks<'a>(
     tasks
 }
 
-/// Splits token-major rows [tokens, queries ‖ keys ‖ values] into heads and turns queries and keys.
+/// Splits token-major rows [tokens, queries ‖ keys ‖ values] into heads and turns queries and keys; each sequence's first
+/// row stands at position `past`.
 pub(crate) fn split_heads(
     compute: &Compute,
     to: &mut Heads,
     rows: &[f32],
     shape: Shape<'_>,
-    rotary: &Rotary,
+    (rotary, past): (&Rotary, usize),
 ) {
+    let turned = Some((rotary, past));
     let (width, query_width, kv_width) = (shape.width(), shape.query_width(), shape.kv_width());
-    let mut tasks = gather_tasks(&mut to.queries, rows, shape, (shape.heads, width, 0), Some(rotary));
+    let mut tasks = gather_tasks(&mut to.queries, rows, shape, (shape.heads, width, 0), turned);
     let columns = (shape.kv_heads, width, query_width);
-    tasks.extend(gather_tasks(&mut to.keys, rows, shape, columns, Some(rotary)));
+    tasks.extend(gather_tasks(&mut to.keys, rows, shape, columns, turned));
     let columns = (shape.kv_heads, width, query_width + kv_width);
     tasks.extend(gather_tasks(&mut to.values, rows, shape, columns, None));
     compute.each(tasks);
@@ -269,8 +272,10 @@ struct Scores {
 }
 
 impl Scores {
-    fn new(length: usize) -> Self {
-        Self { data: vec![0.0; QUERY_BLOCK * length.next_multiple_of(LANES)], strips: strips() }
+    /// For so many queries that see at most so many keys.
+    fn new(queries: usize, keys: usize) -> Self {
+        let rows = queries.min(QUERY_BLOCK);
+        Self { data: vec![0.0; rows * keys.next_multiple_of(LANES)], strips: strips() }
     }
 }
 
@@ -284,7 +289,7 @@ fn product<L: Lanes>(
     onto: Onto,
     strips: &mut Strips,
 ) {
-    Product { to, stride, rows, columns, k, left, right, onto }.compute::<L>(strips);
+    Product { to, stride, rows, first_column: 0, columns, k, left, right, onto }.compute::<L>(strips);
 }
 
 /// 1/√head_dim, by which scores are scaled.
@@ -301,25 +306,40 @@ impl Kernel for Forward<'_> {
         let (mut keys, mut values) = (Packed::default(), Packed::default());
         keys.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
         values.fill(Matrix::rows(self.values, dim), length, dim);
-        let mut scores = Scores::new(length);
+        let mut scores = Scores::new(length, length);
         let heads = self.out.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(length)) {
-            for first in (0..length).step_by(QUERY_BLOCK) {
-                let rows = QUERY_BLOCK.min(length - first);
-                let seen = first + rows;
-                let stride = seen.next_multiple_of(LANES);
-                let queries = Matrix::rows(&queries[first * dim..], dim);
-                let (data, strips) = (&mut scores.data[..], &mut *scores.strips);
-                product::<L>((data, stride), (rows, seen, dim), queries, &keys, Onto::Nothing, strips);
-                for (i, row) in data.chunks_exact_mut(stride).take(rows).enumerate() {
-                    row[first + i + 1..].fill(f32::NEG_INFINITY);
-                    stats[first + i] = softmax::<L>(row, scale);
-                }
-                let out = &mut out[first * dim..];
-                let left = Matrix::rows(data, stride);
-                product::<L>((out, dim), (rows, dim, seen), left, &values, Onto::Nothing, strips);
-            }
+            attend::<L>((out, queries, stats), 0, (&keys, &values), scale, &mut scores);
         }
+    }
+}
+
+/// One query head: `out` and `queries` [length, head_dim], whose first query stands at position `past`, behind keys and
+/// values of all positions before.
+#[inline(always)]
+fn attend<L: Lanes>(
+    (out, queries, stats): (&mut [f32], &[f32], &mut [(f32, f32)]),
+    past: usize,
+    (keys, values): (&Packed, &Packed),
+    scale: L,
+    scores: &mut Scores,
+) {
+    let length = stats.len();
+    let dim = out.len() / length;
+    for first in (0..length).step_by(QUERY_BLOCK) {
+        let rows = QUERY_BLOCK.min(length - first);
+        let seen = past + first + rows;
+        let stride = seen.next_multiple_of(LANES);
+        let queries = Matrix::rows(&queries[first * dim..], dim);
+        let (data, strips) = (&mut scores.data[..], &mut *scores.strips);
+        product::<L>((data, stride), (rows, seen, dim), queries, keys, Onto::Nothing, strips);
+        for (i, row) in data.chunks_exact_mut(stride).take(rows).enumerate() {
+            row[past + first + i + 1..].fill(f32::NEG_INFINITY);
+            stats[first + i] = softmax::<L>(row, scale);
+        }
+        let out = &mut out[first * dim..];
+        let left = Matrix::rows(data, stride);
+        product::<L>((out, dim), (rows, dim, seen), left, values, Onto::Nothing, strips);
     }
 }
 
@@ -391,6 +411,82 @@ fn take_mut<'a, T>(from: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     own
 }
 
+/// Keys and values of one sequence in one layer, kept for the tokens to come.
+pub(crate) struct Past {
+    /// Keys as columns and values as rows, by their heads.
+    heads: Vec<(Packed, Growing)>,
+    tokens: usize,
+}
+
+impl Past {
+    /// Nothing yet. Heads have at most [`crate::gemm::K_BLOCK`] numbers.
+    pub(crate) fn new(kv_heads: usize, head_dim: usize) -> Self {
+        let head = |_| (Packed::without_columns(head_dim), Growing::new(head_dim));
+        Self { heads: (0..kv_heads).map(head).collect(), tokens: 0 }
+    }
+}
+
+/// The query heads of some new tokens that share a key head, and what is kept of it.
+struct Behind<'a> {
+    out: &'a mut [f32],
+    stats: &'a mut [(f32, f32)],
+    queries: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+    kept: &'a mut (Packed, Growing),
+    past: usize,
+    tokens: usize,
+}
+
+impl Kernel for Behind<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (tokens, dim) = (self.tokens, self.keys.len() / self.tokens);
+        for (key, value) in self.keys.chunks_exact(dim).zip(self.values.chunks_exact(dim)) {
+            self.kept.0.push_column(key);
+            self.kept.1.push(value);
+        }
+        let kept = (&self.kept.0, self.kept.1.packed());
+        let scale = L::splat(score_scale(dim));
+        let mut scores = Scores::new(tokens, self.past + tokens);
+        let heads = self.out.chunks_exact_mut(tokens * dim).zip(self.queries.chunks_exact(tokens * dim));
+        for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(tokens)) {
+            attend::<L>((out, queries, stats), self.past, kept, scale, &mut scores);
+        }
+    }
+}
+
+/// The attention of new tokens of one sequence behind its past, which they join: `out` as in [`forward`], with the same bits
+/// as if all had come at once.
+pub(crate) fn forward_behind(
+    compute: &Compute,
+    out: &mut [f32],
+    stats: &mut [(f32, f32)],
+    heads: &Heads,
+    past: &mut Past,
+    shape: Shape<'_>,
+) {
+    let tokens: usize = shape.lengths.iter().sum();
+    let (wide, narrow) = (shape.heads / shape.kv_heads * tokens * shape.head_dim, tokens * shape.head_dim);
+    let before = past.tokens;
+    let parts = heads.queries.chunks_exact(wide).zip(heads.keys.chunks_exact(narrow));
+    let parts = parts.zip(heads.values.chunks_exact(narrow)).zip(&mut past.heads);
+    let to = out.chunks_exact_mut(wide).zip(stats.chunks_exact_mut(wide / shape.head_dim));
+    let tasks = to.zip(parts).map(|((out, stats), (((queries, keys), values), kept))| Behind {
+        out,
+        stats,
+        queries,
+        keys,
+        values,
+        kept,
+        past: before,
+        tokens,
+    });
+    compute.each(tasks.collect());
+    past.tokens += tokens;
+}
+
 struct Backward<'a> {
     d_queries: &'a mut [f32],
     d_keys: &'a mut [f32],
@@ -416,7 +512,7 @@ impl Kernel for Backward<'_> {
         values_turned.fill(Matrix::rows(self.values, dim).transposed(), dim, length);
         self.d_keys.fill(0.0);
         self.d_values.fill(0.0);
-        let (mut weights, mut slopes) = (Scores::new(length), Scores::new(length));
+        let (mut weights, mut slopes) = (Scores::new(length, length), Scores::new(length, length));
         let heads =
             self.d_queries.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         let outs = self.d_out.chunks_exact(length * dim).zip(self.stats.chunks_exact(length));

@@ -81,6 +81,63 @@ impl Packed {
     }
 }
 
+/// A right side that grows by columns, of at most [`K_BLOCK`] rows: what was there stays where it is.
+impl Packed {
+    /// No columns yet, of `k` rows.
+    pub(crate) fn without_columns(k: usize) -> Self {
+        debug_assert!(k <= K_BLOCK, "a second block would have to move");
+        Self { data: Vec::new(), k, columns: 0 }
+    }
+
+    /// Adds a column of `k` numbers.
+    pub(crate) fn push_column(&mut self, numbers: &[f32]) {
+        let (panel, place) = (self.columns / TILE_COLUMNS, self.columns % TILE_COLUMNS);
+        if place == 0 {
+            self.data.resize(self.data.len() + self.k * TILE_COLUMNS, 0.0);
+        }
+        let panel = self.data[panel * self.k * TILE_COLUMNS..].as_chunks_mut::<TILE_COLUMNS>().0;
+        for (row, number) in panel.iter_mut().zip(numbers) {
+            row[place] = *number;
+        }
+        self.columns += 1;
+    }
+}
+
+/// A right side that grows by rows. Its blocks are laid out at their full depth from the first row on, so that nothing
+/// moves; rows that are not there yet are zero.
+pub(crate) struct Growing {
+    packed: Packed,
+    rows: usize,
+}
+
+impl Growing {
+    /// No rows yet, of so many columns.
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { packed: Packed { data: Vec::new(), k: 0, columns }, rows: 0 }
+    }
+
+    /// Adds a row of as many numbers as there are columns.
+    pub(crate) fn push(&mut self, numbers: &[f32]) {
+        let width = self.packed.columns.next_multiple_of(TILE_COLUMNS);
+        let (block, k) = (self.rows / K_BLOCK, self.rows % K_BLOCK);
+        if k == 0 {
+            self.packed.k += K_BLOCK;
+            self.packed.data.resize(self.packed.k * width, 0.0);
+        }
+        let block = &mut self.packed.data[block * K_BLOCK * width..];
+        let panels = block.chunks_exact_mut(K_BLOCK * TILE_COLUMNS);
+        for (panel, numbers) in panels.zip(numbers.chunks(TILE_COLUMNS)) {
+            panel[k * TILE_COLUMNS..][..numbers.len()].copy_from_slice(numbers);
+        }
+        self.rows += 1;
+    }
+
+    /// The rows so far, as the first of what is packed.
+    pub(crate) fn packed(&self) -> &Packed {
+        &self.packed
+    }
+}
+
 struct PackBlock<'a> {
     block: &'a mut [f32],
     from: Matrix<'a>,
@@ -144,7 +201,9 @@ pub(crate) struct Product<'a> {
     pub(crate) stride: usize,
     /// How many rows.
     pub(crate) rows: usize,
-    /// How many columns, at most those packed.
+    /// The first of the packed columns that count, a multiple of [`TILE_COLUMNS`].
+    pub(crate) first_column: usize,
+    /// How many columns from there on, at most those packed.
     pub(crate) columns: usize,
     /// How many products per element, at most the rows packed.
     pub(crate) k: usize,
@@ -177,7 +236,10 @@ impl Product<'_> {
     /// Computes the product, with the caller's space for packed rows.
     #[inline(always)]
     pub(crate) fn compute<L: Lanes>(self, strips: &mut Strips) {
-        debug_assert!(self.k <= self.right.k && self.columns <= self.right.columns);
+        debug_assert!(
+            self.k <= self.right.k && self.first_column + self.columns <= self.right.columns,
+            "what counts has been packed"
+        );
         let width = self.right.columns.next_multiple_of(TILE_COLUMNS);
         if self.k == 0 && self.onto == Onto::Nothing {
             for row in self.to.chunks_mut(self.stride).take(self.rows) {
@@ -188,8 +250,14 @@ impl Product<'_> {
             let depth = K_BLOCK.min(self.k - first_k);
             // How deep the block was packed, which is more where only the first part of it counts.
             let packed_depth = K_BLOCK.min(self.right.k - first_k);
-            let block = &self.right.data[first_k * width..];
+            let block = &self.right.data[first_k * width + self.first_column * packed_depth..];
             let add = self.onto == Onto::Sum || first_k > 0;
+            if self.rows == 1 {
+                let left = &mut strips[0][..depth];
+                left.iter_mut().enumerate().for_each(|(k, to)| *to = self.left.at(0, first_k + k));
+                row::<L>(&mut self.to[..self.columns], left, block, packed_depth, add);
+                continue;
+            }
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
                 for (strip, first) in strips.iter_mut().zip((first_row..first_row + rows).step_by(TILE_ROWS))
@@ -261,6 +329,39 @@ fn tile<L: Lanes>(strip: &[f32], panel: &[f32]) -> [[L; 2]; TILE_ROWS] {
     sums
 }
 
+/// One row of a product within a block of k: memory is what it waits for, hence two panels at a time and no tile.
+#[inline(always)]
+fn row<L: Lanes>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize, add: bool) {
+    let mut panels = block.chunks_exact(packed_depth * TILE_COLUMNS);
+    for to in to.chunks_mut(2 * TILE_COLUMNS) {
+        let first = panels.next().expect("every column has been packed").as_chunks::<TILE_COLUMNS>().0;
+        if to.len() <= TILE_COLUMNS {
+            let mut sums = [L::splat(0.0); 2];
+            for (x, numbers) in left.iter().zip(first) {
+                sums = step(L::splat(*x), numbers, sums);
+            }
+            write_tile(to, sums, add);
+        } else {
+            let second = panels.next().expect("every column has been packed").as_chunks::<TILE_COLUMNS>().0;
+            let mut sums = [[L::splat(0.0); 2]; 2];
+            for (x, (first, second)) in left.iter().zip(first.iter().zip(second)) {
+                let x = L::splat(*x);
+                sums = [step(x, first, sums[0]), step(x, second, sums[1])];
+            }
+            let (low, high) = to.split_at_mut(TILE_COLUMNS);
+            write_tile(low, sums[0], add);
+            write_tile(high, sums[1], add);
+        }
+    }
+}
+
+/// One product more on two vectors of sums.
+#[inline(always)]
+fn step<L: Lanes>(x: L, numbers: &[f32; TILE_COLUMNS], sums: [L; 2]) -> [L; 2] {
+    let [low, high] = numbers.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
+    [x.fma(L::load(low), sums[0]), x.fma(L::load(high), sums[1])]
+}
+
 /// Writes or adds one row of a tile; `to` has as many numbers as there are columns left.
 #[inline(always)]
 fn write_tile<L: Lanes>(to: &mut [f32], sums: [L; 2], add: bool) {
@@ -275,7 +376,8 @@ fn write_tile<L: Lanes>(to: &mut [f32], sums: [L; 2], add: bool) {
     }
 }
 
-/// `to` [rows, columns] gets, or is added, `left` [rows, k] times `right`, rows shared out among the threads.
+/// `to` [rows, columns] gets, or is added, `left` [rows, k] times `right`, rows shared out among the threads; of a single
+/// row its columns.
 pub(crate) fn multiply(
     compute: &Compute,
     to: &mut [f32],
@@ -286,11 +388,19 @@ pub(crate) fn multiply(
     onto: Onto,
 ) {
     let rows = to.len() / stride;
+    if rows == 1 {
+        let share = compute.share(columns, 2 * TILE_COLUMNS);
+        let tasks = to[..columns].chunks_mut(share).enumerate().map(|(index, to)| {
+            let (first_column, columns) = (index * share, to.len());
+            Product { to, stride: columns, rows: 1, first_column, columns, k: right.k, left, right, onto }
+        });
+        return compute.each(tasks.collect());
+    }
     let share = compute.share(rows, ROWS);
     let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
         let rows = to.len() / stride;
         let left = left.rows_below(index * share);
-        Product { to, stride, rows, columns, k: right.k, left, right, onto }
+        Product { to, stride, rows, first_column: 0, columns, k: right.k, left, right, onto }
     });
     compute.each(tasks.collect());
 }
@@ -351,12 +461,44 @@ mod tests {
                 // The first columns and the first k alone.
                 let (few, part) = (n.div_ceil(2), k.div_ceil(3));
                 let mut got = start.clone();
-                instructions.run(Product { to: &mut got, stride: n, rows: m, columns: few, k: part, left, right: &packed, onto });
+                instructions.run(Product { to: &mut got, stride: n, rows: m, first_column: 0, columns: few, k: part, left, right: &packed, onto });
                 let mut expected = start.clone();
                 by_the_contract(&mut expected, |i, k| left.at(i, k), |k, j| right.at(k, j), n, part, onto);
                 for (row, wanted) in got.chunks(n).zip(expected.chunks(n)) {
                     prop_assert_eq!(bits(&row[..few]), bits(&wanted[..few]));
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn what_grew_gives_the_bits_of_what_was_packed_at_once(
+            m in 1usize..8, n in 1usize..70, k in 1usize..600, threads in 1usize..4, seed: u64,
+        ) {
+            let (a, b) = (numbers(seed, m * k), numbers(seed ^ 1, k * n));
+            let compute = Compute::new(threads).unwrap();
+            let mut packed = Packed::default();
+            packed.fill(Matrix::rows(&b, n), k, n);
+            let mut expected = vec![0.0; m * n];
+            multiply(&compute, &mut expected, n, n, Matrix::rows(&a, k), &packed, Onto::Nothing);
+            let mut rows = Growing::new(n);
+            b.chunks(n).for_each(|row| rows.push(row));
+            let mut got = vec![0.0; m * n];
+            let left = Matrix::rows(&a, k);
+            compute.instructions().run(Product {
+                to: &mut got, stride: n, rows: m, first_column: 0, columns: n, k, left, right: rows.packed(), onto: Onto::Nothing,
+            });
+            prop_assert_eq!(bits(&got), bits(&expected));
+            if k <= K_BLOCK {
+                let mut columns = Packed::without_columns(k);
+                for column in 0..n {
+                    columns.push_column(&b.iter().skip(column).step_by(n).copied().collect::<Vec<_>>());
+                }
+                let mut got = vec![0.0; m * n];
+                multiply(&compute, &mut got, n, n, left, &columns, Onto::Nothing);
+                prop_assert_eq!(bits(&got), bits(&expected));
             }
         }
     }

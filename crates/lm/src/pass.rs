@@ -272,7 +272,7 @@ impl Workspace {
         rows::norm(compute, &mut self.normed, &layer.input, scene.of(&layout.attention_norm), epsilon);
         packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
         product(compute, &mut self.qkv, shape.width(), (&self.normed, dim), packed, Onto::Nothing);
-        attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, rotary);
+        attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, (rotary, 0));
         attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape);
         attention::join_rows(compute, &mut layer.attended, &self.by_head, shape);
         layer.middle.copy_from_slice(&layer.input);

@@ -1,0 +1,241 @@
+//! A model laid out for reading tokens one after the other, with the keys and values of those before kept.
+//!
+//! What it computes of a position has the bits of [`Model::nats`]' pass over the whole sequence: the products are the
+//! same, in the same order; they are only not done again.
+
+use thiserror::Error;
+
+use crate::{
+    attention::{self, Heads, Past, Rotary, Shape},
+    compute::Compute,
+    config::Config,
+    gemm::{self, K_BLOCK, Matrix, Onto, Packed},
+    math,
+    model::{LayerLayout, Model},
+    pass::{BatchError, check_tokens},
+    rows,
+};
+
+/// Tokens that are read at a time: enough to use every number of a weight many times, few enough for the caches.
+const TOKENS_AT_ONCE: usize = 512;
+
+/// Tokens can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// There is nothing to read.
+    #[error("no tokens were given: a prediction needs at least one")]
+    Empty,
+    /// The sequence becomes longer than the model can see.
+    #[error("{past} tokens and {more} more exceed the context of {context}")]
+    Context {
+        /// Tokens that have been read.
+        past: usize,
+        /// Tokens that were to be read.
+        more: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// The heads are wider than the kept keys allow.
+    #[error("heads have {head_dim} numbers, at most {K_BLOCK} can be decoded")]
+    HeadDim {
+        /// Numbers per head.
+        head_dim: usize,
+    },
+    /// A token is beyond the vocabulary.
+    #[error(transparent)]
+    Token(#[from] BatchError),
+}
+
+/// The weights of one layer, laid out for products.
+struct Layer {
+    attention_norm: Vec<f32>,
+    qkv: Packed,
+    output: Packed,
+    ffn_norm: Vec<f32>,
+    gate_up: Packed,
+    down: Packed,
+}
+
+/// A model's weights, laid out once for all tokens to come; the model itself is not needed any more.
+pub struct Decoder {
+    config: Config,
+    /// [vocab, dim]
+    embeddings: Vec<f32>,
+    layers: Vec<Layer>,
+    norm: Vec<f32>,
+    head: Packed,
+    rotary: Rotary,
+    epsilon: f32,
+}
+
+/// A sequence that is being read: keys and values of all its tokens, about 8 · layers · kv_dim bytes each.
+pub struct Sequence {
+    layers: Vec<Past>,
+    tokens: usize,
+}
+
+impl Sequence {
+    /// How many tokens have been read.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+impl Decoder {
+    /// Lays a model out.
+    ///
+    /// # Errors
+    /// [`DecodeError::HeadDim`].
+    pub fn new(compute: &Compute, model: &Model) -> Result<Self, DecodeError> {
+        let config = model.config().clone();
+        let (dim, head_dim) = (config.dim, config.head_dim());
+        if head_dim > K_BLOCK {
+            return Err(DecodeError::HeadDim { head_dim });
+        }
+        let of = |range: &std::ops::Range<usize>| &model.parameters[range.clone()];
+        let packed = |range: &std::ops::Range<usize>, inputs: usize, outputs: usize| {
+            let mut packed = Packed::default();
+            packed.fill_with(compute, Matrix::rows(of(range), inputs).transposed(), inputs, outputs);
+            packed
+        };
+        let layer = |layout: &LayerLayout| Layer {
+            attention_norm: of(&layout.attention_norm).to_vec(),
+            qkv: packed(&layout.qkv, dim, dim + 2 * config.kv_dim()),
+            output: packed(&layout.output, dim, dim),
+            ffn_norm: of(&layout.ffn_norm).to_vec(),
+            gate_up: packed(&layout.gate_up, dim, 2 * config.ffn_dim),
+            down: packed(&layout.down, config.ffn_dim, dim),
+        };
+        let layout = &model.layout;
+        Ok(Self {
+            embeddings: of(&layout.embeddings).to_vec(),
+            layers: layout.layers.iter().map(layer).collect(),
+            norm: of(&layout.norm).to_vec(),
+            head: packed(&layout.head, dim, config.vocab),
+            rotary: Rotary::new(config.context, head_dim, config.rope_theta),
+            epsilon: math::round_to_f32(config.norm_eps),
+            config,
+        })
+    }
+
+    /// The model's sizes.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A sequence of which nothing has been read.
+    #[must_use]
+    pub fn start(&self) -> Sequence {
+        let past = |_: &Layer| Past::new(self.config.kv_heads, self.config.head_dim());
+        Sequence { layers: self.layers.iter().map(past).collect(), tokens: 0 }
+    }
+
+    /// Reads tokens on, and predicts the one behind them: `logits` [vocab]. After an error the sequence is as it was.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where there are no tokens, more than the context takes, or one beyond the vocabulary.
+    pub fn read(
+        &self,
+        compute: &Compute,
+        sequence: &mut Sequence,
+        tokens: &[u32],
+    ) -> Result<Vec<f32>, DecodeError> {
+        let (past, more, context) = (sequence.tokens, tokens.len(), self.config.context);
+        if more == 0 {
+            return Err(DecodeError::Empty);
+        }
+        if more > context - past {
+            return Err(DecodeError::Context { past, more, context });
+        }
+        check_tokens(&self.config, tokens)?;
+        let mut room = Room::default();
+        for tokens in tokens.chunks(TOKENS_AT_ONCE) {
+            self.read_some(compute, sequence, tokens, &mut room);
+        }
+        let dim = self.config.dim;
+        let last = &room.stream[room.stream.len() - dim..];
+        let normed = &mut room.normed[..dim];
+        rows::norm(compute, normed, last, &self.norm, self.epsilon);
+        let vocab = self.config.vocab;
+        let mut logits = vec![0.0; vocab];
+        product(compute, &mut logits, normed, &self.head, Onto::Nothing, (dim, vocab));
+        Ok(logits)
+    }
+
+    /// Takes tokens through all layers; the residual stream stays in `room`.
+    fn read_some(&self, compute: &Compute, sequence: &mut Sequence, tokens: &[u32], room: &mut Room) {
+        let (dim, ffn_dim) = (self.config.dim, self.config.ffn_dim);
+        let lengths = [tokens.len()];
+        let shape = Shape {
+            heads: self.config.heads,
+            kv_heads: self.config.kv_heads,
+            head_dim: self.config.head_dim(),
+            lengths: &lengths,
+        };
+        room.resize(shape, dim, ffn_dim);
+        for (row, token) in room.stream.chunks_exact_mut(dim).zip(tokens) {
+            row.copy_from_slice(&self.embeddings[*token as usize * dim..][..dim]);
+        }
+        let Room { stream, normed, qkv, heads, stats, by_head, attended, gate_up, inner } = room;
+        let positions = (&self.rotary, sequence.tokens);
+        for (layer, past) in self.layers.iter().zip(&mut sequence.layers) {
+            rows::norm(compute, normed, stream, &layer.attention_norm, self.epsilon);
+            product(compute, qkv, normed, &layer.qkv, Onto::Nothing, (dim, shape.width()));
+            attention::split_heads(compute, heads, qkv, shape, positions);
+            attention::forward_behind(compute, by_head, stats, heads, past, shape);
+            attention::join_rows(compute, attended, by_head, shape);
+            product(compute, stream, attended, &layer.output, Onto::Sum, (dim, dim));
+            rows::norm(compute, normed, stream, &layer.ffn_norm, self.epsilon);
+            product(compute, gate_up, normed, &layer.gate_up, Onto::Nothing, (dim, 2 * ffn_dim));
+            rows::swiglu(compute, inner, gate_up, ffn_dim);
+            product(compute, stream, inner, &layer.down, Onto::Sum, (ffn_dim, dim));
+        }
+        sequence.tokens += tokens.len();
+    }
+}
+
+/// Space for the tokens that are being read.
+#[derive(Default)]
+struct Room {
+    /// [tokens, dim]
+    stream: Vec<f32>,
+    normed: Vec<f32>,
+    qkv: Vec<f32>,
+    heads: Heads,
+    stats: Vec<(f32, f32)>,
+    by_head: Vec<f32>,
+    attended: Vec<f32>,
+    /// [tokens, 2 · ffn_dim]
+    gate_up: Vec<f32>,
+    /// [tokens, ffn_dim]
+    inner: Vec<f32>,
+}
+
+impl Room {
+    fn resize(&mut self, shape: Shape<'_>, dim: usize, ffn_dim: usize) {
+        let tokens: usize = shape.lengths.iter().sum();
+        self.stream.resize(tokens * dim, 0.0);
+        self.normed.resize(tokens * dim, 0.0);
+        self.qkv.resize(tokens * shape.width(), 0.0);
+        self.heads.resize(shape);
+        self.stats.resize(tokens * shape.heads, (0.0, 0.0));
+        self.by_head.resize(tokens * shape.query_width(), 0.0);
+        self.attended.resize(tokens * shape.query_width(), 0.0);
+        self.gate_up.resize(tokens * 2 * ffn_dim, 0.0);
+        self.inner.resize(tokens * ffn_dim, 0.0);
+    }
+}
+
+/// `to` [tokens, outputs] gets, or is added, rows of inputs times what is packed.
+fn product(
+    compute: &Compute,
+    to: &mut [f32],
+    from: &[f32],
+    packed: &Packed,
+    onto: Onto,
+    (inputs, outputs): (usize, usize),
+) {
+    gemm::multiply(compute, to, outputs, outputs, Matrix::rows(from, inputs), packed, onto);
+}
