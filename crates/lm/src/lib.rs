@@ -21,6 +21,7 @@ mod attention;
 mod compute;
 mod config;
 mod gemm;
+mod head_norm;
 mod lanes;
 mod math;
 mod model;
@@ -32,7 +33,7 @@ mod train;
 
 pub use adamw::AdamW;
 pub use compute::{Compute, ComputeError};
-pub use config::{Config, ConfigError, Preset, Sizes};
+pub use config::{Config, ConfigError, Family, Preset, RopeScaling, Sizes};
 pub use lanes::Instructions;
 pub use model::{Model, ModelError, Tensor};
 pub use pass::{Batch, BatchError};
