@@ -20,7 +20,7 @@ use std::{
 use corpus::{
     Archives, Cut, Extent, Folder, FolderLimits, Recipe, Shard, Source, Supplied, document, extract, tokens,
 };
-use lm::{BYTES_VOCAB, Model, Sizes, TrainConfig};
+use lm::{BYTES_VOCAB, Model, Preset, Sizes, TrainConfig};
 use mechanisms::dataset::{
     ID, Task, Terms,
     value::{self, Experiment, encode_texts},
@@ -116,6 +116,7 @@ impl Bench {
             rope_theta: 10_000.0,
             norm_eps: 1e-5,
             tied: true,
+            ..*Preset::Mouse.config()
         };
         let model = Model::init(&lm::Config::new(sizes).unwrap(), Seed::from_number(5)).export();
         let supplies = vec![model, encode_texts(&texts("base", 4)), encode_texts(&texts("pool", 16))];

@@ -7,6 +7,7 @@
 
 use crate::{
     compute::Compute,
+    config::RopeScaling,
     gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
     lanes::{Kernel, LANES, Lanes},
     math,
@@ -54,12 +55,16 @@ pub(crate) struct Rotary {
 }
 
 impl Rotary {
-    /// The table for so many positions: angle = position · theta^(−2i / head_dim), computed in f64.
-    pub(crate) fn new(positions: usize, head_dim: usize, theta: f64) -> Self {
+    /// The table for so many positions: angle = position · theta^(−2i / head_dim), slowed down where a scaling is given,
+    /// computed in f64.
+    pub(crate) fn new(positions: usize, head_dim: usize, theta: f64, scaling: Option<RopeScaling>) -> Self {
         let half = head_dim / 2;
         let log_theta = math::ln(theta);
-        let rates: Vec<f64> =
-            (0..half).map(|i| primitives::math::exp(-log_theta * (2 * i) as f64 / head_dim as f64)).collect();
+        let rate = |i: usize| {
+            let rate = primitives::math::exp(-log_theta * (2 * i) as f64 / head_dim as f64);
+            scaling.map_or(rate, |scaling| scaling.slow_down(rate))
+        };
+        let rates: Vec<f64> = (0..half).map(rate).collect();
         let angle = |position: usize, rate: f64| {
             let (sine, cosine) = math::sin_cos(position as f64 * rate);
             (math::round_to_f32(cosine), math::round_to_f32(sine))

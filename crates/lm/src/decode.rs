@@ -10,7 +10,7 @@ use crate::{
     compute::Compute,
     config::Config,
     gemm::{self, K_BLOCK, Matrix, Onto, Packed},
-    math,
+    head_norm, math,
     model::{LayerLayout, Model},
     pass::{BatchError, check_tokens},
     rows,
@@ -50,7 +50,10 @@ pub enum DecodeError {
 struct Layer {
     attention_norm: Vec<f32>,
     qkv: Packed,
+    qkv_bias: Option<Vec<f32>>,
+    head_norms: Option<Vec<f32>>,
     output: Packed,
+    output_bias: Option<Vec<f32>>,
     ffn_norm: Vec<f32>,
     gate_up: Packed,
     down: Packed,
@@ -99,10 +102,15 @@ impl Decoder {
             packed.fill_with(compute, Matrix::rows(of(range), inputs).transposed(), inputs, outputs);
             packed
         };
+        let few = |range: &Option<std::ops::Range<usize>>| range.as_ref().map(|range| of(range).to_vec());
+        let query_dim = config.query_dim();
         let layer = |layout: &LayerLayout| Layer {
             attention_norm: of(&layout.attention_norm).to_vec(),
-            qkv: packed(&layout.qkv, dim, dim + 2 * config.kv_dim()),
-            output: packed(&layout.output, dim, dim),
+            qkv: packed(&layout.qkv, dim, query_dim + 2 * config.kv_dim()),
+            qkv_bias: few(&layout.qkv_bias),
+            head_norms: few(&layout.head_norms),
+            output: packed(&layout.output, query_dim, dim),
+            output_bias: few(&layout.output_bias),
             ffn_norm: of(&layout.ffn_norm).to_vec(),
             gate_up: packed(&layout.gate_up, dim, 2 * config.ffn_dim),
             down: packed(&layout.down, config.ffn_dim, dim),
@@ -113,7 +121,7 @@ impl Decoder {
             layers: layout.layers.iter().map(layer).collect(),
             norm: of(&layout.norm).to_vec(),
             head: packed(&layout.head, dim, config.vocab),
-            rotary: Rotary::new(config.context, head_dim, config.rope_theta),
+            rotary: Rotary::new(config.context, head_dim, config.rope_theta, config.rope_scaling),
             epsilon: math::round_to_f32(config.norm_eps),
             config,
         })
@@ -178,15 +186,25 @@ impl Decoder {
         for (row, token) in room.stream.chunks_exact_mut(dim).zip(tokens) {
             row.copy_from_slice(&self.embeddings[*token as usize * dim..][..dim]);
         }
-        let Room { stream, normed, qkv, heads, stats, by_head, attended, gate_up, inner } = room;
+        let Room { stream, normed, projected, qkv, heads, stats, by_head, attended, gate_up, inner } = room;
         let positions = (&self.rotary, sequence.tokens);
         for (layer, past) in self.layers.iter().zip(&mut sequence.layers) {
             rows::norm(compute, normed, stream, &layer.attention_norm, self.epsilon);
-            product(compute, qkv, normed, &layer.qkv, Onto::Nothing, (dim, shape.width()));
+            let to = if layer.head_norms.is_some() { &mut *projected } else { &mut *qkv };
+            product(compute, to, normed, &layer.qkv, Onto::Nothing, (dim, shape.width()));
+            if let Some(bias) = &layer.qkv_bias {
+                rows::add_bias(compute, to, bias);
+            }
+            if let Some(gains) = &layer.head_norms {
+                head_norm::forward(compute, qkv, projected, gains, shape, self.epsilon);
+            }
             attention::split_heads(compute, heads, qkv, shape, positions);
             attention::forward_behind(compute, by_head, stats, heads, past, shape);
             attention::join_rows(compute, attended, by_head, shape);
-            product(compute, stream, attended, &layer.output, Onto::Sum, (dim, dim));
+            product(compute, stream, attended, &layer.output, Onto::Sum, (shape.query_width(), dim));
+            if let Some(bias) = &layer.output_bias {
+                rows::add_bias(compute, stream, bias);
+            }
             rows::norm(compute, normed, stream, &layer.ffn_norm, self.epsilon);
             product(compute, gate_up, normed, &layer.gate_up, Onto::Nothing, (dim, 2 * ffn_dim));
             rows::swiglu(compute, inner, gate_up, ffn_dim);
@@ -202,6 +220,8 @@ struct Room {
     /// [tokens, dim]
     stream: Vec<f32>,
     normed: Vec<f32>,
+    /// Queries, keys and values before the norms of heads, where there are such.
+    projected: Vec<f32>,
     qkv: Vec<f32>,
     heads: Heads,
     stats: Vec<(f32, f32)>,
@@ -218,6 +238,7 @@ impl Room {
         let tokens: usize = shape.lengths.iter().sum();
         self.stream.resize(tokens * dim, 0.0);
         self.normed.resize(tokens * dim, 0.0);
+        self.projected.resize(tokens * shape.width(), 0.0);
         self.qkv.resize(tokens * shape.width(), 0.0);
         self.heads.resize(shape);
         self.stats.resize(tokens * shape.heads, (0.0, 0.0));

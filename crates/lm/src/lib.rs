@@ -23,6 +23,7 @@ mod config;
 mod decode;
 mod gemm;
 mod generate;
+mod head_norm;
 mod lanes;
 mod math;
 mod model;
@@ -34,7 +35,7 @@ mod train;
 
 pub use adamw::AdamW;
 pub use compute::{Compute, ComputeError};
-pub use config::{Config, ConfigError, Preset, Sizes};
+pub use config::{Config, ConfigError, Family, Preset, RopeScaling, Sizes};
 pub use decode::{DecodeError, Decoder, Sequence};
 pub use generate::{Draw, End, GenerateError, Generated, Sampling, generate};
 pub use lanes::Instructions;

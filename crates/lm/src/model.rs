@@ -61,6 +61,16 @@ pub enum ModelError {
         /// How many there should be.
         expected: u64,
     },
+    /// A tensor has other numbers than its shape.
+    #[error("tensor {name} has {found} numbers, expected {expected}")]
+    Tensor {
+        /// Which one.
+        name: String,
+        /// How many were given.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
     /// Tensors cannot be written down.
     #[error("tensors cannot be written as safetensors: {reason}")]
     Safetensors {
@@ -94,10 +104,16 @@ pub struct Model {
 pub(crate) struct LayerLayout {
     /// [dim]
     pub(crate) attention_norm: Range<usize>,
-    /// [dim + 2 · kv_dim, dim]: queries, keys, values.
+    /// [query_dim + 2 · kv_dim, dim]: queries, keys, values.
     pub(crate) qkv: Range<usize>,
-    /// [dim, dim]
+    /// [query_dim + 2 · kv_dim], where there are biases.
+    pub(crate) qkv_bias: Option<Range<usize>>,
+    /// [dim, query_dim]
     pub(crate) output: Range<usize>,
+    /// [dim], where there is one.
+    pub(crate) output_bias: Option<Range<usize>>,
+    /// [2 · head_dim]: gains of the heads of queries and of keys, where these have norms.
+    pub(crate) head_norms: Option<Range<usize>>,
     /// [dim]
     pub(crate) ffn_norm: Range<usize>,
     /// [2 · ffn_dim, dim]: gate, up.
@@ -128,22 +144,44 @@ impl Layout {
             tensors.push(Tensor { name, shape: shape.to_vec(), range: range.clone() });
             range
         };
-        let (vocab, dim, kv_dim, ffn_dim) = (config.vocab, config.dim, config.kv_dim(), config.ffn_dim);
+        let (vocab, dim, ffn_dim) = (config.vocab, config.dim, config.ffn_dim);
+        let (head_dim, query_dim, kv_dim) = (config.head_dim(), config.query_dim(), config.kv_dim());
         let embeddings = place("model.embed_tokens.weight".into(), &[vocab, dim]);
         let mut layers = Vec::with_capacity(config.layers);
         for index in 0..config.layers {
             let name = |part: &str| format!("model.layers.{index}.{part}.weight");
+            let bias = |part: &str| format!("model.layers.{index}.self_attn.{part}_proj.bias");
             let attention_norm = place(name("input_layernorm"), &[dim]);
-            let q = place(name("self_attn.q_proj"), &[dim, dim]);
+            let q = place(name("self_attn.q_proj"), &[query_dim, dim]);
             place(name("self_attn.k_proj"), &[kv_dim, dim]);
             let v = place(name("self_attn.v_proj"), &[kv_dim, dim]);
-            let output = place(name("self_attn.o_proj"), &[dim, dim]);
+            let qkv_bias = config.has_qkv_bias().then(|| {
+                let q = place(bias("q"), &[query_dim]);
+                place(bias("k"), &[kv_dim]);
+                q.start..place(bias("v"), &[kv_dim]).end
+            });
+            let output = place(name("self_attn.o_proj"), &[dim, query_dim]);
+            let output_bias = config.has_output_bias().then(|| place(bias("o"), &[dim]));
+            let head_norms = config.has_head_norms().then(|| {
+                let q = place(name("self_attn.q_norm"), &[head_dim]);
+                q.start..place(name("self_attn.k_norm"), &[head_dim]).end
+            });
             let ffn_norm = place(name("post_attention_layernorm"), &[dim]);
             let gate = place(name("mlp.gate_proj"), &[ffn_dim, dim]);
             let up = place(name("mlp.up_proj"), &[ffn_dim, dim]);
             let down = place(name("mlp.down_proj"), &[dim, ffn_dim]);
             let (qkv, gate_up) = (q.start..v.end, gate.start..up.end);
-            layers.push(LayerLayout { attention_norm, qkv, output, ffn_norm, gate_up, down });
+            layers.push(LayerLayout {
+                attention_norm,
+                qkv,
+                qkv_bias,
+                output,
+                output_bias,
+                head_norms,
+                ffn_norm,
+                gate_up,
+                down,
+            });
         }
         let norm = place("model.norm.weight".into(), &[dim]);
         let head =
@@ -153,7 +191,7 @@ impl Layout {
 }
 
 impl Model {
-    /// A model with random parameters, which follow from the seed alone: gains are 1, embeddings have a standard
+    /// A model with random parameters, which follow from the seed alone: gains are 1, biases 0, embeddings have a standard
     /// deviation of 0.02, matrices one of 1/√inputs, and those that write into the residual stream 1/√(2 · layers)
     /// of that. Source for the last: Radford et al., GPT-2, 2019.
     #[must_use]
@@ -161,7 +199,12 @@ impl Model {
         let (layout, tensors) = Layout::new(config);
         let mut parameters = vec![1.0; tensors.last().map_or(0, |last| last.range.end)];
         for (index, tensor) in tensors.iter().enumerate() {
-            let &[_, inputs] = &tensor.shape[..] else { continue };
+            let &[_, inputs] = &tensor.shape[..] else {
+                if tensor.name.ends_with(".bias") {
+                    parameters[tensor.range.clone()].fill(0.0);
+                }
+                continue;
+            };
             let deviation = if tensor.range == layout.embeddings || tensor.range == layout.head {
                 EMBEDDING_DEVIATION
             } else if tensor.name.contains("o_proj") || tensor.name.contains("down_proj") {
@@ -190,6 +233,29 @@ impl Model {
             return Err(ModelError::Count { found: parameters.len(), expected });
         }
         let (layout, tensors) = Layout::new(config);
+        Ok(Self { config: config.clone(), parameters, tensors, layout })
+    }
+
+    /// A model whose tensors are asked for by name and shape, in the order of [`Model::tensors`].
+    ///
+    /// Space grows with what comes, so that a configuration that claims more than there is costs nothing.
+    ///
+    /// # Errors
+    /// Those of `take`, and where it gives more or fewer numbers than a shape has.
+    pub fn from_tensors<E: From<ModelError>>(
+        config: &Config,
+        mut take: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let (layout, tensors) = Layout::new(config);
+        let mut parameters = Vec::new();
+        for tensor in &tensors {
+            let numbers = take(&tensor.name, &tensor.shape)?;
+            if numbers.len() != tensor.range.len() {
+                let (name, found) = (tensor.name.clone(), numbers.len());
+                return Err(ModelError::Tensor { name, found, expected: tensor.range.len() }.into());
+            }
+            parameters.extend(numbers);
+        }
         Ok(Self { config: config.clone(), parameters, tensors, layout })
     }
 

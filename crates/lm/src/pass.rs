@@ -10,6 +10,7 @@ use crate::{
     compute::Compute,
     config::Config,
     gemm::{self, K_BLOCK, Matrix, Onto, Packed},
+    head_norm,
     lanes::LANES,
     math,
     model::{LayerLayout, Model},
@@ -129,6 +130,15 @@ impl Model {
         let loss = Workspace::default().loss_and_gradient(self, compute, batch, &mut gradient);
         (loss, gradient)
     }
+
+    /// The logits after each token of one sequence: [tokens, vocab].
+    ///
+    /// # Errors
+    /// There are no tokens or more than the model's context, or one does not exist.
+    pub fn logits(&self, compute: &Compute, tokens: &[u32]) -> Result<Vec<f32>, BatchError> {
+        let batch = Batch::new(self.config(), &[(tokens, tokens)])?;
+        Ok(Workspace::default().logits(self, compute, &batch))
+    }
 }
 
 /// What the backward pass needs of a layer.
@@ -139,7 +149,9 @@ struct LayerActivations {
     heads: Heads,
     /// Maximum and inverse sum of each row of attention.
     stats: Vec<(f32, f32)>,
-    /// The attention's result: [tokens, dim].
+    /// Queries, keys and values before the norms of heads, where there are such: as [`Workspace::qkv`].
+    projected: Vec<f32>,
+    /// The attention's result: [tokens, query_dim].
     attended: Vec<f32>,
     /// Between attention and feed-forward: [tokens, dim].
     middle: Vec<f32>,
@@ -154,8 +166,9 @@ pub(crate) struct Workspace {
     rotary: Option<Rotary>,
     /// The residual stream, or its gradient: [tokens, dim].
     stream: Vec<f32>,
-    /// A normalised input of a product, or its gradient: [tokens, dim].
+    /// A normalised input of a product: [tokens, dim].
     normed: Vec<f32>,
+    /// Its gradient, or at other times that of the attention's result: [tokens, dim or query_dim].
     d_normed: Vec<f32>,
     /// Queries, keys and values, or their gradient, token by token.
     qkv: Vec<f32>,
@@ -199,6 +212,22 @@ impl Workspace {
         self.output(scene, batch, None);
     }
 
+    /// The logits after each token of the batch: [tokens, vocab].
+    fn logits(&mut self, model: &Model, compute: &Compute, batch: &Batch) -> Vec<f32> {
+        let scene = scene(model, compute, batch);
+        self.prepare(scene, batch, 1);
+        for layer in &model.layout.layers {
+            self.forward_layer(scene, layer, 0);
+        }
+        let (vocab, dim) = (model.config().vocab, model.config().dim);
+        let gain = scene.of(&model.layout.norm);
+        rows::norm(compute, &mut self.normed, &self.stream, gain, scene.epsilon);
+        self.head_turned.fill_with(compute, weight(scene.of(&model.layout.head), dim), dim, vocab);
+        let mut logits = vec![0.0; batch.tokens() * vocab];
+        product(compute, &mut logits, vocab, (&self.normed, dim), &self.head_turned, Onto::Nothing);
+        logits
+    }
+
     /// The mean loss, and its gradient into `gradient`.
     pub(crate) fn loss_and_gradient(
         &mut self,
@@ -232,24 +261,28 @@ impl Workspace {
     /// Makes room, and starts the residual stream with the embeddings.
     fn prepare(&mut self, scene: Scene<'_>, batch: &Batch, kept_layers: usize) {
         let config = scene.model.config();
-        let (tokens, dim) = (batch.tokens(), config.dim);
+        let (tokens, dim, query_dim) = (batch.tokens(), config.dim, config.query_dim());
         self.layers.resize_with(kept_layers, LayerActivations::default);
         for layer in &mut self.layers {
             layer.input.resize(tokens * dim, 0.0);
             layer.heads.resize(scene.shape);
             layer.stats.resize(tokens * config.heads, (0.0, 0.0));
-            layer.attended.resize(tokens * dim, 0.0);
+            let projected = if config.has_head_norms() { tokens * scene.shape.width() } else { 0 };
+            layer.projected.resize(projected, 0.0);
+            layer.attended.resize(tokens * query_dim, 0.0);
             layer.middle.resize(tokens * dim, 0.0);
             layer.gate_up.resize(tokens * 2 * config.ffn_dim, 0.0);
         }
         let longest = batch.lengths.iter().copied().max().unwrap_or(0);
         let enough = |rotary: &Rotary| rotary.positions() >= longest;
         if !self.rotary.as_ref().is_some_and(enough) {
-            self.rotary = Some(Rotary::new(longest, config.head_dim(), config.rope_theta));
+            let (head_dim, theta) = (config.head_dim(), config.rope_theta);
+            self.rotary = Some(Rotary::new(longest, head_dim, theta, config.rope_scaling));
         }
-        for buffer in [&mut self.stream, &mut self.normed, &mut self.d_normed, &mut self.by_head] {
-            buffer.resize(tokens * dim, 0.0);
-        }
+        self.stream.resize(tokens * dim, 0.0);
+        self.normed.resize(tokens * dim, 0.0);
+        self.d_normed.resize(tokens * dim.max(query_dim), 0.0);
+        self.by_head.resize(tokens * query_dim, 0.0);
         self.qkv.resize(tokens * scene.shape.width(), 0.0);
         self.inner.resize(tokens * config.ffn_dim, 0.0);
         self.logits.resize(tokens.min(LOGIT_ROWS) * config.vocab.next_multiple_of(LANES), 0.0);
@@ -264,20 +297,30 @@ impl Workspace {
     fn forward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize) {
         let Scene { compute, shape, epsilon, .. } = scene;
         let config = scene.model.config();
-        let (dim, ffn_dim) = (config.dim, config.ffn_dim);
+        let (dim, query_dim, ffn_dim) = (config.dim, config.query_dim(), config.ffn_dim);
         let rotary = self.rotary.as_ref().expect("prepared before");
         let (layer, packed) = (&mut self.layers[index], &mut self.packed);
 
         layer.input.copy_from_slice(&self.stream);
         rows::norm(compute, &mut self.normed, &layer.input, scene.of(&layout.attention_norm), epsilon);
         packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
-        product(compute, &mut self.qkv, shape.width(), (&self.normed, dim), packed, Onto::Nothing);
+        let qkv = if layout.head_norms.is_some() { &mut layer.projected } else { &mut self.qkv };
+        product(compute, qkv, shape.width(), (&self.normed, dim), packed, Onto::Nothing);
+        if let Some(bias) = &layout.qkv_bias {
+            rows::add_bias(compute, qkv, scene.of(bias));
+        }
+        if let Some(gains) = &layout.head_norms {
+            head_norm::forward(compute, &mut self.qkv, &layer.projected, scene.of(gains), shape, epsilon);
+        }
         attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, (rotary, 0));
         attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape);
         attention::join_rows(compute, &mut layer.attended, &self.by_head, shape);
         layer.middle.copy_from_slice(&layer.input);
-        packed.fill_with(compute, weight(scene.of(&layout.output), dim), dim, dim);
-        product(compute, &mut layer.middle, dim, (&layer.attended, dim), packed, Onto::Sum);
+        packed.fill_with(compute, weight(scene.of(&layout.output), query_dim), query_dim, dim);
+        product(compute, &mut layer.middle, dim, (&layer.attended, query_dim), packed, Onto::Sum);
+        if let Some(bias) = &layout.output_bias {
+            rows::add_bias(compute, &mut layer.middle, scene.of(bias));
+        }
 
         rows::norm(compute, &mut self.normed, &layer.middle, scene.of(&layout.ffn_norm), epsilon);
         packed.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
@@ -301,7 +344,8 @@ impl Workspace {
             self.head.fill_with(compute, Matrix::rows(head, dim), vocab, dim);
         }
         let scale = gradient.as_ref().map(|_| math::round_to_f32(1.0 / batch.tokens() as f64));
-        let chunks = self.normed.chunks(LOGIT_ROWS * dim).zip(self.d_normed.chunks_mut(LOGIT_ROWS * dim));
+        let d_normed = &mut self.d_normed[..self.normed.len()];
+        let chunks = self.normed.chunks(LOGIT_ROWS * dim).zip(d_normed.chunks_mut(LOGIT_ROWS * dim));
         let labels = batch.targets.chunks(LOGIT_ROWS).zip(self.losses.chunks_mut(LOGIT_ROWS));
         for ((normed, d_normed), (targets, losses)) in chunks.zip(labels) {
             let logits = &mut self.logits[..targets.len() * stride];
@@ -325,7 +369,7 @@ impl Workspace {
                 compute,
                 d_x,
                 d_gain,
-                &self.d_normed,
+                &self.d_normed[..self.normed.len()],
                 &self.normed,
                 gain,
                 epsilon,
@@ -338,10 +382,12 @@ impl Workspace {
     fn backward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize, gradient: &mut [f32]) {
         let Scene { compute, shape, epsilon, .. } = scene;
         let config = scene.model.config();
-        let (dim, ffn_dim, width) = (config.dim, config.ffn_dim, shape.width());
+        let (dim, ffn_dim) = (config.dim, config.ffn_dim);
+        let (query_dim, width) = (shape.query_width(), shape.width());
         let rotary = self.rotary.as_ref().expect("prepared before");
         let (layer, packed, parts) = (&mut self.layers[index], &mut self.packed, &mut self.parts);
         let stream = &mut self.stream;
+        let (d_normed, d_attended) = (stream.len(), layer.attended.len());
 
         packed.fill_with(compute, Matrix::rows(scene.of(&layout.down), ffn_dim), dim, ffn_dim);
         product(compute, &mut self.inner, ffn_dim, (stream, dim), packed, Onto::Nothing);
@@ -352,25 +398,56 @@ impl Workspace {
         let d_gate_up = (&layer.gate_up[..], 2 * ffn_dim);
         outer(compute, &mut gradient[layout.gate_up.clone()], d_gate_up, (&self.normed, dim), packed);
         packed.fill_with(compute, Matrix::rows(scene.of(&layout.gate_up), dim), 2 * ffn_dim, dim);
-        product(compute, &mut self.d_normed, dim, d_gate_up, packed, Onto::Nothing);
+        product(compute, &mut self.d_normed[..d_normed], dim, d_gate_up, packed, Onto::Nothing);
         let d_gain = &mut gradient[layout.ffn_norm.clone()];
-        rows::norm_backward(compute, stream, d_gain, &self.d_normed, &layer.middle, gain, epsilon, parts);
+        rows::norm_backward(
+            compute,
+            stream,
+            d_gain,
+            &self.d_normed[..d_normed],
+            &layer.middle,
+            gain,
+            epsilon,
+            parts,
+        );
 
-        outer(compute, &mut gradient[layout.output.clone()], (stream, dim), (&layer.attended, dim), packed);
-        packed.fill_with(compute, Matrix::rows(scene.of(&layout.output), dim), dim, dim);
-        product(compute, &mut self.d_normed, dim, (stream, dim), packed, Onto::Nothing);
-        attention::split_rows(compute, &mut self.by_head, &self.d_normed, shape);
+        if let Some(bias) = &layout.output_bias {
+            rows::column_sums(compute, &mut gradient[bias.clone()], stream, parts);
+        }
+        let attended = (&layer.attended[..], query_dim);
+        outer(compute, &mut gradient[layout.output.clone()], (stream, dim), attended, packed);
+        packed.fill_with(compute, Matrix::rows(scene.of(&layout.output), query_dim), dim, query_dim);
+        let d_attended = &mut self.d_normed[..d_attended];
+        product(compute, d_attended, query_dim, (stream, dim), packed, Onto::Nothing);
+        attention::split_rows(compute, &mut self.by_head, d_attended, shape);
         self.d_heads.resize(shape);
         attention::backward(compute, &mut self.d_heads, &self.by_head, &layer.stats, &layer.heads, shape);
         attention::join_heads(compute, &mut self.qkv, &self.d_heads, shape, rotary);
+        if let Some(range) = &layout.head_norms {
+            let (gains, d_gains) = (scene.of(range), &mut gradient[range.clone()]);
+            let (d_qkv, projected) = (&mut self.qkv, &layer.projected);
+            head_norm::backward(compute, d_qkv, d_gains, projected, gains, shape, epsilon, parts);
+        }
+        if let Some(bias) = &layout.qkv_bias {
+            rows::column_sums(compute, &mut gradient[bias.clone()], &self.qkv, parts);
+        }
         let gain = scene.of(&layout.attention_norm);
         rows::norm(compute, &mut self.normed, &layer.input, gain, epsilon);
         let d_qkv = (&self.qkv[..], width);
         outer(compute, &mut gradient[layout.qkv.clone()], d_qkv, (&self.normed, dim), packed);
         packed.fill_with(compute, Matrix::rows(scene.of(&layout.qkv), dim), width, dim);
-        product(compute, &mut self.d_normed, dim, d_qkv, packed, Onto::Nothing);
+        product(compute, &mut self.d_normed[..d_normed], dim, d_qkv, packed, Onto::Nothing);
         let d_gain = &mut gradient[layout.attention_norm.clone()];
-        rows::norm_backward(compute, stream, d_gain, &self.d_normed, &layer.input, gain, epsilon, parts);
+        rows::norm_backward(
+            compute,
+            stream,
+            d_gain,
+            &self.d_normed[..d_normed],
+            &layer.input,
+            gain,
+            epsilon,
+            parts,
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is done row by row between the matrix products: RMSNorm, SwiGLU and the fused cross-entropy, forwards and
-//! backwards.
+//! What is done row by row between the matrix products: RMSNorm, biases, SwiGLU and the fused cross-entropy,
+//! forwards and backwards.
 //!
 //! Rows are shared out among threads in fixed blocks. Where a result runs across rows (the gradient of a gain), each
 //! block has a partial sum of its own, and these are added in order of the blocks.
@@ -67,7 +67,7 @@ pub(crate) use over_vectors;
 
 /// 1/√(mean of squares + ε).
 #[inline(always)]
-fn inverse_rms<L: Lanes>(x: &[f32], epsilon: f32) -> f32 {
+pub(crate) fn inverse_rms<L: Lanes>(x: &[f32], epsilon: f32) -> f32 {
     1.0 / (sum_of_products::<L>(x, x) / x.len() as f32 + epsilon).sqrt()
 }
 
@@ -155,8 +155,64 @@ pub(crate) fn norm_backward(
             .map(|((d_x, d_gain), (d_to, x))| NormBackward { d_x, d_gain, d_to, x, gain, epsilon })
             .collect(),
     );
-    for part in parts.chunks(dim) {
-        for (sum, part) in d_gain.iter_mut().zip(part) {
+    add_in_order(d_gain, parts);
+}
+
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl Kernel for AddBias<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let bias = self.bias;
+        for row in self.rows.chunks_exact_mut(bias.len()) {
+            over_vectors!([row], [bias], L, { row.add(bias) });
+        }
+    }
+}
+
+/// Adds a bias [width] to every row [rows, width].
+pub(crate) fn add_bias(compute: &Compute, rows: &mut [f32], bias: &[f32]) {
+    let share = compute.share(rows.len() / bias.len(), ROW_BLOCK) * bias.len();
+    compute.each(rows.chunks_mut(share).map(|rows| AddBias { rows, bias }).collect());
+}
+
+struct ColumnSums<'a> {
+    /// This block's sums.
+    to: &'a mut [f32],
+    rows: &'a [f32],
+}
+
+impl Kernel for ColumnSums<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let to = self.to;
+        for row in self.rows.chunks_exact(to.len()) {
+            over_vectors!([to], [row], L, { to.add(row) });
+        }
+    }
+}
+
+/// The gradient of a bias: adds to `to` [width] the rows of each block of `rows` [rows, width], the blocks' sums in
+/// order. `parts` is space for those.
+pub(crate) fn column_sums(compute: &Compute, to: &mut [f32], rows: &[f32], parts: &mut Vec<f32>) {
+    let width = to.len();
+    let block = ROW_BLOCK * width;
+    parts.clear();
+    parts.resize(rows.len().div_ceil(block) * width, 0.0);
+    let blocks = parts.chunks_mut(width).zip(rows.chunks(block));
+    compute.each(blocks.map(|(to, rows)| ColumnSums { to, rows }).collect());
+    add_in_order(to, parts);
+}
+
+/// Adds parts, each as long as `to`, one after the other.
+pub(crate) fn add_in_order(to: &mut [f32], parts: &[f32]) {
+    for part in parts.chunks(to.len()) {
+        for (sum, part) in to.iter_mut().zip(part) {
             *sum += part;
         }
     }
@@ -318,7 +374,10 @@ mod tests {
         let targets: Vec<u32> = (0..rows).map(|row| u32::try_from(row % width).unwrap()).collect();
         let mut losses = vec![0.0; rows];
         cross_entropy(compute, &mut logits, &targets, &mut losses, width, Some(0.5));
-        let floats = [normed, d_x, d_gain, gate_up, opened, logits].concat();
+        let (mut biased, mut sums) = (x.clone(), gain.clone());
+        add_bias(compute, &mut biased, &gain);
+        column_sums(compute, &mut sums, &x, &mut Vec::new());
+        let floats = [normed, d_x, d_gain, gate_up, opened, logits, biased, sums].concat();
         floats.iter().map(|x| u64::from(x.to_bits())).chain(losses.iter().map(|x| x.to_bits())).collect()
     }
 

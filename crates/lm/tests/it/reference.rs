@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use lm::{Config, Model};
+use lm::{Config, Model, RopeScaling};
 
 /// A model's tensors in f64.
 pub(crate) struct Reference {
@@ -27,7 +27,7 @@ impl Reference {
     /// −ln p of each target.
     pub(crate) fn nats(&self, inputs: &[u32], targets: &[u32]) -> Vec<f64> {
         let config = &self.config;
-        let (dim, head_dim) = (config.dim, config.dim / config.heads);
+        let (dim, head_dim) = (config.dim, config.head_dim());
         let embeddings = &self.tensors["model.embed_tokens.weight"];
         let mut stream: Vec<Vec<f64>> =
             inputs.iter().map(|&t| embeddings[t as usize * dim..][..dim].to_vec()).collect();
@@ -40,12 +40,17 @@ impl Reference {
             let (mut q, mut k, v) =
                 (project("self_attn.q_proj"), project("self_attn.k_proj"), project("self_attn.v_proj"));
             for (position, (q, k)) in q.iter_mut().zip(&mut k).enumerate() {
-                for head in q.chunks_mut(head_dim).chain(k.chunks_mut(head_dim)) {
-                    self.turn(head, position);
+                for (x, gain) in [(q, "self_attn.q_norm"), (k, "self_attn.k_norm")] {
+                    for head in x.chunks_mut(head_dim) {
+                        if config.has_head_norms() {
+                            head.copy_from_slice(&self.norm(head, &name(gain)));
+                        }
+                        self.turn(head, position);
+                    }
                 }
             }
             for (i, x) in stream.iter_mut().enumerate() {
-                let mut attended = vec![0.0; dim];
+                let mut attended = vec![0.0; config.heads * head_dim];
                 for head in 0..config.heads {
                     let shared = head / (config.heads / config.kv_heads);
                     let (own, theirs) = (head * head_dim, shared * head_dim);
@@ -86,16 +91,39 @@ impl Reference {
 
     fn linear(&self, x: &[f64], weight: &str) -> Vec<f64> {
         let rows = self.tensors[weight].chunks(x.len());
-        rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum()).collect()
+        let mut to: Vec<f64> = rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
+        if let Some(bias) = self.tensors.get(&weight.replace(".weight", ".bias")) {
+            add(&mut to, bias);
+        }
+        to
     }
 
     fn turn(&self, head: &mut [f64], position: usize) {
         let half = head.len() / 2;
         for i in 0..half {
-            let angle = position as f64 * self.config.rope_theta.powf(-(i as f64) / half as f64);
+            let rate = self.config.rope_theta.powf(-(i as f64) / half as f64);
+            let angle = position as f64 * self.config.rope_scaling.map_or(rate, |one| scaled(one, rate));
             let (a, b) = (head[i], head[i + half]);
             head[i] = a * angle.cos() - b * angle.sin();
             head[i + half] = b * angle.cos() + a * angle.sin();
+        }
+    }
+}
+
+/// As the model's authors write it: by wavelengths.
+fn scaled(scaling: RopeScaling, rate: f64) -> f64 {
+    match scaling {
+        RopeScaling::Linear { factor } => rate / factor,
+        RopeScaling::Llama3 { factor, slow_turns, fast_turns, first_context } => {
+            let (context, length) = (first_context as f64, std::f64::consts::TAU / rate);
+            if length < context / fast_turns {
+                rate
+            } else if length > context / slow_turns {
+                rate / factor
+            } else {
+                let smooth = (context / length - slow_turns) / (fast_turns - slow_turns);
+                (1.0 - smooth) * rate / factor + smooth * rate
+            }
         }
     }
 }
