@@ -1,8 +1,9 @@
-//! Eight numbers at a time, with and without AVX2, and the run-time choice between the two.
+//! Eight numbers at a time, one by one or with the machine's vectors, and the run-time choice between the two.
 //!
-//! A kernel is written once, over [`Lanes`]; [`Instructions::run`] compiles it twice. Both give the same bits, since
-//! every operation here is rounded once and correctly by IEEE 754, and nothing is reordered. This is the only module
-//! of the crate with unsafe code: the vector loads and stores, and the step into a function that may use AVX2.
+//! A kernel is written once, over [`Lanes`]; [`Instructions::run`] compiles it for each of the machine's choices. All
+//! give the same bits, since every operation here is rounded once and correctly by IEEE 754, and nothing is reordered.
+//! This is the only module of the crate with unsafe code: the vector loads and stores, and the step into a function
+//! that may use AVX2.
 
 #![expect(unsafe_code, reason = "vector instructions; a scalar reference stands beside each of them")]
 
@@ -18,6 +19,8 @@ pub enum Instructions {
     Scalar,
     /// AVX2 with fused multiply-add, on x86-64.
     Avx2,
+    /// NEON, on 64-bit ARM.
+    Neon,
 }
 
 impl fmt::Display for Instructions {
@@ -25,6 +28,7 @@ impl fmt::Display for Instructions {
         f.pad(match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
+            Self::Neon => "neon",
         })
     }
 }
@@ -33,13 +37,13 @@ impl Instructions {
     /// All that this machine can run, slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Scalar, Self::Avx2].into_iter().filter(|one| one.is_available()).collect()
+        [Self::Scalar, Self::Avx2, Self::Neon].into_iter().filter(|one| one.is_available()).collect()
     }
 
     /// The fastest that this machine can run.
     #[must_use]
     pub fn best() -> Self {
-        if Self::Avx2.is_available() { Self::Avx2 } else { Self::Scalar }
+        [Self::Avx2, Self::Neon].into_iter().find(|one| one.is_available()).unwrap_or(Self::Scalar)
     }
 
     /// Whether this machine can run them.
@@ -51,6 +55,8 @@ impl Instructions {
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 => false,
+            // Targets with it have it on every machine: compiled in, there is nothing to ask.
+            Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
         }
     }
 
@@ -60,6 +66,10 @@ impl Instructions {
         if self == Self::Avx2 && self.is_available() {
             // SAFETY: the line above has seen both features on this machine.
             return unsafe { avx2::run(kernel) };
+        }
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        if self == Self::Neon {
+            return kernel.run::<neon::Neon>();
         }
         kernel.run::<Scalar>()
     }
@@ -281,6 +291,95 @@ mod avx2 {
     }
 }
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon {
+    use std::arch::aarch64::{
+        float32x4_t, vaddq_f32, vaddq_s32, vbslq_f32, vcgtq_f32, vcltq_f32, vcvtq_s32_f32, vdivq_f32,
+        vdupq_n_f32, vdupq_n_s32, vfmaq_f32, vld1q_f32, vmulq_f32, vreinterpretq_f32_s32, vshlq_n_s32,
+        vsqrtq_f32, vst1q_f32, vsubq_f32,
+    };
+
+    use super::{LANES, Lanes};
+
+    /// Two NEON registers: the first four lanes and the last four.
+    #[derive(Clone, Copy)]
+    pub(super) struct Neon(float32x4_t, float32x4_t);
+
+    impl Neon {
+        #[inline(always)]
+        fn each(self, f: impl Fn(float32x4_t) -> float32x4_t) -> Self {
+            Self(f(self.0), f(self.1))
+        }
+        #[inline(always)]
+        fn zip(self, other: Self, f: impl Fn(float32x4_t, float32x4_t) -> float32x4_t) -> Self {
+            Self(f(self.0, other.0), f(self.1, other.1))
+        }
+    }
+
+    // SAFETY of all blocks below: the module is there only where every machine has NEON; those that touch memory do so
+    // through references to four numbers.
+    impl Lanes for Neon {
+        #[inline(always)]
+        fn splat(x: f32) -> Self {
+            unsafe { Self(vdupq_n_f32(x), vdupq_n_f32(x)) }
+        }
+        #[inline(always)]
+        fn load(from: &[f32; LANES]) -> Self {
+            let (low, high) = from.split_at(LANES / 2);
+            unsafe { Self(vld1q_f32(low.as_ptr()), vld1q_f32(high.as_ptr())) }
+        }
+        #[inline(always)]
+        fn store(self, to: &mut [f32; LANES]) {
+            let (low, high) = to.split_at_mut(LANES / 2);
+            unsafe {
+                vst1q_f32(low.as_mut_ptr(), self.0);
+                vst1q_f32(high.as_mut_ptr(), self.1);
+            }
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vaddq_f32(a, b) })
+        }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vsubq_f32(a, b) })
+        }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vmulq_f32(a, b) })
+        }
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vdivq_f32(a, b) })
+        }
+        #[inline(always)]
+        fn fma(self, factor: Self, addend: Self) -> Self {
+            // The intrinsic's first argument is what is added to.
+            unsafe { Self(vfmaq_f32(addend.0, self.0, factor.0), vfmaq_f32(addend.1, self.1, factor.1)) }
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            self.each(|a| unsafe { vsqrtq_f32(a) })
+        }
+        // Not the instructions named minimum and maximum: theirs of a NaN and of zeros of two signs differ.
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vbslq_f32(vcltq_f32(a, b), a, b) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            self.zip(other, |a, b| unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            self.each(|k| unsafe {
+                let biased = vaddq_s32(vcvtq_s32_f32(k), vdupq_n_s32(127));
+                vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased))
+            })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -295,9 +394,7 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self) -> Vec<u32> {
             let [a, b, c] = self.0.map(|lanes| L::load(&lanes));
-            let k = L::load(
-                &std::array::from_fn(|lane| self.0[0][lane].to_bits() as f32 % 120.0).map(f32::floor),
-            );
+            let k = L::load(&self.0[0].map(|x| (x.to_bits() % 254) as f32 - 126.0));
             let vectors = [
                 a.add(b),
                 a.sub(b),
@@ -319,7 +416,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn avx2_gives_the_bits_of_the_scalar_reference(bits: [[u32; LANES]; 3]) {
+        fn all_instructions_give_the_bits_of_the_scalar_reference(bits: [[u32; LANES]; 3]) {
             let input = bits.map(|lanes| lanes.map(f32::from_bits));
             for instructions in Instructions::available() {
                 prop_assert_eq!(instructions.run(Everything(input)), Instructions::Scalar.run(Everything(input)));
