@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod bpe;
+mod gguf;
+mod gguf_file;
 mod golden;
 mod gradient;
 mod reference;
