@@ -7,11 +7,18 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    fmt,
+    marker::PhantomData,
 };
 
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
 use thiserror::Error;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
+use crate::tensors::json_depth;
 
 /// The start token of the bytes' vocabulary.
 pub const BYTES_START: u32 = 256;
@@ -21,6 +28,16 @@ pub const BYTES_VOCAB: usize = 257;
 const MAX_FILE_BYTES: usize = 64 << 20;
 /// Most tokens of a vocabulary; the largest in use have some 260,000.
 const MAX_VOCAB: usize = 1 << 20;
+/// Most merges; the largest files in use have some 515,000.
+const MAX_MERGES: usize = 1 << 20;
+/// Most tokens that are added to the vocabulary; some 6,000 are in use.
+const MAX_ADDED: usize = 1 << 16;
+/// Most steps in a row by which words are cut; three are in use.
+const MAX_STEPS: usize = 16;
+/// Most characters of a message's reason.
+const MAX_REASON_CHARS: usize = 400;
+/// Deepest nesting of the file.
+const MAX_JSON_DEPTH: usize = 64;
 
 /// A tokenizer cannot be read, or a text not be turned into tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -146,7 +163,7 @@ struct File {
     pre_tokenizer: PreTokenizer,
     model: BpeModel,
     #[serde(default)]
-    added_tokens: Vec<AddedToken>,
+    added_tokens: AtMost<MAX_ADDED, AddedToken>,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +189,7 @@ struct PreTokenizer {
     #[serde(default)]
     individual_digits: bool,
     #[serde(default)]
-    pretokenizers: Vec<PreTokenizer>,
+    pretokenizers: AtMost<MAX_STEPS, PreTokenizer>,
 }
 
 fn yes() -> bool {
@@ -193,16 +210,97 @@ struct BpeModel {
     byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
-    vocab: BTreeMap<String, u32>,
-    merges: Vec<Merge>,
+    vocab: Vocabulary,
+    merges: AtMost<MAX_MERGES, Merge>,
 }
 
-/// A merge as written by older and by newer files.
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// A list whose length is bounded while it is read.
+struct AtMost<const MAX: usize, T>(Vec<T>);
+
+impl<const MAX: usize, T> Default for AtMost<MAX, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, const MAX: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<MAX, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const MAX: usize, T>(PhantomData<T>);
+        impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Reader<MAX, T> {
+            type Value = AtMost<MAX, T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {MAX}")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() == MAX {
+                        return Err(A::Error::invalid_length(MAX + 1, &self));
+                    }
+                    items.push(item);
+                }
+                Ok(AtMost(items))
+            }
+        }
+        deserializer.deserialize_seq(Reader(PhantomData))
+    }
+}
+
+/// Numbers of tokens; their count is bounded while they are read.
+struct Vocabulary(BTreeMap<String, u32>);
+
+impl<'de> Deserialize<'de> for Vocabulary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vocabulary;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {MAX_VOCAB} tokens with their numbers")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+                let mut tokens = BTreeMap::new();
+                while let Some((token, id)) = map.next_entry::<String, u32>()? {
+                    if tokens.len() == MAX_VOCAB {
+                        return Err(A::Error::invalid_length(MAX_VOCAB + 1, &self));
+                    }
+                    tokens.insert(token, id);
+                }
+                Ok(Vocabulary(tokens))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A merge: a text with a blank as written by older files, or a pair as written by newer ones.
 enum Merge {
     Text(String),
     Pair(String, String),
+}
+
+impl<'de> Deserialize<'de> for Merge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Merge;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a merge: a text or a pair of texts")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Merge, E> {
+                Ok(Merge::Text(text.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge, A::Error> {
+                let length = |at: usize| A::Error::invalid_length(at, &"a pair of texts");
+                let left = seq.next_element()?.ok_or_else(|| length(0))?;
+                let right = seq.next_element()?.ok_or_else(|| length(1))?;
+                match seq.next_element::<String>()? {
+                    None => Ok(Merge::Pair(left, right)),
+                    Some(_) => Err(length(3)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 /// A byte-level BPE.
@@ -225,16 +323,23 @@ impl Bpe {
         if json.len() > MAX_FILE_BYTES {
             return Err(TokenizerError::TooLong { found: json.len() });
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| TokenizerError::Unreadable { reason: error.to_string() })?;
+        let depth = json_depth(json);
+        if depth > MAX_JSON_DEPTH {
+            let reason = format!("it is {depth} levels deep, at most {MAX_JSON_DEPTH} are allowed");
+            return Err(TokenizerError::Unreadable { reason });
+        }
+        let file: File = serde_json::from_slice(json).map_err(|error| {
+            // The parser quotes what it was given, however long.
+            TokenizerError::Unreadable { reason: error.to_string().chars().take(MAX_REASON_CHARS).collect() }
+        })?;
         let single_digits = check_supported(&file)?;
         let wrong = |reason: String| TokenizerError::Vocabulary { reason };
-        let vocab = &file.model.vocab;
+        let vocab = &file.model.vocab.0;
         let ids: BTreeSet<u32> = vocab.values().copied().collect();
         if ids.len() != vocab.len() {
             return Err(wrong("two tokens have the same number".into()));
         }
-        let added = file.added_tokens.iter().map(|token| token.id);
+        let added = file.added_tokens.0.iter().map(|token| token.id);
         let size = ids.last().copied().into_iter().chain(added).max().map_or(0, |last| last as usize + 1);
         if !(1..=MAX_VOCAB).contains(&size) {
             return Err(wrong(format!("it has {size} tokens, expected 1 to {MAX_VOCAB}")));
@@ -246,7 +351,7 @@ impl Bpe {
         let bytes =
             alphabet.iter().map(|letter| token(letter.encode_utf8(&mut [0; 4]))).collect::<Result<_, _>>()?;
         let mut merges = BTreeMap::new();
-        for (rank, merge) in (0..).zip(&file.model.merges) {
+        for (rank, merge) in (0..).zip(&file.model.merges.0) {
             let (left, right) = match merge {
                 Merge::Pair(left, right) => (&left[..], &right[..]),
                 Merge::Text(text) => text
@@ -265,7 +370,7 @@ impl Bpe {
                 }
             }
         }
-        let special = file.added_tokens.iter().find(|token| token.content == start).map(|token| token.id);
+        let special = file.added_tokens.0.iter().find(|token| token.content == start).map(|token| token.id);
         let start = match special {
             Some(id) => id,
             None => token(start)?,
@@ -362,7 +467,7 @@ fn check_supported(file: &File) -> Result<bool, TokenizerError> {
         return unsupported("dropout, byte fallback or marks at the ends of words".into());
     }
     let steps = match file.pre_tokenizer.kind.as_str() {
-        "Sequence" => &file.pre_tokenizer.pretokenizers[..],
+        "Sequence" => &file.pre_tokenizer.pretokenizers.0[..],
         _ => std::slice::from_ref(&file.pre_tokenizer),
     };
     let byte_level =

@@ -4,6 +4,8 @@
 
 mod bpe;
 mod decode;
+mod gguf;
+mod gguf_file;
 mod golden;
 mod gradient;
 mod reference;
