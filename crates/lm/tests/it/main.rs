@@ -9,5 +9,6 @@ mod gguf_file;
 mod golden;
 mod gradient;
 mod reference;
+mod smollm2;
 mod story;
 mod torch;
