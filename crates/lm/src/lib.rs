@@ -13,31 +13,40 @@
 //! - **Dispatch.** [`Instructions`] are chosen while running, and any choice gives the same bits.
 //! - **Chance.** Streams are named by seed, purpose and index, with a version in the purpose.
 //!
-//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. What this crate is not: a reader of
-//! foreign model formats, or a generator of text.
+//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Tensors`] and [`Gguf`] read
+//! model files from strangers. What this crate is not: a generator of text.
 
 mod adamw;
 mod attention;
 mod compute;
 mod config;
+mod encoding;
+mod folder;
 mod gemm;
+mod gguf;
 mod head_norm;
+mod hub_config;
 mod lanes;
 mod math;
 mod model;
 mod pass;
 mod rows;
 mod score;
+mod tensors;
 mod tokenizer;
 mod train;
 
 pub use adamw::AdamW;
 pub use compute::{Compute, ComputeError};
 pub use config::{Config, ConfigError, Family, Preset, RopeScaling, Sizes};
+pub use folder::{Numbers, SaveError, SaveOptions};
+pub use gguf::Gguf;
+pub use hub_config::Ends;
 pub use lanes::Instructions;
 pub use model::{Model, ModelError, Tensor};
 pub use pass::{Batch, BatchError};
 pub use score::{Score, ScoreError, score_texts, score_tokens};
+pub use tensors::{LoadError, Tensors};
 pub use tokenizer::{BYTES_START, BYTES_VOCAB, Token, Tokenizer, TokenizerError};
 pub use train::{Decay, State, Step, TrainConfig, TrainError, Trained, Trainer, train};
 
