@@ -388,7 +388,7 @@ mod tests {
         check(llama, "hidden_size", json!(-5), "invalid value: integer `-5`");
         check(llama, "hidden_size", json!(u64::MAX), "dim is 18446744073709551615");
         check(llama, "eos_token_id", json!(257), "is 257, at most 256");
-        check(llama, "vocab_size", json!(1 << 21), "at most 4294967296 are allowed");
+        check(llama, "hidden_size", json!(1 << 21), "at most 4294967296 are allowed");
         check(Family::Mistral, "sliding_window", json!(128), "sliding_window \"128\"");
         check(Family::Qwen2, "attention_bias", json!(true), "qwen2 models have no choice of attention_bias");
         check(Family::Qwen2, "layer_types", json!(["full_attention"]), "1 layer_types for 3 layers");

@@ -1,10 +1,6 @@
 //! Folders of Hugging Face's kind: what is written is read again, and transformers agrees on the logits.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "files and variables are the way to the other program, and a skipped test says why"
-)]
+#![expect(clippy::disallowed_methods, reason = "files and variables are the way to the other program")]
 
 use std::{
     env, fs,
