@@ -78,12 +78,12 @@ pub struct Generated {
     /// The tokens behind the prompt, without the one that ended them.
     pub tokens: Vec<u32>,
     /// Why there are no more.
-    pub end: End,
+    pub finish: Finish,
 }
 
 /// Why a text ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Finish {
     /// A token that ends texts was chosen.
     Stop,
     /// There are as many as were asked for.
@@ -118,18 +118,18 @@ pub fn generate(
             Sampling::Drawn(draw) => drawn(&logits, &draw, position),
         };
         if stops.contains(&token) {
-            return Ok(Generated { tokens, end: End::Stop });
+            return Ok(Generated { tokens, finish: Finish::Stop });
         }
         tokens.push(token);
         if tokens.len() == most {
             break;
         }
         if position == decoder.config().context {
-            return Ok(Generated { tokens, end: End::Context });
+            return Ok(Generated { tokens, finish: Finish::Context });
         }
         logits = decoder.read(compute, &mut sequence, &[token])?;
     }
-    Ok(Generated { tokens, end: End::Length })
+    Ok(Generated { tokens, finish: Finish::Length })
 }
 
 fn check(sampling: Sampling) -> Result<(), GenerateError> {

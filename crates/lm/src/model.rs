@@ -364,11 +364,11 @@ impl View for TensorView<'_> {
 }
 
 /// The bits of a number, every NaN the same.
-fn canonical_bits(x: f32) -> u32 {
+pub(crate) fn canonical_bits(x: f32) -> u32 {
     if x.is_nan() { CANONICAL_NAN } else { x.to_bits() }
 }
 
-fn little_endian(numbers: &[f32]) -> Vec<u8> {
+pub(crate) fn little_endian(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|x| canonical_bits(*x).to_le_bytes()).collect()
 }
 

@@ -181,6 +181,26 @@ fn permuting_the_sequences_of_a_batch_permutes_the_losses_and_nothing_else() {
     }
 }
 
+#[test]
+fn every_shape_of_the_family_has_the_same_bits_for_any_thread_count_and_instructions() {
+    for (name, sizes) in shapes() {
+        let model = lively(sizes);
+        let batch = as_batch(&model, &sequences());
+        let everything = |compute: &Compute| {
+            let (loss, gradient) = model.loss_and_gradient(compute, &batch);
+            let logits = model.logits(compute, &sequences()[2].0).unwrap();
+            (loss.to_bits(), gradient.into_iter().chain(logits).map(f32::to_bits).collect::<Vec<u32>>())
+        };
+        let expected = everything(&Compute::with(1, Instructions::Scalar).unwrap());
+        for instructions in Instructions::available() {
+            for threads in 1..=3 {
+                let compute = Compute::with(threads, instructions).unwrap();
+                assert!(everything(&compute) == expected, "{name}: {threads} threads, {instructions}");
+            }
+        }
+    }
+}
+
 fn bits(numbers: &[f64]) -> Vec<u64> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }

@@ -4,6 +4,7 @@
 
 mod bpe;
 mod decode;
+mod folder;
 mod gguf;
 mod gguf_file;
 mod golden;
