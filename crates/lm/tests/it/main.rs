@@ -7,6 +7,7 @@ mod gguf;
 mod gguf_file;
 mod golden;
 mod gradient;
+mod malformed;
 mod reference;
 mod story;
 mod torch;
