@@ -66,6 +66,14 @@ pub enum TokenizerError {
         /// How.
         reason: String,
     },
+    /// A byte of the text has no token. Vocabularies lack bytes that their makers never saw.
+    #[error("byte {byte:#04x} at {place} of the text has no token in the vocabulary")]
+    NoToken {
+        /// Which byte.
+        byte: u8,
+        /// Where in the text.
+        place: usize,
+    },
     /// The text is not UTF-8, which BPE files are made for.
     #[error("text is not utf-8 from byte {valid_bytes} on")]
     NotText {
@@ -129,14 +137,14 @@ impl Tokenizer {
     /// The tokens of a text, without the start token. Their bytes add up to the text's.
     ///
     /// # Errors
-    /// The tokenizer needs UTF-8 and the text is not.
+    /// The tokenizer needs UTF-8 and the text is not, or it has a byte that no token stands for.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<Token>, TokenizerError> {
         match &self.0 {
             Kind::Bytes => Ok(text.iter().map(|byte| Token { id: u32::from(*byte), bytes: 1 }).collect()),
             Kind::Bpe(bpe) => {
                 let text = std::str::from_utf8(text)
                     .map_err(|error| TokenizerError::NotText { valid_bytes: error.valid_up_to() })?;
-                Ok(bpe.encode(text))
+                bpe.encode(text)
             }
         }
     }
@@ -306,8 +314,8 @@ impl<'de> Deserialize<'de> for Merge {
 /// A byte-level BPE.
 #[derive(Clone, Debug)]
 struct Bpe {
-    /// The token of each byte.
-    bytes: Vec<u32>,
+    /// The token of each byte that has one.
+    bytes: Vec<Option<u32>>,
     /// (left, right) → (rank, merged).
     merges: BTreeMap<(u32, u32), (u32, u32)>,
     /// Whole words that are tokens and need no merges; empty unless the file asks for it.
@@ -349,7 +357,7 @@ impl Bpe {
             vocab.get(text).copied().ok_or_else(|| wrong(format!("token {:?} is missing", shortened(text))))
         };
         let bytes =
-            alphabet.iter().map(|letter| token(letter.encode_utf8(&mut [0; 4]))).collect::<Result<_, _>>()?;
+            alphabet.iter().map(|letter| vocab.get(&*letter.encode_utf8(&mut [0; 4])).copied()).collect();
         let mut merges = BTreeMap::new();
         for (rank, merge) in (0..).zip(&file.model.merges.0) {
             let (left, right) = match merge {
@@ -378,7 +386,11 @@ impl Bpe {
         Ok(Self { bytes, merges, words, single_digits, start, vocab: size })
     }
 
-    fn encode(&self, text: &str) -> Vec<Token> {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
+        let missing = |(_, byte): &(usize, u8)| self.bytes[usize::from(*byte)].is_none();
+        if let Some((place, byte)) = text.bytes().enumerate().find(missing) {
+            return Err(TokenizerError::NoToken { byte, place });
+        }
         let mut tokens = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -391,7 +403,7 @@ impl Bpe {
                 self.encode_word(word.as_bytes(), &mut tokens);
             }
         }
-        tokens
+        Ok(tokens)
     }
 
     /// Merges the pair of lowest rank, the leftmost first, until none is left; O(n log n) in the word's length.
@@ -411,7 +423,7 @@ impl Bpe {
             .iter()
             .enumerate()
             .map(|(at, byte)| Piece {
-                token: Token { id: self.bytes[usize::from(*byte)], bytes: 1 },
+                token: Token { id: self.bytes[usize::from(*byte)].expect("the text was checked"), bytes: 1 },
                 before: at.checked_sub(1).unwrap_or(NONE),
                 after: if at + 1 < word.len() { at + 1 } else { NONE },
                 alive: true,

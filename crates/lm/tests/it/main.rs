@@ -9,6 +9,7 @@ mod gguf;
 mod gguf_file;
 mod golden;
 mod gradient;
+mod malformed;
 mod reference;
 mod smollm2;
 mod story;
