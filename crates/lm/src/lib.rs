@@ -18,8 +18,10 @@
 
 mod adamw;
 mod attention;
+mod bert;
 mod compute;
 mod config;
+mod embedder;
 mod encoding;
 mod gemm;
 mod gguf;
@@ -32,10 +34,12 @@ mod score;
 mod tensors;
 mod tokenizer;
 mod train;
+mod wordpiece;
 
 pub use adamw::AdamW;
 pub use compute::{Compute, ComputeError};
 pub use config::{Config, ConfigError, Preset, Sizes};
+pub use embedder::Embedder;
 pub use gguf::Gguf;
 pub use lanes::Instructions;
 pub use model::{Model, ModelError, Tensor};
