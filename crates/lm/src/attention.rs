@@ -350,7 +350,7 @@ fn attend<L: Lanes>(
 
 /// Scores become probabilities, those at −∞ zero; returns the maximum of the scaled scores and the inverse sum.
 #[inline(always)]
-fn softmax<L: Lanes>(row: &mut [f32], scale: L) -> (f32, f32) {
+pub(crate) fn softmax<L: Lanes>(row: &mut [f32], scale: L) -> (f32, f32) {
     let lanes = row.as_chunks_mut::<LANES>().0;
     let mut largest = L::splat(f32::NEG_INFINITY);
     for x in lanes.iter_mut() {

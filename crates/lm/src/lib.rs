@@ -18,9 +18,11 @@
 
 mod adamw;
 mod attention;
+mod bert;
 mod compute;
 mod config;
 mod decode;
+mod embedder;
 mod encoding;
 mod folder;
 mod gemm;
@@ -37,11 +39,13 @@ mod score;
 mod tensors;
 mod tokenizer;
 mod train;
+mod wordpiece;
 
 pub use adamw::AdamW;
 pub use compute::{Compute, ComputeError};
 pub use config::{Config, ConfigError, Family, Preset, RopeScaling, Sizes};
 pub use decode::{DecodeError, Decoder, Sequence};
+pub use embedder::Embedder;
 pub use folder::{Numbers, SaveError, SaveOptions};
 pub use generate::{Draw, Finish, GenerateError, Generated, Sampling, generate};
 pub use gguf::Gguf;

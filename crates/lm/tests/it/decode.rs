@@ -1,7 +1,7 @@
 //! Reading tokens one after the other, and text that follows.
 
 use lm::{
-    Compute, Decoder, Draw, Finish, Family, GenerateError, Instructions, Model, Preset, Sampling, Sizes,
+    Compute, Decoder, Draw, Family, Finish, GenerateError, Instructions, Model, Preset, Sampling, Sizes,
     generate,
 };
 use primitives::Seed;
@@ -119,7 +119,7 @@ fn greedy_text_follows_the_likeliest_token_and_drawn_text_its_seed() {
     let prompt = tokens(3, 5);
     let text = |sampling, stops: &[u32]| generate(&compute, &decoder, &prompt, 40, stops, sampling).unwrap();
     let greedy = text(Sampling::Greedy, &[]);
-    assert_eq!((greedy.tokens.len(), greedy.end), (40, Finish::Length));
+    assert_eq!((greedy.tokens.len(), greedy.finish), (40, Finish::Length));
     let mut all = prompt.clone();
     for token in &greedy.tokens {
         let logits = decoder.read(&compute, &mut decoder.start(), &all).unwrap();
@@ -129,7 +129,7 @@ fn greedy_text_follows_the_likeliest_token_and_drawn_text_its_seed() {
     }
     let stopped = text(Sampling::Greedy, &greedy.tokens[7..8]);
     let first = greedy.tokens.iter().position(|token| *token == greedy.tokens[7]).unwrap();
-    assert_eq!((stopped.tokens.len(), stopped.end), (first, Finish::Stop));
+    assert_eq!((stopped.tokens.len(), stopped.finish), (first, Finish::Stop));
     // The most certain draw is the greedy text; another seed is another text.
     let draw = |draw| text(Sampling::Drawn(draw), &[]).tokens;
     let plain = Draw::plain(Seed::from_number(1));
@@ -139,7 +139,7 @@ fn greedy_text_follows_the_likeliest_token_and_drawn_text_its_seed() {
     assert_ne!(draw(plain), draw(Draw::plain(Seed::from_number(2))));
     // A prompt that fills the context gets one token more.
     let full = generate(&compute, &decoder, &tokens(4, 700), 9, &[], Sampling::Greedy).unwrap();
-    assert_eq!((full.tokens.len(), full.end), (1, Finish::Context));
+    assert_eq!((full.tokens.len(), full.finish), (1, Finish::Context));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod bpe;
 mod decode;
+mod embed;
 mod folder;
 mod gguf;
 mod gguf_file;

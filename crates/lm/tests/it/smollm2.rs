@@ -8,9 +8,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-use lm::{
-    Compute, Decoder, Gguf, Model, Sampling, SaveOptions, Tokenizer, generate, score_tokens,
-};
+use lm::{Compute, Decoder, Gguf, Model, Sampling, SaveOptions, Tokenizer, generate, score_tokens};
 use serde_json::Value;
 
 use crate::story::TEXT;
@@ -32,7 +30,8 @@ fn a_real_model_gives_transformers_loss_text_and_logits() {
     let file = Gguf::open(Path::new(&path)).unwrap();
     let (json, start) = (file.tokenizer_json().unwrap(), file.start_token().unwrap());
     let tokenizer = Tokenizer::from_json(&json, start).unwrap();
-    let tokens: Vec<u32> = tokenizer.encode(TEXT.repeat(9).as_bytes()).unwrap().iter().map(|t| t.id).collect();
+    let tokens: Vec<u32> =
+        tokenizer.encode(TEXT.repeat(9).as_bytes()).unwrap().iter().map(|t| t.id).collect();
     let tokens = &tokens[..TOKENS];
 
     let nats = score_tokens(&model, &[tokens], model.config().context, &compute).unwrap();
@@ -53,8 +52,11 @@ fn a_real_model_gives_transformers_loss_text_and_logits() {
     let said = String::from_utf8(output.stdout).unwrap();
     let theirs: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     let expected = theirs["loss"].as_f64().unwrap();
-    let differences = [&theirs["original_difference"], &theirs["export_difference"]].map(|x| x.as_f64().unwrap());
-    println!("loss {loss}, theirs {expected}; greatest difference of logits, of the original and of our copy {differences:?}");
+    let differences =
+        [&theirs["original_difference"], &theirs["export_difference"]].map(|x| x.as_f64().unwrap());
+    println!(
+        "loss {loss}, theirs {expected}; greatest difference of logits, of the original and of our copy {differences:?}"
+    );
     assert!((loss - expected).abs() < 1e-4, "{loss} {expected}");
     assert_eq!(serde_json::to_value(&greedy.tokens).unwrap(), theirs["greedy"]);
     assert!(differences[1] <= 1e-4, "{differences:?}");
