@@ -239,7 +239,8 @@ impl Kernel for Attend<'_> {
                 let rows = QUERY_BLOCK.min(queries - start);
                 let left = Matrix::rows(&self.rows[(self.first + start) * width + column..], width);
                 let (right, to, onto) = (&keys, &mut scores[..], Onto::Nothing);
-                let product = Product { to, stride, rows, columns: length, k: dim, left, right, onto };
+                let product =
+                    Product { to, stride, rows, first_column: 0, columns: length, k: dim, left, right, onto };
                 product.compute::<L>(&mut strips);
                 for row in scores.chunks_exact_mut(stride).take(rows) {
                     row[length..].fill(f32::NEG_INFINITY);
@@ -247,7 +248,8 @@ impl Kernel for Attend<'_> {
                 }
                 let (left, to) = (Matrix::rows(&scores, stride), &mut self.out[start * hidden + column..]);
                 let (right, stride) = (&values, hidden);
-                let product = Product { to, stride, rows, columns: dim, k: length, left, right, onto };
+                let product =
+                    Product { to, stride, rows, first_column: 0, columns: dim, k: length, left, right, onto };
                 product.compute::<L>(&mut strips);
             }
         }
