@@ -1,10 +1,12 @@
 //! What the fuzz targets share: requests as text, the keys and moment of the seeds, and the bound on memory.
 
 mod local;
+mod models;
 
 use std::sync::{Arc, LazyLock, Mutex};
 
 pub use local::{METHODS, calls, chain_at, genuine_extrinsics, hash_of, sign_extrinsic};
+pub use models::{genuine_gguf, genuine_safetensors, take_all};
 
 use chain::{
     Uid, WeightVector,

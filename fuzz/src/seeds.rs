@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use fuzz::{
     FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_ciphertexts,
-    genuine_extrinsics, genuine_requests, genuine_synapses, key,
+    genuine_extrinsics, genuine_gguf, genuine_requests, genuine_safetensors, genuine_synapses, key,
 };
 use protocol::Scheme;
 use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
@@ -19,7 +19,9 @@ fn main() -> io::Result<()> {
     write("key_text", key_texts())?;
     write("timelock", ciphertexts())?;
     write("extrinsic", extrinsics())?;
-    write("chain_read", questions())
+    write("chain_read", questions())?;
+    write("safetensors", genuine_safetensors())?;
+    write("gguf", genuine_gguf())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.

@@ -7,11 +7,18 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    fmt,
+    marker::PhantomData,
 };
 
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
 use thiserror::Error;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
+use crate::tensors::json_depth;
 
 /// The start token of the bytes' vocabulary.
 pub const BYTES_START: u32 = 256;
@@ -21,6 +28,16 @@ pub const BYTES_VOCAB: usize = 257;
 const MAX_FILE_BYTES: usize = 64 << 20;
 /// Most tokens of a vocabulary; the largest in use have some 260,000.
 const MAX_VOCAB: usize = 1 << 20;
+/// Most merges; the largest files in use have some 515,000.
+const MAX_MERGES: usize = 1 << 20;
+/// Most tokens that are added to the vocabulary; some 6,000 are in use.
+const MAX_ADDED: usize = 1 << 16;
+/// Most steps in a row by which words are cut; three are in use.
+const MAX_STEPS: usize = 16;
+/// Most characters of a message's reason.
+const MAX_REASON_CHARS: usize = 400;
+/// Deepest nesting of the file.
+const MAX_JSON_DEPTH: usize = 64;
 
 /// A tokenizer cannot be read, or a text not be turned into tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,6 +65,14 @@ pub enum TokenizerError {
     Vocabulary {
         /// How.
         reason: String,
+    },
+    /// A byte of the text has no token. Vocabularies lack bytes that their makers never saw.
+    #[error("byte {byte:#04x} at {place} of the text has no token in the vocabulary")]
+    NoToken {
+        /// Which byte.
+        byte: u8,
+        /// Where in the text.
+        place: usize,
     },
     /// The text is not UTF-8, which BPE files are made for.
     #[error("text is not utf-8 from byte {valid_bytes} on")]
@@ -112,14 +137,14 @@ impl Tokenizer {
     /// The tokens of a text, without the start token. Their bytes add up to the text's.
     ///
     /// # Errors
-    /// The tokenizer needs UTF-8 and the text is not.
+    /// The tokenizer needs UTF-8 and the text is not, or it has a byte that no token stands for.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<Token>, TokenizerError> {
         match &self.0 {
             Kind::Bytes => Ok(text.iter().map(|byte| Token { id: u32::from(*byte), bytes: 1 }).collect()),
             Kind::Bpe(bpe) => {
                 let text = std::str::from_utf8(text)
                     .map_err(|error| TokenizerError::NotText { valid_bytes: error.valid_up_to() })?;
-                Ok(bpe.encode(text))
+                bpe.encode(text)
             }
         }
     }
@@ -146,7 +171,7 @@ struct File {
     pre_tokenizer: PreTokenizer,
     model: BpeModel,
     #[serde(default)]
-    added_tokens: Vec<AddedToken>,
+    added_tokens: AtMost<MAX_ADDED, AddedToken>,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +197,7 @@ struct PreTokenizer {
     #[serde(default)]
     individual_digits: bool,
     #[serde(default)]
-    pretokenizers: Vec<PreTokenizer>,
+    pretokenizers: AtMost<MAX_STEPS, PreTokenizer>,
 }
 
 fn yes() -> bool {
@@ -193,23 +218,104 @@ struct BpeModel {
     byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
-    vocab: BTreeMap<String, u32>,
-    merges: Vec<Merge>,
+    vocab: Vocabulary,
+    merges: AtMost<MAX_MERGES, Merge>,
 }
 
-/// A merge as written by older and by newer files.
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// A list whose length is bounded while it is read.
+struct AtMost<const MAX: usize, T>(Vec<T>);
+
+impl<const MAX: usize, T> Default for AtMost<MAX, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, const MAX: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<MAX, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const MAX: usize, T>(PhantomData<T>);
+        impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Reader<MAX, T> {
+            type Value = AtMost<MAX, T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {MAX}")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() == MAX {
+                        return Err(A::Error::invalid_length(MAX + 1, &self));
+                    }
+                    items.push(item);
+                }
+                Ok(AtMost(items))
+            }
+        }
+        deserializer.deserialize_seq(Reader(PhantomData))
+    }
+}
+
+/// Numbers of tokens; their count is bounded while they are read.
+struct Vocabulary(BTreeMap<String, u32>);
+
+impl<'de> Deserialize<'de> for Vocabulary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vocabulary;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "at most {MAX_VOCAB} tokens with their numbers")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+                let mut tokens = BTreeMap::new();
+                while let Some((token, id)) = map.next_entry::<String, u32>()? {
+                    if tokens.len() == MAX_VOCAB {
+                        return Err(A::Error::invalid_length(MAX_VOCAB + 1, &self));
+                    }
+                    tokens.insert(token, id);
+                }
+                Ok(Vocabulary(tokens))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// A merge: a text with a blank as written by older files, or a pair as written by newer ones.
 enum Merge {
     Text(String),
     Pair(String, String),
 }
 
+impl<'de> Deserialize<'de> for Merge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Merge;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a merge: a text or a pair of texts")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Merge, E> {
+                Ok(Merge::Text(text.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge, A::Error> {
+                let length = |at: usize| A::Error::invalid_length(at, &"a pair of texts");
+                let left = seq.next_element()?.ok_or_else(|| length(0))?;
+                let right = seq.next_element()?.ok_or_else(|| length(1))?;
+                match seq.next_element::<String>()? {
+                    None => Ok(Merge::Pair(left, right)),
+                    Some(_) => Err(length(3)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
 /// A byte-level BPE.
 #[derive(Clone, Debug)]
 struct Bpe {
-    /// The token of each byte.
-    bytes: Vec<u32>,
+    /// The token of each byte that has one.
+    bytes: Vec<Option<u32>>,
     /// (left, right) → (rank, merged).
     merges: BTreeMap<(u32, u32), (u32, u32)>,
     /// Whole words that are tokens and need no merges; empty unless the file asks for it.
@@ -225,16 +331,23 @@ impl Bpe {
         if json.len() > MAX_FILE_BYTES {
             return Err(TokenizerError::TooLong { found: json.len() });
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| TokenizerError::Unreadable { reason: error.to_string() })?;
+        let depth = json_depth(json);
+        if depth > MAX_JSON_DEPTH {
+            let reason = format!("it is {depth} levels deep, at most {MAX_JSON_DEPTH} are allowed");
+            return Err(TokenizerError::Unreadable { reason });
+        }
+        let file: File = serde_json::from_slice(json).map_err(|error| {
+            // The parser quotes what it was given, however long.
+            TokenizerError::Unreadable { reason: error.to_string().chars().take(MAX_REASON_CHARS).collect() }
+        })?;
         let single_digits = check_supported(&file)?;
         let wrong = |reason: String| TokenizerError::Vocabulary { reason };
-        let vocab = &file.model.vocab;
+        let vocab = &file.model.vocab.0;
         let ids: BTreeSet<u32> = vocab.values().copied().collect();
         if ids.len() != vocab.len() {
             return Err(wrong("two tokens have the same number".into()));
         }
-        let added = file.added_tokens.iter().map(|token| token.id);
+        let added = file.added_tokens.0.iter().map(|token| token.id);
         let size = ids.last().copied().into_iter().chain(added).max().map_or(0, |last| last as usize + 1);
         if !(1..=MAX_VOCAB).contains(&size) {
             return Err(wrong(format!("it has {size} tokens, expected 1 to {MAX_VOCAB}")));
@@ -244,9 +357,9 @@ impl Bpe {
             vocab.get(text).copied().ok_or_else(|| wrong(format!("token {:?} is missing", shortened(text))))
         };
         let bytes =
-            alphabet.iter().map(|letter| token(letter.encode_utf8(&mut [0; 4]))).collect::<Result<_, _>>()?;
+            alphabet.iter().map(|letter| vocab.get(&*letter.encode_utf8(&mut [0; 4])).copied()).collect();
         let mut merges = BTreeMap::new();
-        for (rank, merge) in (0..).zip(&file.model.merges) {
+        for (rank, merge) in (0..).zip(&file.model.merges.0) {
             let (left, right) = match merge {
                 Merge::Pair(left, right) => (&left[..], &right[..]),
                 Merge::Text(text) => text
@@ -265,7 +378,7 @@ impl Bpe {
                 }
             }
         }
-        let special = file.added_tokens.iter().find(|token| token.content == start).map(|token| token.id);
+        let special = file.added_tokens.0.iter().find(|token| token.content == start).map(|token| token.id);
         let start = match special {
             Some(id) => id,
             None => token(start)?,
@@ -273,7 +386,11 @@ impl Bpe {
         Ok(Self { bytes, merges, words, single_digits, start, vocab: size })
     }
 
-    fn encode(&self, text: &str) -> Vec<Token> {
+    fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
+        let missing = |(_, byte): &(usize, u8)| self.bytes[usize::from(*byte)].is_none();
+        if let Some((place, byte)) = text.bytes().enumerate().find(missing) {
+            return Err(TokenizerError::NoToken { byte, place });
+        }
         let mut tokens = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -286,7 +403,7 @@ impl Bpe {
                 self.encode_word(word.as_bytes(), &mut tokens);
             }
         }
-        tokens
+        Ok(tokens)
     }
 
     /// Merges the pair of lowest rank, the leftmost first, until none is left; O(n log n) in the word's length.
@@ -306,7 +423,7 @@ impl Bpe {
             .iter()
             .enumerate()
             .map(|(at, byte)| Piece {
-                token: Token { id: self.bytes[usize::from(*byte)], bytes: 1 },
+                token: Token { id: self.bytes[usize::from(*byte)].expect("the text was checked"), bytes: 1 },
                 before: at.checked_sub(1).unwrap_or(NONE),
                 after: if at + 1 < word.len() { at + 1 } else { NONE },
                 alive: true,
@@ -362,7 +479,7 @@ fn check_supported(file: &File) -> Result<bool, TokenizerError> {
         return unsupported("dropout, byte fallback or marks at the ends of words".into());
     }
     let steps = match file.pre_tokenizer.kind.as_str() {
-        "Sequence" => &file.pre_tokenizer.pretokenizers[..],
+        "Sequence" => &file.pre_tokenizer.pretokenizers.0[..],
         _ => std::slice::from_ref(&file.pre_tokenizer),
     };
     let byte_level =

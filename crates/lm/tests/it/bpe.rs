@@ -73,3 +73,16 @@ fn files_that_ask_for_more_are_refused_in_words() {
     let error = read(&good).unwrap().encode(b"ab\xff").unwrap_err().to_string();
     assert_eq!(error, "text is not utf-8 from byte 2 on");
 }
+
+#[test]
+fn a_byte_without_a_token_is_told_only_when_a_text_has_it() {
+    let mut file = fixtures().swap_remove(0)["tokenizer"].take();
+    file["model"]["vocab"].as_object_mut().unwrap().remove("\u{104}").unwrap();
+    let tokenizer = read(&file).unwrap();
+    assert_eq!(
+        tokenizer.encode(b"the 12").unwrap(),
+        read(&fixtures()[0]["tokenizer"]).unwrap().encode(b"the 12").unwrap()
+    );
+    let error = tokenizer.encode(b"ab\x04").unwrap_err().to_string();
+    assert_eq!(error, "byte 0x04 at 2 of the text has no token in the vocabulary");
+}

@@ -4,8 +4,11 @@
 
 mod bpe;
 mod folder;
+mod gguf;
+mod gguf_file;
 mod golden;
 mod gradient;
+mod malformed;
 mod reference;
 mod story;
 mod torch;

@@ -1,0 +1,772 @@
+//! Model files that are wrong: each ends in words, soon, and without much memory.
+
+#![expect(clippy::disallowed_methods, reason = "folders of files, and the time that a refusal takes")]
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use lm::{Gguf, Tensors, Tokenizer};
+use peak_alloc::PeakAlloc;
+use serde_json::json;
+
+use crate::gguf_file::{self as gguf, GgufFile, list, text, texts};
+
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
+
+/// Most seconds of the processor until a refusal.
+const MAX_SECONDS: f64 = 1.0;
+/// Most bytes that reading allocates at once, beyond the file itself where that is in memory.
+const MAX_BYTES: usize = 256 << 20;
+
+/// What is done with a wrong file, and a part of the message that it must end in.
+struct Case {
+    name: String,
+    read: Box<dyn FnOnce() -> Result<(), String>>,
+    message: &'static str,
+}
+
+/// Seconds that this thread has run; where the system does not tell, seconds that have passed.
+fn seconds(start: Instant) -> f64 {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let ran = told.and_then(|line| line.split(' ').next()?.parse::<f64>().ok());
+    ran.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
+}
+
+/// Runs all cases and returns how many there were.
+fn check(cases: Vec<Case>) -> usize {
+    let (count, start, mut wrong) = (cases.len(), Instant::now(), Vec::new());
+    for Case { name, read, message } in cases {
+        ALLOCATED.reset_peak_usage();
+        let (bytes_before, before) = (ALLOCATED.current_usage(), seconds(start));
+        let result = read();
+        let took = seconds(start) - before;
+        let bytes = ALLOCATED.peak_usage().saturating_sub(bytes_before);
+        match &result {
+            Ok(()) => wrong.push(format!("{name}: was accepted")),
+            Err(found) if !found.contains(message) || found.len() > 1000 => {
+                wrong.push(format!("{name}: {found:?}, expected {message:?}"));
+            }
+            Err(_) if took > MAX_SECONDS || bytes > MAX_BYTES => {
+                wrong.push(format!("{name}: took {took} s and {bytes} bytes"));
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    count
+}
+
+fn words<E: std::fmt::Display>(error: E) -> String {
+    error.to_string()
+}
+
+/// A safetensors file with a table and so many zeros.
+fn file(table: &str, data: usize) -> Vec<u8> {
+    let length = (table.len() as u64).to_le_bytes();
+    [&length[..], table.as_bytes(), &vec![0; data]].concat()
+}
+
+/// An entry of a table.
+fn entry(dtype: &str, shape: &str, start: u64, stop: u64) -> String {
+    format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{stop}]}}"#)
+}
+
+/// Opens the bytes, takes `a` of four numbers, and ends.
+fn take_a(bytes: Vec<u8>) -> Result<(), String> {
+    let mut tensors = Tensors::from_safetensors_bytes(bytes).map_err(words)?;
+    tensors.take("a", &[2, 2]).map_err(words)?;
+    tensors.finish().map_err(words)
+}
+
+#[test]
+fn safetensors_files_are_refused_in_words() {
+    let good = |dtype: &str, bytes: u64| format!(r#"{{"a":{}}}"#, entry(dtype, "[2,2]", 0, bytes));
+    take_a(file(&good("F32", 16), 16)).unwrap();
+    let two = |second: &str| format!(r#"{{"a":{},"b":{second}}}"#, entry("F32", "[2,2]", 0, 16));
+    let with = |dtype: &str, each: &[u8]| {
+        let mut bytes = file(&good(dtype, 4 * each.len() as u64), 4 * each.len());
+        let end = bytes.len();
+        bytes[end - each.len()..].copy_from_slice(each);
+        bytes
+    };
+    let many: Vec<String> =
+        (0..=20_000).map(|n| format!(r#""{n}":{}"#, entry("U8", "[1]", n, n + 1))).collect();
+    let cases = vec![
+        ("nothing", vec![], "it has 0 bytes"),
+        ("seven bytes", vec![0; 7], "it has 7 bytes"),
+        ("no table", vec![0; 8], "does not begin with a brace"),
+        (
+            "a zip of pickles",
+            [&b"PK\x03\x04\x14\0\0\0"[..], &[0; 99]].concat(),
+            "is 85966670672, at most 8388608",
+        ),
+        ("a pickle", [&b"\x80\x02}q\0X\x05\0"[..], &[0; 99]].concat(), "at most 8388608"),
+        (
+            "a table beyond the file",
+            [&99u64.to_le_bytes()[..], b"{}"].concat(),
+            "10 bytes, expected at least 107",
+        ),
+        ("the longest table", [&[255; 8][..], b"{}"].concat(), "at most 8388608"),
+        ("a table beyond the bound", file(&"x".repeat((8 << 20) + 1), 0), "is 8388609, at most 8388608"),
+        ("no json", file("{\"a\"", 0), "EOF while parsing"),
+        ("a blank first", file(" {}", 0), "does not begin with a brace"),
+        ("a list", file("[]", 0), "does not begin with a brace"),
+        ("two tables", file("{}{}", 0), "trailing characters"),
+        ("zero bytes after the table", file("{}\0", 0), "trailing characters"),
+        ("no utf-8", [&6u64.to_le_bytes()[..], b"{\"\xff\":1"].concat(), "malformed"),
+        ("65 levels", file(&format!("{{\"a\":{}", "[".repeat(64)), 0), "is 65, at most 64"),
+        (
+            "millions of levels",
+            file(&format!("{{\"a\":{}", "[".repeat(8_000_000)), 0),
+            "is 8000001, at most 64",
+        ),
+        (
+            "a name twice",
+            file(&format!(r#"{{"a":{0},"a":{0}}}"#, entry("U8", "[1]", 0, 1)), 1),
+            "\"a\" stands twice",
+        ),
+        (
+            "a name twice, escaped",
+            file(&format!(r#"{{"a":{0},"\u0061":{0}}}"#, entry("U8", "[1]", 0, 1)), 1),
+            "\"a\" stands twice",
+        ),
+        (
+            "a field twice",
+            file(r#"{"a":{"dtype":"U8","dtype":"F32","shape":[1],"data_offsets":[0,1]}}"#, 1),
+            "duplicate field",
+        ),
+        ("texts twice", file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0), "\"__metadata__\" stands twice"),
+        ("a text twice", file(r#"{"__metadata__":{"x":"","x":""}}"#, 0), "\"x\" stands twice"),
+        ("a number as text", file(r#"{"__metadata__":{"x":1}}"#, 0), "expected a string"),
+        ("no type", file(r#"{"a":{"shape":[1],"data_offsets":[0,1]}}"#, 1), "missing field `dtype`"),
+        ("an unknown type", file(&good("F33", 16), 16), "type \"F33\" of tensor \"a\""),
+        ("a long type", file(&good(&"F".repeat(1 << 20), 16), 16), "type \"FFFF"),
+        (
+            "a field too many",
+            file(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"code":""}}"#, 1),
+            "unknown field `code`",
+        ),
+        ("a long field", file(&format!(r#"{{"a":{{"{}":1}}}}"#, "x".repeat(7 << 20)), 0), "unknown field"),
+        (
+            "a shape below zero",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[-1]", 0, 1)), 1),
+            "invalid value",
+        ),
+        ("a broken shape", file(&format!(r#"{{"a":{}}}"#, entry("U8", "[1.5]", 0, 1)), 1), "invalid type"),
+        (
+            "a shape of 2^64",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[18446744073709551616]", 0, 1)), 1),
+            "invalid type",
+        ),
+        ("no shape", file(&format!(r#"{{"a":{}}}"#, entry("U8", "7", 0, 1)), 1), "invalid type"),
+        (
+            "a product of 2^64",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[4294967296,4294967296]", 0, 1)), 1),
+            "beyond 64 bits",
+        ),
+        (
+            "a length of 2^64",
+            file(&format!(r#"{{"a":{}}}"#, entry("F32", "[4611686018427387904]", 0, 0)), 0),
+            "expected 4 bytes × 4611686018427387904",
+        ),
+        (
+            "nine dimensions",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[1,1,1,1,1,1,1,1,1]", 0, 1)), 1),
+            "9 dimensions",
+        ),
+        (
+            "a million dimensions",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", &format!("[{}1]", "1,".repeat(1 << 20)), 0, 1)), 1),
+            "1048577 dimensions",
+        ),
+        ("another length", file(&good("F32", 12), 12), "expected 4 bytes × 4"),
+        (
+            "an end before the start",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[1]", 1, 0)), 1),
+            "lies from 1 to 0",
+        ),
+        (
+            "a gap before",
+            file(&format!(r#"{{"a":{}}}"#, entry("U8", "[1]", 1, 2)), 2),
+            "lies from 1 to 2, expected 0",
+        ),
+        ("a gap between", file(&two(&entry("U8", "[1]", 17, 18)), 18), "lies from 17 to 18, expected 16"),
+        ("an overlap", file(&two(&entry("U8", "[2]", 15, 17)), 17), "lies from 15 to 17, expected 16"),
+        ("the same place", file(&two(&entry("F32", "[2,2]", 0, 16)), 16), "lies from 0 to 16, expected 16"),
+        ("an end beyond the file", file(&good("F32", 16), 15), "to at most 15"),
+        (
+            "an end at 2^64",
+            file(&two(&entry("U8", "[18446744073709551599]", 16, u64::MAX)), 17),
+            "to at most 17",
+        ),
+        ("bytes at the end", file(&good("F32", 16), 17), "17 bytes follow the table, its tensors take 16"),
+        (
+            "three places",
+            file(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}}"#, 1),
+            "trailing characters",
+        ),
+        ("20,001 tensors", file(&format!("{{{}}}", many.join(",")), 20_001), "more than 20000 entries"),
+        (
+            "a long name",
+            file(&format!(r#"{{"{}":{}}}"#, "n".repeat(257), entry("U8", "[1]", 0, 1)), 1),
+            "257 bytes, at most 256",
+        ),
+        ("an empty name", file(&format!(r#"{{"":{}}}"#, entry("U8", "[1]", 0, 1)), 1), "\"a\" is missing"),
+        ("f64", file(&good("F64", 32), 32), "tensor \"a\" of type F64 is not supported"),
+        ("i64", file(&good("I64", 32), 32), "tensor \"a\" of type I64 is not supported"),
+        ("no number", with("F32", &f32::NAN.to_le_bytes()), "has NaN at place 3"),
+        ("infinity", with("F32", &f32::INFINITY.to_le_bytes()), "has inf at place 3"),
+        ("half of infinity", with("F16", &[0, 0xfc]), "has -inf at place 3"),
+        ("half of no number", with("F16", &[1, 0x7c]), "has NaN at place 3"),
+        ("no number, in brief", with("BF16", &[0xc0, 0x7f]), "has NaN at place 3"),
+        (
+            "another shape",
+            file(&format!(r#"{{"a":{}}}"#, entry("F32", "[4]", 0, 16)), 16),
+            "has shape [4], expected [2, 2]",
+        ),
+        (
+            "a transposed shape",
+            file(&format!(r#"{{"a":{}}}"#, entry("F32", "[1,4]", 0, 16)), 16),
+            "has shape [1, 4]",
+        ),
+        (
+            "another name",
+            file(&format!(r#"{{"b":{}}}"#, entry("F32", "[2,2]", 0, 16)), 16),
+            "tensor \"a\" is missing",
+        ),
+        (
+            "one too many",
+            file(&two(&entry("U8", "[0]", 16, 16)), 16),
+            "1 tensors are left that the model does not have, the first is \"b\"",
+        ),
+    ];
+    let case = |(name, bytes, message): (&str, Vec<u8>, &'static str)| Case {
+        name: name.into(),
+        read: Box::new(move || take_a(bytes)),
+        message,
+    };
+    let mut cases: Vec<Case> = cases.into_iter().map(case).collect();
+    let twice = file(&good("F32", 16), 16);
+    let read = move || {
+        let mut tensors = Tensors::from_safetensors_bytes(twice).unwrap();
+        tensors.take("a", &[2, 2]).map_err(words)?;
+        tensors.take("a", &[2, 2]).map(|_| ()).map_err(words)
+    };
+    cases.push(Case { name: "taken twice".into(), read: Box::new(read), message: "tensor \"a\" is missing" });
+    assert_eq!(check(cases), 60);
+}
+
+/// A new folder with these files.
+fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("malformed").join(name);
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).unwrap();
+    for (file, bytes) in files {
+        fs::write(folder.join(file), bytes).unwrap();
+    }
+    folder
+}
+
+const INDEX: &str = "model.safetensors.index.json";
+
+#[test]
+fn folders_of_models_are_refused_in_words() {
+    let one = |name: &str| file(&format!(r#"{{"{name}":{}}}"#, entry("U8", "[1]", 0, 1)), 1);
+    let index = |map: &str| format!(r#"{{"metadata":{{}},"weight_map":{map}}}"#).into_bytes();
+    let files = |count: usize| {
+        let map: Vec<String> = (0..count).map(|n| format!(r#""{n}":"{n}.safetensors""#)).collect();
+        index(&format!("{{{}}}", map.join(",")))
+    };
+    let long = index(&format!(r#"{{"a":"{}"}}"#, "x".repeat(8 << 20)));
+    let mut cases = Vec::new();
+    for (name, bytes, message) in [
+        ("index is no json", b"{".to_vec(), "EOF while parsing"),
+        ("index is too long", long, "at most 8388608"),
+        ("index is deep", "[".repeat(1000).into_bytes(), "is 1000, at most 64"),
+        ("index has no map", b"{}".to_vec(), "missing field `weight_map`"),
+        ("index names twice", index(r#"{"a":"a","a":"b"}"#), "\"a\" stands twice"),
+        (
+            "index goes up",
+            index(r#"{"a":"../one.safetensors"}"#),
+            "\"../one.safetensors\", expected a plain name",
+        ),
+        ("index is absolute", index(r#"{"a":"/etc/passwd"}"#), "\"/etc/passwd\", expected a plain name"),
+        ("index goes down", index(r#"{"a":"b/c"}"#), "\"b/c\", expected a plain name"),
+        ("index goes aside", index(r#"{"a":"b\\c"}"#), "expected a plain name"),
+        ("index has a drive", index(r#"{"a":"c:d"}"#), "expected a plain name"),
+        ("index is hidden", index(r#"{"a":".x"}"#), "expected a plain name"),
+        ("index has no name", index(r#"{"a":""}"#), "expected a plain name"),
+        ("index has a zero", index(r#"{"a":"x\u0000"}"#), "expected a plain name"),
+        ("index has 257 files", files(257), "is 257, at most 256"),
+        ("index without file", index(r#"{"a":"gone.safetensors"}"#), "gone.safetensors cannot be read"),
+        ("index names a folder", index(r#"{"a":"inner"}"#), "no regular file"),
+        ("index names a link", index(r#"{"a":"link.safetensors"}"#), "a symbolic link"),
+        (
+            "index without tensor",
+            index(r#"{"a":"one.safetensors","b":"one.safetensors"}"#),
+            "has the tensor \"b\", which it has not",
+        ),
+        (
+            "index of another tensor",
+            index(r#"{"b":"one.safetensors"}"#),
+            "has the tensor \"a\", which the index does not say",
+        ),
+        (
+            "index of another file",
+            index(r#"{"a":"two.safetensors","b":"two.safetensors"}"#),
+            "which it has not",
+        ),
+        (
+            "tensor in two files",
+            index(r#"{"a":"one.safetensors","b":"both.safetensors"}"#),
+            "which the index does not say",
+        ),
+        ("index names itself", index(&format!(r#"{{"a":"{INDEX}"}}"#)), "malformed"),
+    ] {
+        let both = format!(r#"{{"a":{},"b":{}}}"#, entry("U8", "[1]", 0, 1), entry("U8", "[1]", 1, 2));
+        let folder = folder(
+            name,
+            &[
+                (INDEX, &bytes),
+                ("one.safetensors", &one("a")),
+                ("two.safetensors", &one("b")),
+                ("both.safetensors", &file(&both, 2)),
+            ],
+        );
+        fs::create_dir(folder.join("inner")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.join("one.safetensors"), folder.join("link.safetensors")).unwrap();
+        let read = move || Tensors::from_safetensors(&folder).map(|_| ()).map_err(words);
+        cases.push(Case { name: name.into(), read: Box::new(read), message });
+    }
+    let mut push = |name: &str, folder: PathBuf, message: &'static str| {
+        let read = move || Tensors::from_safetensors(&folder).map(|_| ()).map_err(words);
+        cases.push(Case { name: name.into(), read: Box::new(read), message });
+    };
+    push("nothing", folder("nothing", &[]), "model.safetensors cannot be read");
+    push(
+        "pickles alone",
+        folder("pickles alone", &[("pytorch_model.bin", b"PK")]),
+        "model.safetensors cannot be read",
+    );
+    push("no folder", PathBuf::from("/nowhere/at/all"), "cannot be read");
+    let inner = folder("a folder as model", &[]);
+    fs::create_dir(inner.join("model.safetensors")).unwrap();
+    push("a folder as model", inner, "no regular file");
+    #[cfg(unix)]
+    {
+        let linked = folder("a link as model", &[("real", &one("a"))]);
+        std::os::unix::fs::symlink(linked.join("real"), linked.join("model.safetensors")).unwrap();
+        push("a link as model", linked, "a symbolic link");
+        let linked = folder("a device as model", &[]);
+        std::os::unix::fs::symlink("/dev/zero", linked.join("model.safetensors")).unwrap();
+        push("a device as model", linked, "a symbolic link");
+        let linked = folder("a link as index", &[("real", &index(r#"{"a":"one.safetensors"}"#))]);
+        std::os::unix::fs::symlink(linked.join("real"), linked.join(INDEX)).unwrap();
+        push("a link as index", linked, "a symbolic link");
+    }
+    assert!(check(cases) >= 26);
+}
+
+#[test]
+fn a_file_that_is_cut_short_while_it_is_read_is_an_error() {
+    let folder = folder("cut short", &[]);
+    let path = folder.join("model.safetensors");
+    fs::write(&path, file(&format!(r#"{{"a":{}}}"#, entry("F32", "[1000]", 0, 4000)), 4000)).unwrap();
+    let mut tensors = Tensors::from_safetensors(&folder).unwrap();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2000).unwrap();
+    let error = tensors.take("a", &[1000]).unwrap_err().to_string();
+    assert!(error.contains("model.safetensors cannot be read"), "{error}");
+}
+
+/// Reads all of a GGUF file.
+fn read_gguf(bytes: Vec<u8>) -> Result<(), String> {
+    let gguf = Gguf::from_bytes(bytes).map_err(words)?;
+    gguf.config().map_err(words)?;
+    let start = gguf.start_token().map_err(words)?;
+    Tokenizer::from_json(&gguf.tokenizer_json().map_err(words)?, start).map_err(words)?;
+    let mut tensors = gguf.into_tensors();
+    let names: Vec<String> = tensors.names().map(Into::into).collect();
+    for name in names {
+        let shape = tensors.shape(&name).unwrap().to_vec();
+        tensors.take(&name, &shape).map_err(words)?;
+    }
+    tensors.finish().map_err(words)
+}
+
+#[test]
+fn gguf_files_are_refused_in_words() {
+    read_gguf(GgufFile::llama().bytes()).unwrap();
+    let mut cases = Vec::new();
+    let mut raw = |name: &str, bytes: Vec<u8>, message: &'static str| {
+        cases.push(Case { name: name.into(), read: Box::new(move || read_gguf(bytes)), message });
+    };
+    let whole = GgufFile::llama().bytes();
+    raw("nothing", vec![], "ends within its head");
+    raw("four bytes", b"GGUF".into(), "ends within its head");
+    raw("half a head", whole[..3000].into(), "ends within its head");
+    raw("half the numbers", whole[..whole.len() - 100].into(), "to at most");
+    raw("more than the fill", [&whole[..], &[0; 32]].concat(), "bytes follow the head, its tensors take");
+    let mut check_that = |name: &str, change: fn(&mut GgufFile), message: &'static str| {
+        let mut file = GgufFile::llama();
+        change(&mut file);
+        raw(name, file.bytes(), message);
+    };
+    check_that("another mark", |f| f.magic = b"GGML".into(), "does not begin with \"GGUF\"");
+    check_that("version 1", |f| f.version = 1, "version 1 of gguf file is not supported, expected 2 or 3");
+    check_that("version 4", |f| f.version = 4, "version 4");
+    check_that("big endian", |f| f.version = 3 << 24, "byte order");
+    check_that(
+        "2^64 tensors",
+        |f| f.tensor_count = Some(u64::MAX),
+        "number of tensors in gguf file is 18446744073709551615",
+    );
+    check_that("20,001 tensors", |f| f.tensor_count = Some(20_001), "at most 20000");
+    check_that("20,000 tensors", |f| f.tensor_count = Some(20_000), "number of dimensions of tensor \"\"");
+    check_that("2^64 values", |f| f.value_count = Some(u64::MAX), "number of named values");
+    check_that("4,097 values", |f| f.value_count = Some(4097), "at most 4096");
+    check_that("a value less", |f| f.value_count = Some(f.values.len() as u64 - 1), "");
+    check_that(
+        "a long key",
+        |f| f.set(&"k".repeat(257), gguf::BOOL, vec![0]),
+        "length of a key in bytes in gguf file is 257",
+    );
+    check_that("a key of no text", |f| f.values.push((vec![255], gguf::BOOL, vec![0])), "not utf-8");
+    check_that(
+        "a key twice",
+        |f| f.values.push(f.values[0].clone()),
+        "\"general.architecture\" stands twice",
+    );
+    check_that("an unknown type of value", |f| f.set("x", 13, vec![0]), "type 13, expected 0 to 12");
+    check_that("half a truth", |f| f.set("x", gguf::BOOL, vec![2]), "truth value is 2");
+    check_that("a text of 2^64", |f| f.set("x", gguf::TEXT, vec![255; 8]), "length of a text in bytes");
+    check_that(
+        "a long text",
+        |f| f.set("x", gguf::TEXT, text(&vec![b'x'; (1 << 20) + 1])),
+        "is 1048577, at most 1048576",
+    );
+    check_that(
+        "a text beyond the file",
+        |f| f.set("x", gguf::TEXT, (1u64 << 20).to_le_bytes().into()),
+        "ends within its head",
+    );
+    check_that("a text of no text", |f| f.set("x", gguf::TEXT, text(&[0xc0, 0x80])), "not utf-8");
+    check_that(
+        "a list of 2^64",
+        |f| f.set("x", gguf::LIST, [&[0; 4][..], &[255; 8]].concat()),
+        "items of a list",
+    );
+    check_that(
+        "a long list",
+        |f| f.set("x", gguf::LIST, [&[0; 4][..], &((1u64 << 20) + 1).to_le_bytes()].concat()),
+        "is 1048577, at most 1048576",
+    );
+    check_that(
+        "a list beyond the file",
+        |f| f.set("x", gguf::LIST, [&[12, 0, 0, 0][..], &(1u64 << 20).to_le_bytes()].concat()),
+        "ends within its head",
+    );
+    check_that(
+        "a list of nothing known",
+        |f| f.set("x", gguf::LIST, [&[99, 0, 0, 0][..], &[0; 8]].concat()),
+        "type 99",
+    );
+    check_that(
+        "five lists in each other",
+        |f| f.set("x", gguf::LIST, [[9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]; 5].concat()),
+        "depth of lists in gguf file is 5",
+    );
+    check_that(
+        "a head beyond the bound",
+        |f| {
+            let texts = list(gguf::TEXT, &vec![text(&[b'x'; 8]); 1 << 20]);
+            (0..3).for_each(|n| f.set(&format!("x{n}"), gguf::LIST, texts.clone()));
+        },
+        "length of the head in bytes",
+    );
+    check_that(
+        "lists of lists beyond the bound",
+        |f| {
+            let inner = list(gguf::TEXT, &vec![text(b""); 1 << 10]);
+            f.set("x", gguf::LIST, list(gguf::LIST, &vec![inner; 1 << 12]));
+        },
+        "length of the head in bytes",
+    );
+    check_that("no architecture", |f| f.remove("general.architecture"), "general.architecture missing");
+    check_that(
+        "another architecture",
+        |f| f.set("general.architecture", gguf::TEXT, text(b"phi3")),
+        "\"phi3\" is not supported",
+    );
+    check_that(
+        "a number as architecture",
+        |f| f.set("general.architecture", gguf::U32, vec![1, 0, 0, 0]),
+        "general.architecture 1",
+    );
+    check_that(
+        "no alignment",
+        |f| f.set("general.alignment", gguf::U32, vec![0; 4]),
+        "it is 0, expected a power of two",
+    );
+    check_that("an odd alignment", |f| f.set("general.alignment", gguf::U32, vec![33, 0, 0, 0]), "it is 33");
+    check_that(
+        "a wide alignment",
+        |f| f.set("general.alignment", gguf::U32, vec![0, 0, 0, 128]),
+        "it is 2147483648",
+    );
+    check_that(
+        "another alignment",
+        |f| f.set("general.alignment", gguf::U32, vec![64, 0, 0, 0]),
+        "malformed",
+    );
+    check_that(
+        "a text as alignment",
+        |f| f.set("general.alignment", gguf::TEXT, text(b"32")),
+        "expected a whole number",
+    );
+    check_that("five dimensions", |f| f.tensors[1].1 = vec![8, 1, 1, 1, 1], "is 5, at most 4");
+    check_that("2^32 dimensions", |f| f.tensors[0].1 = vec![0; 300], "is 300, at most 4");
+    check_that("no dimensions", |f| f.tensors[1].1 = vec![], "dimensions []");
+    check_that("an empty dimension", |f| f.tensors[0].1 = vec![8, 0], "zero or beyond 64 bits");
+    check_that("a product of 2^64", |f| f.tensors[0].1 = vec![1 << 32, 1 << 32], "zero or beyond 64 bits");
+    check_that("a product of 2^62", |f| f.tensors[0].1 = vec![1 << 31, 1 << 31], "zero or beyond 64 bits");
+    check_that("a product of 2^60", |f| f.tensors[0].1 = vec![1 << 30, 1 << 30], "to at most");
+    check_that("half a block", |f| f.tensors[0].2 = 8, "don't begin with a multiple of 32");
+    check_that(
+        "a type that is not read",
+        |f| f.tensors[0].2 = 10,
+        "of type Q2_K is not supported, expected F32, F16",
+    );
+    check_that("a number as tensor's type", |f| f.tensors[0].2 = 28, "of type F64 is not supported");
+    check_that("an unknown tensor's type", |f| f.tensors[0].2 = u32::MAX, "of type 4294967295");
+    check_that(
+        "an offset beyond the file",
+        |f| f.tensors[0].3 = 1 << 40,
+        "lie at 1099511627776, expected at 0",
+    );
+    check_that("an offset of 2^64", |f| f.tensors[2].3 = u64::MAX, "lie at 18446744073709551615");
+    check_that("an odd offset", |f| f.tensors[1].3 += 1, "expected at 8256");
+    check_that("an overlap", |f| f.tensors[1].3 = 0, "lie at 0, expected at 8256");
+    check_that("a tensor twice", |f| f.tensors[5].0 = f.tensors[2].0.clone(), "stands twice");
+    check_that(
+        "an unknown tensor",
+        |f| f.tensors[1].0 = "rope_freqs.weight".into(),
+        "tensor \"rope_freqs.weight\" is not supported",
+    );
+    check_that(
+        "a layer with a zero before",
+        |f| f.tensors[1].0 = "blk.00.attn_norm.weight".into(),
+        "is not supported",
+    );
+    check_that(
+        "a layer of many",
+        |f| f.tensors[1].0 = "blk.10000.attn_norm.weight".into(),
+        "is not supported",
+    );
+    check_that(
+        "a layer below zero",
+        |f| f.tensors[1].0 = "blk.-1.attn_norm.weight".into(),
+        "is not supported",
+    );
+    check_that("an unknown ending", |f| f.tensors[1].0 = "blk.0.attn_norm.bias".into(), "is not supported");
+    check_that("a long name", |f| f.tensors[1].0 = "b".repeat(300), "is 300, at most 256");
+    check_that(
+        "no heads",
+        |f| f.set("llama.attention.head_count", gguf::U32, vec![0; 4]),
+        "not a multiple of 2 · 0 heads",
+    );
+    check_that(
+        "heads that don't divide",
+        |f| f.set("llama.attention.head_count", gguf::U32, vec![3, 0, 0, 0]),
+        "8 rows are not a multiple of 2 · 3 heads",
+    );
+    check_that(
+        "heads by layer",
+        |f| f.set("llama.attention.head_count", gguf::LIST, list(gguf::U32, &[vec![2, 0, 0, 0]])),
+        "a list of 1",
+    );
+    check_that("2^64 heads", |f| f.set("llama.attention.head_count", 10, vec![255; 8]), "at most 4294967295");
+    check_that(
+        "heads below zero",
+        |f| f.set("llama.attention.head_count", gguf::I32, vec![255; 4]),
+        "head_count -1",
+    );
+    check_that(
+        "no number",
+        |f| f.data[..4].copy_from_slice(&f32::NAN.to_le_bytes()),
+        "\"model.embed_tokens.weight\" has NaN at place 0",
+    );
+    check_that(
+        "infinity",
+        |f| f.data[4..8].copy_from_slice(&f32::INFINITY.to_le_bytes()),
+        "has inf at place 1",
+    );
+    check_that(
+        "an infinite scale",
+        |f| f.push("output.weight", &[32, 2], 8, &[&[0; 35][..], &[0x7c; 33]].concat()),
+        "has inf at place 32",
+    );
+    check_that(
+        "no width",
+        |f| f.remove("llama.embedding_length"),
+        "lacks the value \"llama.embedding_length\"",
+    );
+    check_that(
+        "a width of no heads",
+        |f| f.set("llama.embedding_length", gguf::U32, vec![9, 0, 0, 0]),
+        "not a multiple of 2 heads",
+    );
+    check_that("no ε", |f| f.remove("llama.attention.layer_norm_rms_epsilon"), "lacks the value");
+    check_that(
+        "a broken ε",
+        |f| f.set("llama.attention.layer_norm_rms_epsilon", gguf::F32, f32::NAN.to_le_bytes().into()),
+        "epsilon NaN",
+    );
+    check_that(
+        "experts",
+        |f| f.set("llama.expert_count", gguf::U32, vec![8, 0, 0, 0]),
+        "llama.expert_count 8 is not supported",
+    );
+    check_that(
+        "scaled positions",
+        |f| f.set("llama.rope.scaling.type", gguf::TEXT, text(b"yarn")),
+        "\"yarn\" is not supported",
+    );
+    check_that(
+        "a part of the head turned",
+        |f| f.set("llama.rope.dimension_count", gguf::U32, vec![2, 0, 0, 0]),
+        "expected 4, the length of a head",
+    );
+    check_that(
+        "another tokenizer",
+        |f| f.set("tokenizer.ggml.model", gguf::TEXT, text(b"llama")),
+        "\"llama\" is not supported, expected \"gpt2\"",
+    );
+    check_that(
+        "other words",
+        |f| f.set("tokenizer.ggml.pre", gguf::TEXT, text(b"default")),
+        "\"default\" is not supported",
+    );
+    check_that("no tokens", |f| f.remove("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens missing");
+    check_that(
+        "numbers as tokens",
+        |f| f.set("tokenizer.ggml.tokens", gguf::LIST, list(gguf::U32, &vec![vec![0; 4]; 258])),
+        "of 258 tokens in utf-8",
+    );
+    check_that(
+        "tokens of no text",
+        |f| f.set("tokenizer.ggml.tokens", gguf::LIST, list(gguf::TEXT, &vec![text(&[255]); 258])),
+        "it is 257, of 258 tokens in utf-8",
+    );
+    check_that(
+        "a token twice",
+        |f| f.set("tokenizer.ggml.tokens", gguf::LIST, texts(&["x"; 258])),
+        "the token \"x\" stands twice",
+    );
+    check_that(
+        "a start beyond the tokens",
+        |f| f.set("tokenizer.ggml.bos_token_id", gguf::U32, vec![2, 1, 0, 0]),
+        "it is 258, of 258 tokens",
+    );
+    check_that(
+        "types for other tokens",
+        |f| f.set("tokenizer.ggml.token_type", gguf::LIST, list(gguf::I32, &[vec![1, 0, 0, 0]])),
+        "expected 258 numbers of 32 bits, found 1",
+    );
+    check_that(
+        "a merge of nothing",
+        |f| f.set("tokenizer.ggml.merges", gguf::LIST, texts(&["q z"])),
+        "token \"qz\" is missing",
+    );
+    check_that(
+        "a merge of one",
+        |f| f.set("tokenizer.ggml.merges", gguf::LIST, texts(&["he"])),
+        "merge \"he\" is no pair",
+    );
+    let count = check(cases);
+    assert!(count >= 80, "{count}");
+}
+
+#[test]
+fn tokenizers_are_refused_in_words_before_they_grow() {
+    let steps = json!({"type": "ByteLevel", "use_regex": true});
+    let with = |pre: &str, vocab: &str, merges: &str, added: &str| {
+        format!(r#"{{"pre_tokenizer":{pre},"added_tokens":{added},"model":{{"vocab":{vocab},"merges":{merges}}}}}"#).into_bytes()
+    };
+    let pre = steps.to_string();
+    let numbered = |count: usize| {
+        let tokens: Vec<String> = (0..count).map(|n| format!(r#""{n:x}":{n}"#)).collect();
+        format!("{{{}}}", tokens.join(","))
+    };
+    let nested = |depth: usize| {
+        (0..depth).fold(pre.clone(), |inner, _| format!(r#"{{"type":"Sequence","pretokenizers":[{inner}]}}"#))
+    };
+    let row = |item: &str, count: usize| format!("[{}{item}]", format!("{item},").repeat(count - 1));
+    let cases: Vec<(&str, Vec<u8>, &'static str)> = vec![
+        ("a step within itself 32 times", with(&nested(32), "{}", "[]", "[]"), "levels deep, at most 64"),
+        (
+            "a step within itself 3 times",
+            with(&nested(3), "{\"a\":0}", "[]", "[]"),
+            "the pre-tokenizer [\"Sequence\"]",
+        ),
+        ("millions of brackets", vec![b'['; 16 << 20], "16777216 levels deep"),
+        (
+            "millions of steps",
+            with(
+                &format!(r#"{{"type":"Sequence","pretokenizers":{}}}"#, row(r#"{"type":""}"#, 1_000_000)),
+                "{}",
+                "[]",
+                "[]",
+            ),
+            "a list of at most 16",
+        ),
+        (
+            "a vocabulary beyond the bound",
+            with(&pre, &numbered((1 << 20) + 1), "[]", "[]"),
+            "at most 1048576 tokens",
+        ),
+        (
+            "merges beyond the bound",
+            with(&pre, "{\"a\":0}", &row("\"a b\"", 2_000_000), "[]"),
+            "a list of at most 1048576",
+        ),
+        (
+            "pairs beyond the bound",
+            with(&pre, "{\"a\":0}", &row("[\"\",\"\"]", 2_000_000), "[]"),
+            "a list of at most 1048576",
+        ),
+        (
+            "a merge of millions",
+            with(&pre, "{\"a\":0}", &format!("[{}]", row("\"\"", 4_000_000)), "[]"),
+            "a pair of texts",
+        ),
+        (
+            "a merge of numbers",
+            with(&pre, "{\"a\":0}", &format!("[{}]", row("1", 4_000_000)), "[]"),
+            "expected a string",
+        ),
+        (
+            "added tokens beyond the bound",
+            with(&pre, "{\"a\":0}", "[]", &row(r#"{"id":1,"content":""}"#, 500_000)),
+            "a list of at most 65536",
+        ),
+        (
+            "an added token beyond the bound",
+            with(&pre, "{\"a\":0}", "[]", r#"[{"id":4294967295,"content":"<s>"}]"#),
+            "expected 1 to 1048576",
+        ),
+        (
+            "a type of millions",
+            with(&format!("{{\"type\":\"{}\"}}", "x".repeat(16 << 20)), "{\"a\":0}", "[]", "[]"),
+            "the pre-tokenizer [\"xxx",
+        ),
+        ("an unknown letter in the start", with(&pre, "{\"a\":0}", "[]", "[]"), "token \"<s>\" is missing"),
+        ("no vocabulary", with(&pre, "[]", "[]", "[]"), "tokens with their numbers"),
+    ];
+    let case = |(name, bytes, message): (&str, Vec<u8>, &'static str)| Case {
+        name: name.into(),
+        read: Box::new(move || Tokenizer::from_json(&bytes, "<s>").map(|_| ()).map_err(words)),
+        message,
+    };
+    assert_eq!(check(cases.into_iter().map(case).collect()), 14);
+}
