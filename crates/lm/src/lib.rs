@@ -13,8 +13,9 @@
 //! - **Dispatch.** [`Instructions`] are chosen while running, and any choice gives the same bits.
 //! - **Chance.** Streams are named by seed, purpose and index, with a version in the purpose.
 //!
-//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Tensors`] and [`Gguf`] read
-//! model files from strangers. What this crate is not: a generator of text.
+//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and
+//! [`Model::save`] are the way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. What this crate
+//! is not: a generator of text.
 
 mod adamw;
 mod attention;
