@@ -139,7 +139,7 @@ impl GgufFile {
         }
         for (name, dimensions, kind, offset) in &self.tensors {
             out.extend(text(name.as_bytes()));
-            out.extend((dimensions.len() as u32).to_le_bytes());
+            out.extend(u32::try_from(dimensions.len()).unwrap().to_le_bytes());
             dimensions.iter().for_each(|size| out.extend(size.to_le_bytes()));
             out.extend(kind.to_le_bytes());
             out.extend(offset.to_le_bytes());
