@@ -14,8 +14,8 @@
 //! - **Chance.** Streams are named by seed, purpose and index, with a version in the purpose.
 //!
 //! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Tensors`] and [`Gguf`] read
-//! model files from strangers. An [`Embedder`]
-//! turns texts into vectors. What this crate is not: a generator of text.
+//! model files from strangers. An [`Embedder`] turns texts into vectors. What this crate is not: a
+//! generator of text.
 
 mod adamw;
 mod attention;

@@ -26,7 +26,7 @@ use signs::{Sign, is_ideograph};
 
 /// The file that all this comes from.
 pub(crate) const FILE: &str = "tokenizer.json";
-/// Most tokens of a vocabulary; that of LaBSE, the largest BERT, has 501,153.
+/// Most tokens of a vocabulary; the largest of a BERT in use has 501,153.
 const MAX_VOCAB: usize = 1 << 19;
 /// Most bytes of a token; the longest in use have some 60.
 const MAX_TOKEN_BYTES: usize = 256;
