@@ -13,9 +13,9 @@
 //! - **Dispatch.** [`Instructions`] are chosen while running, and any choice gives the same bits.
 //! - **Chance.** Streams are named by seed, purpose and index, with a version in the purpose.
 //!
-//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and
-//! [`Model::save`] are the way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. What this crate
-//! is not: a generator of text.
+//! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and [`Model::save`] are the
+//! way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. [`Decoder`] reads tokens one after the other,
+//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors.
 
 mod adamw;
 mod attention;

@@ -26,8 +26,8 @@ use signs::{Sign, is_ideograph};
 
 /// The file that all this comes from.
 pub(crate) const FILE: &str = "tokenizer.json";
-/// Most tokens of a vocabulary; that of multilingual BERT has 119,547.
-const MAX_VOCAB: usize = 1 << 20;
+/// Most tokens of a vocabulary; the largest of a BERT in use has 501,153.
+const MAX_VOCAB: usize = 1 << 19;
 /// Most bytes of a token; the longest in use have some 60.
 const MAX_TOKEN_BYTES: usize = 256;
 /// Most tokens with names that are looked for in texts, and most of those around a text; there are 5, and 2.

@@ -146,7 +146,7 @@ fn vectors_have_the_recorded_bits_on_any_threads_and_path() {
     let folder = write_model("embed-bits", &fixtures()[0]["tokenizer"]);
     let embedder = Embedder::open(&folder).unwrap();
     // Enough texts for several rounds through the encoder.
-    let texts: Vec<&str> = TEXTS.iter().copied().cycle().take(7 * TEXTS.len()).collect();
+    let texts: Vec<&str> = TEXTS.iter().copied().cycle().take(4 * TEXTS.len()).collect();
     for instructions in Instructions::available() {
         for threads in 1..=3 {
             let compute = Compute::with(threads, instructions).unwrap();
