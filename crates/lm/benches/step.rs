@@ -1,4 +1,5 @@
-//! CPU seconds of training and scoring. Run: `cargo bench -p lm --bench step`, on Linux, whose `/proc` is read.
+//! CPU seconds of training and scoring. Run: `cargo bench -p lm --bench step`, on Linux, whose `/proc` is read. Names
+//! behind `--`, such as `d256 scoring`, choose what is measured.
 
 #![expect(
     clippy::disallowed_methods,
@@ -6,7 +7,7 @@
     reason = "a measurement reads the clock and prints"
 )]
 
-use std::{fs, time::Instant};
+use std::{env, fs, time::Instant};
 
 use lm::{Compute, Config, Decay, Model, Preset, Sizes, Tokenizer, TrainConfig, Trainer, score_texts};
 use primitives::Seed;
@@ -33,7 +34,16 @@ fn cpu_seconds() -> f64 {
     (field(14) + field(15)) / 100.0
 }
 
+/// Whether something of this name is to be measured: all is, unless names are given.
+fn wanted(name: &str) -> bool {
+    let mut names = env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    names.peek().is_none() || names.any(|one| one == name)
+}
+
 fn train(name: &str, config: &Config, schedule: &TrainConfig, threads: usize) {
+    if !wanted(name) {
+        return;
+    }
     let compute = Compute::new(threads).expect("one thread");
     let data = tokens(100_000, config.vocab);
     let model = Model::init(config, Seed::from_number(1));
@@ -84,6 +94,9 @@ fn main() {
             });
             train(&format!("d{dim}"), &config.expect("valid sizes"), &schedule(4, 8, 256), threads);
         }
+    }
+    if !wanted("scoring") {
+        return;
     }
     let model = Model::init(&Preset::Mouse.config(), Seed::from_number(1));
     let texts: Vec<String> =

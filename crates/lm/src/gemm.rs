@@ -162,9 +162,15 @@ fn pack_block(block: &mut [f32], from: Matrix<'_>, columns: usize) {
         let rows = panel.as_chunks_mut::<TILE_COLUMNS>().0;
         if from.column_stride == 1 {
             for (k, row) in rows.iter_mut().enumerate() {
-                let start = k * from.row_stride + first;
-                row[..valid].copy_from_slice(&from.data[start..start + valid]);
-                row[valid..].fill(0.0);
+                let line = &from.data[k * from.row_stride + first..];
+                // A copy of known length is two moves, any other a call.
+                match line.first_chunk::<TILE_COLUMNS>() {
+                    Some(line) if valid == TILE_COLUMNS => *row = *line,
+                    _ => {
+                        row[..valid].copy_from_slice(&line[..valid]);
+                        row[valid..].fill(0.0);
+                    }
+                }
             }
         } else {
             // Column by column: those lie contiguous in a transposed matrix.
@@ -260,9 +266,13 @@ impl Product<'_> {
             }
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
-                for (strip, first) in strips.iter_mut().zip((first_row..first_row + rows).step_by(TILE_ROWS))
-                {
-                    pack_strip(strip, self.left, first, TILE_ROWS.min(self.rows - first), first_k, depth);
+                if self.left.row_stride == 1 && rows == ROWS {
+                    pack_columns(strips, self.left, first_row, first_k, depth);
+                } else {
+                    let firsts = (first_row..first_row + rows).step_by(TILE_ROWS);
+                    for (strip, first) in strips.iter_mut().zip(firsts) {
+                        pack_strip(strip, self.left, first, TILE_ROWS.min(self.rows - first), first_k, depth);
+                    }
                 }
                 for first_column in (0..self.columns).step_by(TILE_COLUMNS) {
                     let panel = &block[first_column * packed_depth..][..depth * TILE_COLUMNS];
@@ -277,6 +287,19 @@ impl Product<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// As [`pack_strip`] for all strips of a transposed left side: what lies together is read together, since the next
+/// numbers are on another page of memory.
+#[inline(always)]
+fn pack_columns(strips: &mut Strips, left: Matrix<'_>, first: usize, first_k: usize, depth: usize) {
+    for k in 0..depth {
+        let start = (first_k + k) * left.column_stride + first;
+        let line = left.data[start..start + ROWS].as_chunks::<TILE_ROWS>().0;
+        for (strip, part) in strips.iter_mut().zip(line) {
+            strip.as_chunks_mut::<TILE_ROWS>().0[k] = *part;
         }
     }
 }
