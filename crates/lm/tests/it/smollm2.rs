@@ -1,10 +1,6 @@
 //! A real model beside transformers: its loss, its text, and our copy of it in transformers' hands.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "files and variables are the way to the other program, and its numbers are shown"
-)]
+#![expect(clippy::disallowed_methods, reason = "files and variables are the way to the other program")]
 
 use std::{env, fs, path::Path, process::Command};
 
