@@ -140,7 +140,7 @@ impl Decoder {
         Sequence { layers: self.layers.iter().map(past).collect(), tokens: 0 }
     }
 
-    /// Reads tokens on, and predicts the one behind them: `logits` [vocab]. After an error the sequence is as it was.
+    /// Reads tokens on, and predicts the one behind them: a logit for each token that exists. After an error the sequence is as it was.
     ///
     /// # Errors
     /// [`DecodeError`] where there are no tokens, more than the context takes, or one beyond the vocabulary.
