@@ -48,12 +48,12 @@ fn a_real_model_gives_transformers_loss_text_and_logits() {
     let said = String::from_utf8(output.stdout).unwrap();
     let theirs: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     let expected = theirs["loss"].as_f64().unwrap();
-    let differences =
-        [&theirs["original_difference"], &theirs["export_difference"]].map(|x| x.as_f64().unwrap());
-    println!(
-        "loss {loss}, theirs {expected}; greatest difference of logits, of the original and of our copy {differences:?}"
-    );
+    println!("loss {loss}, transformers {theirs}");
     assert!((loss - expected).abs() < 1e-4, "{loss} {expected}");
     assert_eq!(serde_json::to_value(&greedy.tokens).unwrap(), theirs["greedy"]);
-    assert!(differences[1] <= 1e-4, "{differences:?}");
+    // The copy is the same model to transformers, and our logits are those that it gives in f64. Two computations in f32
+    // may be twice as far from each other as each is from that.
+    assert_eq!(theirs["same_model"], true, "{theirs}");
+    let apart = |name: &str| theirs[name].as_f64().unwrap();
+    assert!(apart("ours_from_exact") <= 1e-4 && apart("ours_from_theirs") <= 2e-4, "{theirs}");
 }

@@ -15,6 +15,7 @@ import time
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 torch.set_num_threads(1)
 
@@ -30,6 +31,14 @@ def greedy(model, prompt, count):
     return out[0, prompt.shape[1]:].tolist()
 
 
+def exact_angles(self, x, position_ids):
+    """Rotary positions in f64: transformers computes them in f32, whatever the model's numbers are."""
+    half = self.config.head_dim // 2
+    rates = self.config.rope_parameters["rope_theta"] ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = torch.cat([position_ids[:, :, None] * rates] * 2, dim=-1)
+    return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+
+
 def check(gguf, folder):
     gguf, folder = pathlib.Path(gguf), pathlib.Path(folder)
     tokens = torch.tensor([json.loads((folder / "tokens.json").read_text())])
@@ -42,11 +51,16 @@ def check(gguf, folder):
         export = model_of(folder)
         ours = torch.from_numpy(np.fromfile(folder / "logits.f32", dtype="<f4").reshape(logits.shape))
         theirs = export(tokens).logits[0]
+        LlamaRotaryEmbedding.forward = exact_angles
+        exact = export.double()(tokens).logits[0]
+    apart = lambda a, b: (a.double() - b.double()).abs().max().item()
     print(json.dumps({
         "loss": loss,
         "greedy": text,
-        "export_difference": (theirs - ours).abs().max().item(),
-        "original_difference": (logits - ours).abs().max().item(),
+        "same_model": torch.equal(theirs, logits),
+        "ours_from_exact": apart(ours, exact),
+        "theirs_from_exact": apart(theirs, exact),
+        "ours_from_theirs": apart(ours, theirs),
     }))
 
 
