@@ -9,7 +9,7 @@ use crate::{
     gemm::{self, Matrix, Onto, Packed, Product, strips},
     lanes::{Kernel, LANES, Lanes},
     math,
-    rows::{ROW_BLOCK, over_vectors, sum_of_products},
+    rows::{self, ROW_BLOCK, over_vectors, sum_of_products},
 };
 
 /// Queries per block: as many rows as a product packs at a time.
@@ -42,7 +42,7 @@ impl Dense {
     /// `to` [rows, outputs] = left · weight + bias.
     pub(super) fn apply(&self, compute: &Compute, to: &mut [f32], left: &[f32]) {
         self.product(compute, to, left);
-        each_rows(compute, to, self.bias.len(), |rows, _| AddBias { rows, bias: &self.bias });
+        rows::add_bias(compute, to, &self.bias);
     }
 
     /// `to` [rows, outputs] = GELU(left · weight + bias).
@@ -81,22 +81,6 @@ fn each_rows<'a, K: Kernel<Output = ()> + Send>(
     let share = compute.share(rows.len() / width, 1) * width;
     let tasks = rows.chunks_mut(share).enumerate().map(|(index, rows)| kernel(rows, index * share));
     compute.each(tasks.collect());
-}
-
-struct AddBias<'a> {
-    rows: &'a mut [f32],
-    bias: &'a [f32],
-}
-
-impl Kernel for AddBias<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let bias = self.bias;
-        for row in self.rows.chunks_exact_mut(bias.len()) {
-            over_vectors!([row], [bias], L, { row.add(bias) });
-        }
-    }
 }
 
 struct AddGelu<'a> {
