@@ -61,6 +61,22 @@ pub(crate) struct Buffers<'a> {
     pub(crate) gradient: &'a [f32],
 }
 
+impl<'a> Buffers<'a> {
+    fn split_at(self, length: usize) -> (Self, Self) {
+        let (parameters, more_parameters) = self.parameters.split_at_mut(length);
+        let (first, more_first) = self.first.split_at_mut(length);
+        let (second, more_second) = self.second.split_at_mut(length);
+        let (gradient, more_gradient) = self.gradient.split_at(length);
+        let rest = Self {
+            parameters: more_parameters,
+            first: more_first,
+            second: more_second,
+            gradient: more_gradient,
+        };
+        (Self { parameters, first, second, gradient }, rest)
+    }
+}
+
 struct Update<'a> {
     buffers: Buffers<'a>,
     factors: Factors,
@@ -85,17 +101,17 @@ impl Kernel for Update<'_> {
 }
 
 impl AdamW {
-    /// One step over a run of parameters; `step` counts from 1, the gradient is multiplied by `clip` first.
+    /// One step over all parameters, which are runs of some lengths, each with the word whether it decays; `step` counts
+    /// from 1, the gradient is multiplied by `clip` first.
     pub(crate) fn update(
         &self,
         compute: &Compute,
-        buffers: Buffers<'_>,
+        mut buffers: Buffers<'_>,
+        runs: impl Iterator<Item = (usize, bool)>,
         (step, rate, clip): (u64, f64, f32),
-        decays: bool,
     ) {
         let power = |beta| primitives::math::power(beta, u32::try_from(step).unwrap_or(u32::MAX));
-        let decay = if decays { self.weight_decay } else { 0.0 };
-        let factors = Factors {
+        let factors = |decay: f64| Factors {
             beta1: round_to_f32(self.beta1),
             one_minus_beta1: round_to_f32(1.0 - self.beta1),
             beta2: round_to_f32(self.beta2),
@@ -106,14 +122,21 @@ impl AdamW {
             epsilon: round_to_f32(self.epsilon),
             clip,
         };
-        let share = compute.share(buffers.parameters.len(), LENGTH_BLOCK);
-        let moments = buffers.first.chunks_mut(share).zip(buffers.second.chunks_mut(share));
-        let values = buffers.parameters.chunks_mut(share).zip(buffers.gradient.chunks(share));
-        let task = |((parameters, gradient), (first, second))| Update {
-            buffers: Buffers { parameters, first, second, gradient },
-            factors,
-        };
-        compute.each(values.zip(moments).map(task).collect());
+        let (decaying, staying) = (factors(self.weight_decay), factors(0.0));
+        let mut tasks = Vec::new();
+        for (length, decays) in runs {
+            let factors = if decays { decaying } else { staying };
+            let (run, rest) = buffers.split_at(length);
+            buffers = rest;
+            let share = compute.share(length, LENGTH_BLOCK);
+            let moments = run.first.chunks_mut(share).zip(run.second.chunks_mut(share));
+            let values = run.parameters.chunks_mut(share).zip(run.gradient.chunks(share));
+            tasks.extend(values.zip(moments).map(|((parameters, gradient), (first, second))| Update {
+                buffers: Buffers { parameters, first, second, gradient },
+                factors,
+            }));
+        }
+        compute.each(tasks);
     }
 }
 

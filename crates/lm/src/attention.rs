@@ -5,6 +5,8 @@
 //! behind its last query, so that the upper triangle is skipped. The probabilities are not kept for the backward pass:
 //! each row's maximum and inverse sum give them again.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::{
     compute::Compute,
     config::RopeScaling,
@@ -268,6 +270,33 @@ struct Forward<'a> {
     values: &'a [f32],
     length: usize,
     head_dim: usize,
+    spare: &'a Spare,
+}
+
+/// Space that tasks leave to the next ones: what is freed goes back to the system, and costs more to get again than a
+/// short sequence's attention. Nothing is read of it that was not written before.
+#[derive(Default)]
+pub(crate) struct Spare(Mutex<Vec<Room>>);
+
+impl Spare {
+    fn take(&self) -> Room {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, room: Room) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+}
+
+/// What one task needs.
+#[derive(Default)]
+struct Room {
+    keys: Packed,
+    keys_turned: Packed,
+    values: Packed,
+    right: Packed,
+    scores: Scores,
+    slopes: Vec<f32>,
 }
 
 /// The scores of a block of queries: [queries, stride].
@@ -276,12 +305,15 @@ struct Scores {
     strips: Box<Strips>,
 }
 
-impl Scores {
-    /// For so many queries that see at most so many keys.
-    fn new(queries: usize, keys: usize) -> Self {
-        let rows = queries.min(QUERY_BLOCK);
-        Self { data: vec![0.0; rows * keys.next_multiple_of(LANES)], strips: strips() }
+impl Default for Scores {
+    fn default() -> Self {
+        Self { data: Vec::new(), strips: strips() }
     }
+}
+
+/// How many scores so many queries have at a time that see at most so many keys.
+fn block_len(queries: usize, keys: usize) -> usize {
+    queries.min(QUERY_BLOCK) * keys.next_multiple_of(LANES)
 }
 
 /// `to` [rows, columns] = left · right on this thread.
@@ -291,7 +323,7 @@ fn product<L: Lanes>(
     (rows, columns, k): (usize, usize, usize),
     left: Matrix<'_>,
     right: &Packed,
-    onto: Onto,
+    onto: Onto<'_>,
     strips: &mut Strips,
 ) {
     Product { to, stride, rows, first_column: 0, columns, k, left, right, onto }.compute::<L>(strips);
@@ -308,14 +340,16 @@ impl Kernel for Forward<'_> {
     fn run<L: Lanes>(self) {
         let (length, dim) = (self.length, self.head_dim);
         let scale = L::splat(score_scale(dim));
-        let (mut keys, mut values) = (Packed::default(), Packed::default());
+        let mut room = self.spare.take();
+        let Room { keys_turned: keys, values, scores, .. } = &mut room;
         keys.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
         values.fill(Matrix::rows(self.values, dim), length, dim);
-        let mut scores = Scores::new(length, length);
+        scores.data.resize(block_len(length, length), 0.0);
         let heads = self.out.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(length)) {
-            attend::<L>((out, queries, stats), 0, (&keys, &values), scale, &mut scores);
+            attend::<L>((out, queries, stats), 0, (keys, values), scale, scores);
         }
+        self.spare.give(room);
     }
 }
 
@@ -380,6 +414,7 @@ pub(crate) fn forward(
     stats: &mut [(f32, f32)],
     heads: &Heads,
     shape: Shape<'_>,
+    spare: &Spare,
 ) {
     let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
     let (mut out, mut stats) = (out, stats);
@@ -396,6 +431,7 @@ pub(crate) fn forward(
                 values: take(&mut values, narrow),
                 length,
                 head_dim,
+                spare,
             });
         }
     }
@@ -454,7 +490,8 @@ impl Kernel for Behind<'_> {
         }
         let kept = (&self.kept.0, self.kept.1.packed());
         let scale = L::splat(score_scale(dim));
-        let mut scores = Scores::new(tokens, self.past + tokens);
+        let mut scores = Scores::default();
+        scores.data.resize(block_len(tokens, self.past + tokens), 0.0);
         let heads = self.out.chunks_exact_mut(tokens * dim).zip(self.queries.chunks_exact(tokens * dim));
         for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(tokens)) {
             attend::<L>((out, queries, stats), self.past, kept, scale, &mut scores);
@@ -503,6 +540,7 @@ struct Backward<'a> {
     values: &'a [f32],
     length: usize,
     head_dim: usize,
+    spare: &'a Spare,
 }
 
 impl Kernel for Backward<'_> {
@@ -511,13 +549,16 @@ impl Kernel for Backward<'_> {
     fn run<L: Lanes>(self) {
         let (length, dim) = (self.length, self.head_dim);
         let scale = L::splat(score_scale(dim));
-        let [mut keys, mut keys_turned, mut values_turned, mut right] = [(); 4].map(|()| Packed::default());
+        let mut room = self.spare.take();
+        let Room { keys, keys_turned, values: values_turned, right, scores, slopes } = &mut room;
         keys.fill(Matrix::rows(self.keys, dim), length, dim);
         keys_turned.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
         values_turned.fill(Matrix::rows(self.values, dim).transposed(), dim, length);
         self.d_keys.fill(0.0);
         self.d_values.fill(0.0);
-        let (mut weights, mut slopes) = (Scores::new(length, length), Scores::new(length, length));
+        let Scores { data: weights, strips } = scores;
+        weights.resize(block_len(length, length), 0.0);
+        slopes.resize(block_len(length, length), 0.0);
         let heads =
             self.d_queries.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         let outs = self.d_out.chunks_exact(length * dim).zip(self.stats.chunks_exact(length));
@@ -528,31 +569,31 @@ impl Kernel for Backward<'_> {
                 let stride = seen.next_multiple_of(LANES);
                 let queries = &queries[first * dim..][..rows * dim];
                 let d_out = &d_out[first * dim..][..rows * dim];
-                let strips = &mut *weights.strips;
                 let size = (rows, seen, dim);
                 let left = Matrix::rows(queries, dim);
-                product::<L>((&mut weights.data, stride), size, left, &keys_turned, Onto::Nothing, strips);
+                product::<L>((weights, stride), size, left, keys_turned, Onto::Nothing, strips);
                 let left = Matrix::rows(d_out, dim);
-                product::<L>((&mut slopes.data, stride), size, left, &values_turned, Onto::Nothing, strips);
-                let both = weights.data.chunks_exact_mut(stride).zip(slopes.data.chunks_exact_mut(stride));
+                product::<L>((slopes, stride), size, left, values_turned, Onto::Nothing, strips);
+                let both = weights.chunks_exact_mut(stride).zip(slopes.chunks_exact_mut(stride));
                 for (i, (weights, slopes)) in both.take(rows).enumerate() {
                     weights[first + i + 1..].fill(f32::NEG_INFINITY);
                     slopes[first + i + 1..].fill(0.0);
                     softmax_backward::<L>(weights, slopes, stats[first + i], scale);
                 }
-                let weights_left = Matrix::rows(&weights.data, stride);
-                let slopes_left = Matrix::rows(&slopes.data, stride);
+                let (weights_left, slopes_left) =
+                    (Matrix::rows(weights, stride), Matrix::rows(slopes, stride));
                 let to = (&mut d_queries[first * dim..], dim);
-                product::<L>(to, (rows, dim, seen), slopes_left, &keys, Onto::Nothing, strips);
+                product::<L>(to, (rows, dim, seen), slopes_left, keys, Onto::Nothing, strips);
                 right.fill(Matrix::rows(d_out, dim), rows, dim);
                 let size = (seen, dim, rows);
                 let left = weights_left.transposed();
-                product::<L>((&mut *self.d_values, dim), size, left, &right, Onto::Sum, strips);
+                product::<L>((&mut *self.d_values, dim), size, left, right, Onto::Sum, strips);
                 right.fill(Matrix::rows(queries, dim), rows, dim);
                 let left = slopes_left.transposed();
-                product::<L>((&mut *self.d_keys, dim), size, left, &right, Onto::Sum, strips);
+                product::<L>((&mut *self.d_keys, dim), size, left, right, Onto::Sum, strips);
             }
         }
+        self.spare.give(room);
     }
 }
 
@@ -578,6 +619,7 @@ pub(crate) fn backward(
     stats: &[(f32, f32)],
     heads: &Heads,
     shape: Shape<'_>,
+    spare: &Spare,
 ) {
     let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
     let (mut d_queries, mut d_keys, mut d_values) =
@@ -599,6 +641,7 @@ pub(crate) fn backward(
                 values: take(&mut values, narrow),
                 length,
                 head_dim,
+                spare,
             });
         }
     }

@@ -120,7 +120,7 @@ impl Bert {
 
     /// One vector of length 1 per sequence, [sequences, hidden]; for the sequences see [`Bert::states`].
     pub(crate) fn pooled(&self, compute: &Compute, sequences: &[&[u32]], pooling: Pooling) -> Vec<f32> {
-        let states = self.states(compute, sequences);
+        let states = compute.inside(|| self.states(compute, sequences));
         let lengths: Vec<usize> = sequences.iter().map(|tokens| tokens.len()).collect();
         let mut pooled = vec![0.0; lengths.len() * self.config.hidden_size];
         pool(compute, &mut pooled, &states, &lengths, pooling);

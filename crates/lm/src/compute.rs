@@ -83,6 +83,15 @@ impl Compute {
         self.instructions
     }
 
+    /// Runs a whole pass on one of the threads, so that the others are not sent to sleep and woken by another for each
+    /// of its parts.
+    pub(crate) fn inside<R: Send>(&self, pass: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(pass),
+            None => pass(),
+        }
+    }
+
     /// Runs kernels that write to places of their own, in any order.
     pub(crate) fn each<K: Kernel<Output = ()> + Send>(&self, kernels: Vec<K>) {
         let instructions = self.instructions;

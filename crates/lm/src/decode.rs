@@ -158,6 +158,11 @@ impl Decoder {
             return Err(DecodeError::Context { past, more, context });
         }
         check_tokens(&self.config, tokens)?;
+        Ok(compute.inside(|| self.read_known(compute, sequence, tokens)))
+    }
+
+    /// As [`Decoder::read`], of tokens that are known to fit.
+    fn read_known(&self, compute: &Compute, sequence: &mut Sequence, tokens: &[u32]) -> Vec<f32> {
         let mut room = Room::default();
         for tokens in tokens.chunks(TOKENS_AT_ONCE) {
             self.read_some(compute, sequence, tokens, &mut room);
@@ -169,7 +174,7 @@ impl Decoder {
         let vocab = self.config.vocab;
         let mut logits = vec![0.0; vocab];
         product(compute, &mut logits, normed, &self.head, Onto::Nothing, (dim, vocab));
-        Ok(logits)
+        logits
     }
 
     /// Takes tokens through all layers; the residual stream stays in `room`.
@@ -255,7 +260,7 @@ fn product(
     to: &mut [f32],
     from: &[f32],
     packed: &Packed,
-    onto: Onto,
+    onto: Onto<'_>,
     (inputs, outputs): (usize, usize),
 ) {
     gemm::multiply(compute, to, outputs, outputs, Matrix::rows(from, inputs), packed, onto);

@@ -189,12 +189,14 @@ fn pack_block(block: &mut [f32], from: Matrix<'_>, columns: usize) {
 }
 
 /// What happens to the numbers that stand where the product goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Onto {
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Onto<'a> {
     /// They are overwritten by the first block's sum.
     Nothing,
     /// Every block's sum is added to them.
     Sum,
+    /// They are overwritten by these, which lie as they do, and every block's sum is added.
+    Rows(&'a [f32]),
 }
 
 /// A product on one thread: rows of `to`, `stride` apart, get `left` times the packed matrix.
@@ -218,7 +220,7 @@ pub(crate) struct Product<'a> {
     /// The right side: [k, columns].
     pub(crate) right: &'a Packed,
     /// Whether to overwrite or to add.
-    pub(crate) onto: Onto,
+    pub(crate) onto: Onto<'a>,
 }
 
 impl Kernel for Product<'_> {
@@ -247,17 +249,16 @@ impl Product<'_> {
             "what counts has been packed"
         );
         let width = self.right.columns.next_multiple_of(TILE_COLUMNS);
-        if self.k == 0 && self.onto == Onto::Nothing {
-            for row in self.to.chunks_mut(self.stride).take(self.rows) {
-                row[..self.columns].fill(0.0);
-            }
+        debug_assert!(self.k > 0 || self.onto == Onto::Sum, "what stands there would be left");
+        if let (Onto::Rows(from), 1) = (self.onto, self.rows) {
+            self.to[..self.columns].copy_from_slice(&from[..self.columns]);
         }
         for first_k in (0..self.k).step_by(K_BLOCK) {
             let depth = K_BLOCK.min(self.k - first_k);
             // How deep the block was packed, which is more where only the first part of it counts.
             let packed_depth = K_BLOCK.min(self.right.k - first_k);
             let block = &self.right.data[first_k * width + self.first_column * packed_depth..];
-            let add = self.onto == Onto::Sum || first_k > 0;
+            let add = self.onto != Onto::Nothing || first_k > 0;
             if self.rows == 1 {
                 let left = &mut strips[0][..depth];
                 left.iter_mut().enumerate().for_each(|(k, to)| *to = self.left.at(0, first_k + k));
@@ -266,6 +267,13 @@ impl Product<'_> {
             }
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
+                if let (Onto::Rows(from), 0) = (self.onto, first_k) {
+                    // Close to where they are added to, that they are still in the cache then.
+                    let places = (first_row..first_row + rows).map(|row| row * self.stride);
+                    for place in places {
+                        self.to[place..][..self.columns].copy_from_slice(&from[place..][..self.columns]);
+                    }
+                }
                 if self.left.row_stride == 1 && rows == ROWS {
                     pack_columns(strips, self.left, first_row, first_k, depth);
                 } else {
@@ -408,13 +416,18 @@ pub(crate) fn multiply(
     columns: usize,
     left: Matrix<'_>,
     right: &Packed,
-    onto: Onto,
+    onto: Onto<'_>,
 ) {
     let rows = to.len() / stride;
+    let onto_from = |place: usize| match onto {
+        Onto::Rows(from) => Onto::Rows(&from[place..]),
+        other => other,
+    };
     if rows == 1 {
         let share = compute.share(columns, 2 * TILE_COLUMNS);
         let tasks = to[..columns].chunks_mut(share).enumerate().map(|(index, to)| {
             let (first_column, columns) = (index * share, to.len());
+            let onto = onto_from(first_column);
             Product { to, stride: columns, rows: 1, first_column, columns, k: right.k, left, right, onto }
         });
         return compute.each(tasks.collect());
@@ -423,6 +436,7 @@ pub(crate) fn multiply(
     let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
         let rows = to.len() / stride;
         let left = left.rows_below(index * share);
+        let onto = onto_from(index * share * stride);
         Product { to, stride, rows, first_column: 0, columns, k: right.k, left, right, onto }
     });
     compute.each(tasks.collect());
@@ -448,7 +462,7 @@ mod tests {
         b: impl Fn(usize, usize) -> f32,
         n: usize,
         k: usize,
-        onto: Onto,
+        onto: Onto<'_>,
     ) {
         for (i, row) in to.chunks_mut(n).enumerate() {
             for (j, element) in row.iter_mut().enumerate() {
@@ -470,6 +484,7 @@ mod tests {
             let (a, b) = (numbers(seed, m * k), numbers(seed ^ 1, k * n));
             let start = numbers(seed ^ 2, m * n);
             let onto = if kinds[2] { Onto::Sum } else { Onto::Nothing };
+            let base = numbers(seed ^ 3, m * n);
             let left = if kinds[0] { Matrix::rows(&a, m).transposed() } else { Matrix::rows(&a, k) };
             let right = if kinds[1] { Matrix::rows(&b, k).transposed() } else { Matrix::rows(&b, n) };
             let mut expected = start.clone();
@@ -481,6 +496,11 @@ mod tests {
                 let mut got = start.clone();
                 multiply(&compute, &mut got, n, n, left, &packed, onto);
                 prop_assert_eq!(bits(&got), bits(&expected));
+                let mut got = start.clone();
+                multiply(&compute, &mut got, n, n, left, &packed, Onto::Rows(&base));
+                let mut onto_base = base.clone();
+                by_the_contract(&mut onto_base, |i, k| left.at(i, k), |k, j| right.at(k, j), n, k, Onto::Sum);
+                prop_assert_eq!(bits(&got), bits(&onto_base));
                 // The first columns and the first k alone.
                 let (few, part) = (n.div_ceil(2), k.div_ceil(3));
                 let mut got = start.clone();

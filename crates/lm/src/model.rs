@@ -277,6 +277,11 @@ impl Model {
         &self.tensors
     }
 
+    /// All parameters, to be changed, and the tensors that they are.
+    pub(crate) fn parameters_and_tensors(&mut self) -> (&mut [f32], &[Tensor]) {
+        (&mut self.parameters, &self.tensors)
+    }
+
     /// The numbers of one tensor.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&[f32]> {

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::{
-    attention::{self, Heads, Rotary, Shape},
+    attention::{self, Heads, Rotary, Shape, Spare},
     compute::Compute,
     config::Config,
     gemm::{self, K_BLOCK, Matrix, Onto, Packed},
@@ -180,6 +180,7 @@ pub(crate) struct Workspace {
     logits: Vec<f32>,
     /// One per token, in nats.
     pub(crate) losses: Vec<f64>,
+    spare: Spare,
     packed: Packed,
     head: Packed,
     head_turned: Packed,
@@ -205,20 +206,16 @@ impl Workspace {
     /// Leaves in `losses` the negative log-likelihood of every target.
     pub(crate) fn nats(&mut self, model: &Model, compute: &Compute, batch: &Batch) {
         let scene = scene(model, compute, batch);
-        self.prepare(scene, batch, 1);
-        for layer in &model.layout.layers {
-            self.forward_layer(scene, layer, 0);
-        }
-        self.output(scene, batch, None);
+        compute.inside(|| {
+            self.forward(scene, batch);
+            self.output(scene, batch, None);
+        });
     }
 
     /// The logits after each token of the batch: [tokens, vocab].
     fn logits(&mut self, model: &Model, compute: &Compute, batch: &Batch) -> Vec<f32> {
         let scene = scene(model, compute, batch);
-        self.prepare(scene, batch, 1);
-        for layer in &model.layout.layers {
-            self.forward_layer(scene, layer, 0);
-        }
+        compute.inside(|| self.forward(scene, batch));
         let (vocab, dim) = (model.config().vocab, model.config().dim);
         let gain = scene.of(&model.layout.norm);
         rows::norm(compute, &mut self.normed, &self.stream, gain, scene.epsilon);
@@ -236,9 +233,29 @@ impl Workspace {
         batch: &Batch,
         gradient: &mut Vec<f32>,
     ) -> f64 {
-        let scene = scene(model, compute, batch);
-        gradient.clear();
+        compute.inside(|| self.forward_and_backward(scene(model, compute, batch), batch, gradient));
+        self.losses.iter().sum::<f64>() / batch.tokens() as f64
+    }
+
+    /// Takes the residual stream through all layers, keeping nothing of them.
+    fn forward(&mut self, scene: Scene<'_>, batch: &Batch) {
+        self.prepare(scene, batch, 1);
+        for layer in &scene.model.layout.layers {
+            self.forward_layer(scene, layer, 0);
+        }
+    }
+
+    /// Leaves the losses, and their mean's gradient in `gradient`.
+    fn forward_and_backward(&mut self, scene: Scene<'_>, batch: &Batch, gradient: &mut Vec<f32>) {
+        let model = scene.model;
         gradient.resize(model.parameters.len(), 0.0);
+        // What is added to; the other matrices' gradients are written at once.
+        for tensor in model.tensors() {
+            let parts = [&model.layout.embeddings, &model.layout.head];
+            if tensor.shape.len() == 1 || parts.contains(&&tensor.range) {
+                gradient[tensor.range.clone()].fill(0.0);
+            }
+        }
         let layers = &model.layout.layers;
         self.prepare(scene, batch, layers.len());
         for (index, layer) in layers.iter().enumerate() {
@@ -255,7 +272,6 @@ impl Workspace {
                 *sum += x;
             }
         }
-        self.losses.iter().sum::<f64>() / batch.tokens() as f64
     }
 
     /// Makes room, and starts the residual stream with the embeddings.
@@ -301,7 +317,7 @@ impl Workspace {
         let rotary = self.rotary.as_ref().expect("prepared before");
         let (layer, packed) = (&mut self.layers[index], &mut self.packed);
 
-        layer.input.copy_from_slice(&self.stream);
+        std::mem::swap(&mut layer.input, &mut self.stream);
         rows::norm(compute, &mut self.normed, &layer.input, scene.of(&layout.attention_norm), epsilon);
         packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
         let qkv = if layout.head_norms.is_some() { &mut layer.projected } else { &mut self.qkv };
@@ -313,11 +329,12 @@ impl Workspace {
             head_norm::forward(compute, &mut self.qkv, &layer.projected, scene.of(gains), shape, epsilon);
         }
         attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, (rotary, 0));
-        attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape);
+        let spare = &self.spare;
+        attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape, spare);
         attention::join_rows(compute, &mut layer.attended, &self.by_head, shape);
-        layer.middle.copy_from_slice(&layer.input);
         packed.fill_with(compute, weight(scene.of(&layout.output), query_dim), query_dim, dim);
-        product(compute, &mut layer.middle, dim, (&layer.attended, query_dim), packed, Onto::Sum);
+        let onto = Onto::Rows(&layer.input);
+        product(compute, &mut layer.middle, dim, (&layer.attended, query_dim), packed, onto);
         if let Some(bias) = &layout.output_bias {
             rows::add_bias(compute, &mut layer.middle, scene.of(bias));
         }
@@ -326,9 +343,8 @@ impl Workspace {
         packed.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
         product(compute, &mut layer.gate_up, 2 * ffn_dim, (&self.normed, dim), packed, Onto::Nothing);
         rows::swiglu(compute, &mut self.inner, &layer.gate_up, ffn_dim);
-        self.stream.copy_from_slice(&layer.middle);
         packed.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
-        product(compute, &mut self.stream, dim, (&self.inner, ffn_dim), packed, Onto::Sum);
+        product(compute, &mut self.stream, dim, (&self.inner, ffn_dim), packed, Onto::Rows(&layer.middle));
     }
 
     /// The losses and, where a gradient is wanted, the output's part of it and the stream's gradient.
@@ -421,7 +437,8 @@ impl Workspace {
         product(compute, d_attended, query_dim, (stream, dim), packed, Onto::Nothing);
         attention::split_rows(compute, &mut self.by_head, d_attended, shape);
         self.d_heads.resize(shape);
-        attention::backward(compute, &mut self.d_heads, &self.by_head, &layer.stats, &layer.heads, shape);
+        let (to, d_out, spare) = (&mut self.d_heads, &self.by_head, &self.spare);
+        attention::backward(compute, to, d_out, &layer.stats, &layer.heads, shape, spare);
         attention::join_heads(compute, &mut self.qkv, &self.d_heads, shape, rotary);
         if let Some(range) = &layout.head_norms {
             let (gains, d_gains) = (scene.of(range), &mut gradient[range.clone()]);
@@ -474,7 +491,7 @@ fn product(
     width: usize,
     (left, stride): (&[f32], usize),
     right: &Packed,
-    onto: Onto,
+    onto: Onto<'_>,
 ) {
     gemm::multiply(compute, to, width, width, Matrix::rows(left, stride), right, onto);
 }

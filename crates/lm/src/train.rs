@@ -272,16 +272,11 @@ impl Trainer {
         };
         let rate = self.config.rate(*step);
         *step += 1;
-        let ranges: Vec<_> = model.tensors().iter().map(|one| (one.range.clone(), one.shape.len())).collect();
-        for (range, dimensions) in ranges {
-            let buffers = Buffers {
-                parameters: &mut model.parameters[range.clone()],
-                first: &mut first_moments[range.clone()],
-                second: &mut second_moments[range.clone()],
-                gradient: &self.gradient[range],
-            };
-            self.config.adamw.update(compute, buffers, (*step, rate, clip), dimensions > 1);
-        }
+        let (parameters, tensors) = model.parameters_and_tensors();
+        let runs = tensors.iter().map(|one| (one.range.len(), one.shape.len() > 1));
+        let buffers =
+            Buffers { parameters, first: first_moments, second: second_moments, gradient: &self.gradient };
+        self.config.adamw.update(compute, buffers, runs, (*step, rate, clip));
         Ok(Step { loss, gradient_norm, rate })
     }
 

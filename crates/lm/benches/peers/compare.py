@@ -1,13 +1,16 @@
 """The same training in PyTorch, in f32 and in f64, from the same parameters on the same batches.
 
-    python compare.py losses FOLDER    prints one JSON object with the losses of each step
-    python compare.py speed            prints tokens per CPU second, one thread, eager
+    python compare.py losses FOLDER           the losses of each step, in f32 and in f64
+    python compare.py eager|compile FOLDER    f32: losses, CPU seconds of the steps behind the warm ones and of
+                                              the same batches forwards alone, peak memory
 
-FOLDER holds what `tests/it/torch.rs` writes: meta.json, parameters.f32, tokens.u32.
+on one thread, as a JSON object. FOLDER holds what `tests/it/torch.rs` and `benches/train.rs` write: meta.json,
+parameters.f32, tokens.u32.
 """
 
 import json
 import pathlib
+import resource
 import sys
 import time
 
@@ -60,9 +63,9 @@ def optimizer(p, adamw):
     return torch.optim.AdamW(groups, lr=1.0, betas=betas, eps=adamw["epsilon"], fused=True)
 
 
-def step(sizes, p, table, optimizer, inputs, targets, rate, clip):
+def step(loss_function, sizes, p, table, optimizer, inputs, targets, rate, clip):
     optimizer.zero_grad(set_to_none=True)
-    loss = loss_of(sizes, p, table, inputs, targets)
+    loss = loss_function(sizes, p, table, inputs, targets)
     loss.backward()
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(t.grad) for t in p.values()]))
     if clip is not None and norm > clip:
@@ -73,70 +76,64 @@ def step(sizes, p, table, optimizer, inputs, targets, rate, clip):
     return loss.item()
 
 
-def losses(folder):
+def read(folder):
     meta = json.loads((folder / "meta.json").read_text())
-    sizes, schedule = meta["sizes"], meta["schedule"]
+    schedule = meta["schedule"]
     numbers = np.fromfile(folder / "parameters.f32", dtype="<f4")
     tokens = np.fromfile(folder / "tokens.u32", dtype="<u4").astype(np.int64)
     tokens = torch.from_numpy(tokens.reshape(schedule["steps"], schedule["batch"], 2, schedule["sequence"]))
+    return meta, numbers, tokens
+
+
+def losses(folder):
+    meta, numbers, tokens = read(folder)
+    sizes, schedule = meta["sizes"], meta["schedule"]
     out = {}
     for dtype in (torch.float32, torch.float64):
-        p, at = {}, 0
-        for tensor in meta["tensors"]:
-            count = int(np.prod(tensor["shape"]))
-            data = torch.from_numpy(numbers[at : at + count].reshape(tensor["shape"]))
-            p[tensor["name"]] = data.to(dtype).clone().requires_grad_()
-            at += count
-        assert at == len(numbers)
+        p = parameters(meta, numbers, dtype)
         table = rotary(sizes, schedule["sequence"], dtype)
         adamw = optimizer(p, schedule["adamw"])
         out[str(dtype)] = [
-            step(sizes, p, table, adamw, batch[:, 0], batch[:, 1], rate, schedule["clip"])
+            step(loss_of, sizes, p, table, adamw, batch[:, 0], batch[:, 1], rate, schedule["clip"])
             for batch, rate in zip(tokens, meta["rates"])
         ]
     print(json.dumps(out))
 
 
-def speed():
-    torch.manual_seed(1)
-    presets = {
-        "Mouse": (257, 64, 2, 2, 2, 176, 16, 128),
-        "Cat": (257, 104, 3, 4, 2, 288, 16, 128),
-        "Dog": (257, 128, 5, 4, 2, 352, 16, 128),
-    }
-    for dim in (64, 128, 256):
-        presets[f"d{dim}"] = (4096, dim, 4, dim // 32, dim // 32, dim * 8 // 3 // 8 * 8, 8, 256)
-    for name, (vocab, dim, layers, heads, kv_heads, ffn, batch, length) in presets.items():
-        sizes = dict(vocab=vocab, dim=dim, layers=layers, heads=heads, kv_heads=kv_heads, ffn_dim=ffn)
-        sizes |= dict(rope_theta=10000.0, norm_eps=1e-5, tied=True)
-        kv = kv_heads * dim // heads
-        shapes = {"model.embed_tokens.weight": (vocab, dim), "model.norm.weight": (dim,)}
-        for layer in range(layers):
-            parts = {
-                "input_layernorm": (dim,),
-                "self_attn.q_proj": (dim, dim),
-                "self_attn.k_proj": (kv, dim),
-                "self_attn.v_proj": (kv, dim),
-                "self_attn.o_proj": (dim, dim),
-                "post_attention_layernorm": (dim,),
-                "mlp.gate_proj": (ffn, dim),
-                "mlp.up_proj": (ffn, dim),
-                "mlp.down_proj": (dim, ffn),
-            }
-            shapes |= {f"model.layers.{layer}.{part}.weight": shape for part, shape in parts.items()}
-        p = {n: (torch.randn(s) * 0.02 if len(s) > 1 else torch.ones(s)).requires_grad_() for n, s in shapes.items()}
-        table = rotary(sizes, length, torch.float32)
-        adamw = optimizer(p, dict(weight_decay=0.1, beta1=0.9, beta2=0.95, epsilon=1e-8))
-        tokens = torch.randint(0, vocab, (batch, length + 1))
-        run = lambda: step(sizes, p, table, adamw, tokens[:, :-1], tokens[:, 1:], 3e-3, 1.0)
-        run(), run()
-        steps = 10 if name in ("Mouse", "Cat", "Dog") else 4
+def parameters(meta, numbers, dtype):
+    p, at = {}, 0
+    for tensor in meta["tensors"]:
+        count = int(np.prod(tensor["shape"]))
+        data = torch.from_numpy(numbers[at : at + count].reshape(tensor["shape"]))
+        p[tensor["name"]] = data.to(dtype).clone().requires_grad_()
+        at += count
+    assert at == len(numbers)
+    return p
+
+
+def train(folder, compiled):
+    meta, numbers, tokens = read(folder)
+    sizes, schedule = meta["sizes"], meta["schedule"]
+    p = parameters(meta, numbers, torch.float32)
+    del numbers
+    table = rotary(sizes, schedule["sequence"], torch.float32)
+    adamw = optimizer(p, schedule["adamw"])
+    loss_function = torch.compile(loss_of) if compiled else loss_of
+    losses, warm = [], meta["warm_steps"]
+    for index, (batch, rate) in enumerate(zip(tokens, meta["rates"])):
+        if index == warm:
+            start = time.process_time()
+        inputs, targets = batch[:, 0], batch[:, 1]
+        losses.append(step(loss_function, sizes, p, table, adamw, inputs, targets, rate, schedule["clip"]))
+    seconds = time.process_time() - start
+    with torch.no_grad():
+        loss_function(sizes, p, table, inputs, targets)
         start = time.process_time()
-        for _ in range(steps):
-            run()
-        seconds = (time.process_time() - start) / steps
-        count = sum(t.numel() for t in p.values())
-        print(f"{name}: {count} parameters, 200 steps {seconds * 200:.2f} CPU s, {batch * length / seconds:.0f} tokens per CPU second")
+        for batch in tokens[warm:]:
+            loss_function(sizes, p, table, batch[:, 0], batch[:, 1])
+        forward = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"training": seconds, "forward": forward, "peak_mib": peak, "losses": losses}))
 
 
 if __name__ == "__main__":
@@ -144,4 +141,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "losses":
         losses(pathlib.Path(sys.argv[2]))
     else:
-        speed()
+        train(pathlib.Path(sys.argv[2]), sys.argv[1] == "compile")
