@@ -210,6 +210,14 @@ impl Trainer {
         Self::resume(State { model, first_moments, second_moments, step: 0 }, config, seed)
     }
 
+    /// Training of a new model, whose first parameters follow from the seed, as [`train`] does it.
+    ///
+    /// # Errors
+    /// A setting is out of range.
+    pub fn of_new_model(config: &Config, schedule: TrainConfig, seed: Seed) -> Result<Self, TrainError> {
+        Self::new(Model::init(config, seed.derive(MODEL_PURPOSE, 0)), schedule, seed)
+    }
+
     /// Training from where another one stopped; with its configuration and seed, to the same bits.
     ///
     /// # Errors
@@ -315,8 +323,7 @@ pub fn train(
     seed: Seed,
     compute: &Compute,
 ) -> Result<Trained, TrainError> {
-    let model = Model::init(config, seed.derive(MODEL_PURPOSE, 0));
-    let mut trainer = Trainer::new(model, schedule.clone(), seed)?;
+    let mut trainer = Trainer::of_new_model(config, schedule.clone(), seed)?;
     let steps = trainer.run(compute, tokens)?;
     Ok(Trained { model: trainer.into_state().model, steps })
 }
