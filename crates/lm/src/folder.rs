@@ -25,7 +25,7 @@ const CONFIG: &str = "config.json";
 /// Files are made larger than asked for where there would be more than some so many: readers take at most 256.
 const WANTED_FILES: u64 = 100;
 
-/// A model cannot be written down.
+/// A model or a training cannot be written down.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SaveError {
     /// The system refuses.
@@ -49,6 +49,28 @@ pub enum SaveError {
         tensor: String,
         /// The number.
         value: String,
+    },
+    /// A training has a number from which it could not go on.
+    #[error("{what} has {value} at place {place}, expected {expected}")]
+    Number {
+        /// Of what: parameters or moments.
+        what: &'static str,
+        /// Where.
+        place: usize,
+        /// What stands there.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The file could not be read again.
+    #[error("{what} is {found}, at most {limit} could be read again")]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// The bound.
+        limit: usize,
     },
     /// A file that was to lie beside the model has another place in mind.
     #[error("file beside the model is named {name:?}, expected a plain name that the model does not use")]
@@ -251,7 +273,7 @@ impl Model {
     }
 }
 
-fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> SaveError {
+pub(crate) fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> SaveError {
     SaveError::Unwritable { what: path.display().to_string(), reason: error.to_string() }
 }
 

@@ -15,11 +15,13 @@
 //!
 //! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and [`Model::save`] are the
 //! way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. [`Decoder`] reads tokens one after the other,
-//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors.
+//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors. [`Trainer::save`] and [`Trainer::load`] interrupt
+//! a training without a trace in its bits.
 
 mod adamw;
 mod attention;
 mod bert;
+mod checkpoint;
 mod compute;
 mod config;
 mod decode;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod accumulate;
 mod bpe;
+mod checkpoint;
 mod decode;
 mod embed;
 mod folder;
