@@ -4,6 +4,7 @@
 
 mod accumulate;
 mod bpe;
+mod bpe_trainer;
 mod checkpoint;
 mod decode;
 mod embed;
