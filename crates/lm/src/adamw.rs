@@ -1,4 +1,4 @@
-//! AdamW in one pass over flat buffers, and the length of a gradient.
+//! AdamW in one pass over flat buffers; the sum of gradients and the length of one.
 //!
 //! Source: Loshchilov & Hutter, "Decoupled weight decay regularization", 2019. The order of operations is that of
 //! PyTorch's: decay first, then the bias-corrected step.
@@ -138,6 +138,28 @@ impl AdamW {
         }
         compute.each(tasks);
     }
+}
+
+struct Add<'a> {
+    sum: &'a mut [f32],
+    addend: &'a [f32],
+    factor: f32,
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { sum, addend, factor } = self;
+        over_vectors!([sum], [addend], L, { sum.add(addend).mul(L::splat(factor)) });
+    }
+}
+
+/// `sum` becomes (sum + addend) · factor, number by number.
+pub(crate) fn add(compute: &Compute, sum: &mut [f32], addend: &[f32], factor: f32) {
+    let share = compute.share(sum.len(), LENGTH_BLOCK);
+    let tasks = sum.chunks_mut(share).zip(addend.chunks(share));
+    compute.each(tasks.map(|(sum, addend)| Add { sum, addend, factor }).collect());
 }
 
 struct Squares<'a> {

@@ -25,7 +25,7 @@ const CONFIG: &str = "config.json";
 /// Files are made larger than asked for where there would be more than some so many: readers take at most 256.
 const WANTED_FILES: u64 = 100;
 
-/// A model cannot be written down.
+/// A model or a training cannot be written down.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SaveError {
     /// The system refuses.
@@ -41,6 +41,36 @@ pub enum SaveError {
     NotEmpty {
         /// Where.
         folder: String,
+    },
+    /// A number is too large to be written down as asked.
+    #[error("tensor {tensor} has {value}, as f16 at most 65504 can be written")]
+    Range {
+        /// Whose number.
+        tensor: String,
+        /// The number.
+        value: String,
+    },
+    /// A training has a number from which it could not go on.
+    #[error("{what} has {value} at place {place}, expected {expected}")]
+    Number {
+        /// Of what: parameters or moments.
+        what: &'static str,
+        /// Where.
+        place: usize,
+        /// What stands there.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The file could not be read again.
+    #[error("{what} is {found}, at most {limit} could be read again")]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// The bound.
+        limit: usize,
     },
     /// A file that was to lie beside the model has another place in mind.
     #[error("file beside the model is named {name:?}, expected a plain name that the model does not use")]
@@ -58,6 +88,18 @@ pub enum Numbers {
     F32,
     /// Half as long, rounded to the nearest, ties to even.
     Bf16,
+    /// As long as these with three bits more of each number, of a size below 65,520; rounded in the same way.
+    F16,
+}
+
+impl Numbers {
+    /// Bytes of a number.
+    fn width(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 | Self::F16 => 2,
+        }
+    }
 }
 
 /// How a model is written down.
@@ -90,7 +132,8 @@ impl Model {
     /// Writes the model into a new or empty folder, such that transformers loads it; `config.json` comes last.
     ///
     /// # Errors
-    /// Something is in the folder, a file beside the model has no plain name, or the system refuses.
+    /// Something is in the folder, a file beside the model has no plain name, a number is too large, or the system
+    /// refuses.
     pub fn save(&self, folder: &Path, options: &SaveOptions<'_>) -> Result<(), SaveError> {
         let unwritable = |error: &dyn std::fmt::Display| unwritable(folder, error);
         for (index, (name, _)) in options.beside.iter().enumerate() {
@@ -100,6 +143,9 @@ impl Model {
             if !plain || name.is_empty() || name.starts_with('.') || taken || twice {
                 return Err(SaveError::Name { name: (*name).into() });
             }
+        }
+        if options.numbers == Numbers::F16 {
+            self.check_f16()?;
         }
         fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
         if fs::read_dir(folder).map_err(|error| unwritable(&error))?.next().is_some() {
@@ -112,15 +158,24 @@ impl Model {
         let number_type = match options.numbers {
             Numbers::F32 => "float32",
             Numbers::Bf16 => "bfloat16",
+            Numbers::F16 => "float16",
         };
         write_new(&folder.join(CONFIG), &self.config().to_hub_json(&options.ends, number_type))
     }
 
+    /// Refuses numbers that would become infinite.
+    fn check_f16(&self) -> Result<(), SaveError> {
+        let wide = |x: &&f32| x.is_finite() && f16_bits(**x) & 0x7fff == 0x7c00;
+        let mut tensors = self.tensors().iter();
+        let found = tensors.find_map(|tensor| {
+            let number = self.parameters()[tensor.range.clone()].iter().find(wide)?;
+            Some(SaveError::Range { tensor: tensor.name.clone(), value: number.to_string() })
+        });
+        found.map_or(Ok(()), Err)
+    }
+
     fn save_tensors(&self, folder: &Path, options: &SaveOptions<'_>) -> Result<(), SaveError> {
-        let width = match options.numbers {
-            Numbers::F32 => 4,
-            Numbers::Bf16 => 2,
-        };
+        let width = options.numbers.width() as u64;
         let total = self.parameters().len() as u64 * width;
         let limit = options.max_file_bytes.max(total / WANTED_FILES);
         let bytes = |tensor: &Tensor| tensor.range.len() as u64 * width;
@@ -218,7 +273,7 @@ impl Model {
     }
 }
 
-fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> SaveError {
+pub(crate) fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> SaveError {
     SaveError::Unwritable { what: path.display().to_string(), reason: error.to_string() }
 }
 
@@ -242,6 +297,7 @@ impl View for LazyView<'_> {
         match self.written {
             Numbers::F32 => Dtype::F32,
             Numbers::Bf16 => Dtype::BF16,
+            Numbers::F16 => Dtype::F16,
         }
     }
     fn shape(&self) -> &[usize] {
@@ -251,14 +307,11 @@ impl View for LazyView<'_> {
         Cow::Owned(match self.written {
             Numbers::F32 => little_endian(self.numbers),
             Numbers::Bf16 => self.numbers.iter().flat_map(|x| bf16_bits(*x).to_le_bytes()).collect(),
+            Numbers::F16 => self.numbers.iter().flat_map(|x| f16_bits(*x).to_le_bytes()).collect(),
         })
     }
     fn data_len(&self) -> usize {
-        let width = match self.written {
-            Numbers::F32 => 4,
-            Numbers::Bf16 => 2,
-        };
-        self.numbers.len() * width
+        self.numbers.len() * self.written.width()
     }
 }
 
@@ -267,6 +320,48 @@ fn bf16_bits(x: f32) -> u16 {
     let bits = canonical_bits(x);
     let rounded = if x.is_nan() { bits } else { bits + 0x7fff + ((bits >> 16) & 1) };
     u16::try_from(rounded >> 16).expect("16 bits are left")
+}
+
+/// Sign, 5 bits of exponent, 10 of fraction, rounded to the nearest, ties to even; what is too large becomes infinite.
+/// Source: IEEE 754, binary16.
+fn f16_bits(x: f32) -> u16 {
+    /// The least number that f16 has with all 10 bits, 2^-14.
+    const LEAST_NORMAL: u32 = 0x3880_0000;
+    /// Between the exponents of f32 and those of f16.
+    const BIAS: u32 = (127 - 15) << 23;
+    const INFINITE: u32 = 0x7c00;
+    let bits = canonical_bits(x);
+    let (sign, size) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
+    let rounded = if x.is_nan() {
+        INFINITE | 0x200
+    } else if size < LEAST_NORMAL {
+        // Beside 0.5 the hardware rounds to multiples of 2^-24, of which f16 counts its smallest numbers.
+        (f32::from_bits(size) + 0.5).to_bits() - 0.5f32.to_bits()
+    } else {
+        let shifted = size - BIAS;
+        ((shifted + 0xfff + (shifted >> 13 & 1)) >> 13).min(INFINITE)
+    };
+    u16::try_from(sign | rounded).expect("16 bits are left")
+}
+
+/// A file that lies beside a model, such as the tokenizer's; nothing where there is none.
+///
+/// # Errors
+/// Its name is not plain, or it is a link, not regular, longer than `most` bytes, or the system refuses.
+pub fn read_beside(folder: &Path, name: &str, most: u64) -> Result<Option<Vec<u8>>, LoadError> {
+    if Path::new(name).components().count() != 1 || name.contains(['/', '\\']) || name.starts_with('.') {
+        return Err(LoadError::malformed(format!("name {name:?}"), "it is not plain"));
+    }
+    let path = folder.join(name);
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let mut source = Source::open(&path)?;
+    LoadError::check(format!("length of {} in bytes", source.name), source.len, most)?;
+    let mut bytes = Vec::new();
+    let read = (&mut source).take(most).read_to_end(&mut bytes);
+    read.map_err(|error| LoadError::unreadable(name, &error))?;
+    Ok(Some(bytes))
 }
 
 #[cfg(test)]
@@ -286,5 +381,29 @@ mod tests {
         check(0xff80_0000, 0xff80);
         check(0xffc0_1234, 0x7fc0);
         check(0x0000_0001, 0);
+    }
+
+    #[test]
+    fn f16_is_rounded_to_the_nearest_and_ties_to_even() {
+        let check = |x: f32, expected: u16| assert_eq!(f16_bits(x), expected, "{x:e}");
+        check(1.0, 0x3c00);
+        check(-2.0, 0xc000);
+        check(1.0 + 1.0 / 2048.0, 0x3c00);
+        check(1.0 + 3.0 / 2048.0, 0x3c02);
+        check(1.0 + 1.001 / 2048.0, 0x3c01);
+        check(65504.0, 0x7bff);
+        check(65519.996, 0x7bff);
+        check(65520.0, 0x7c00);
+        check(-1e30, 0xfc00);
+        check(f32::INFINITY, 0x7c00);
+        check(f32::NAN, 0x7e00);
+        let least = 1.0 / 16_777_216.0;
+        check(least, 1);
+        check(least * 0.5, 0);
+        check(least * 0.5001, 1);
+        check(least * 1.5, 2);
+        check(-least * 1023.5, 0x8400);
+        check(1.0 / 16384.0, 0x0400);
+        check(-0.0, 0x8000);
     }
 }

@@ -1,5 +1,7 @@
 //! Text that follows a text: the likeliest tokens, or tokens drawn from a stream that a seed names.
 
+use std::ops::ControlFlow;
+
 use primitives::Seed;
 use thiserror::Error;
 
@@ -90,6 +92,8 @@ pub enum Finish {
     Length,
     /// The context is full.
     Context,
+    /// Whoever was told of the tokens broke off.
+    Broken,
 }
 
 /// Generates at most `most` tokens behind `prompt`, until one of `stops` is chosen or the context is full.
@@ -103,6 +107,22 @@ pub fn generate(
     most: usize,
     stops: &[u32],
     sampling: Sampling,
+) -> Result<Generated, GenerateError> {
+    generate_each(compute, decoder, prompt, most, stops, sampling, |_| ControlFlow::Continue(()))
+}
+
+/// As [`generate`], and tells each token as soon as it is chosen, until that breaks off.
+///
+/// # Errors
+/// As [`generate`]; what was told before an error stands.
+pub fn generate_each(
+    compute: &Compute,
+    decoder: &Decoder,
+    prompt: &[u32],
+    most: usize,
+    stops: &[u32],
+    sampling: Sampling,
+    mut each: impl FnMut(u32) -> ControlFlow<()>,
 ) -> Result<Generated, GenerateError> {
     check(sampling)?;
     let mut sequence = decoder.start();
@@ -121,6 +141,9 @@ pub fn generate(
             return Ok(Generated { tokens, finish: Finish::Stop });
         }
         tokens.push(token);
+        if each(token).is_break() {
+            return Ok(Generated { tokens, finish: Finish::Broken });
+        }
         if tokens.len() == most {
             break;
         }

@@ -15,11 +15,16 @@
 //!
 //! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and [`Model::save`] are the
 //! way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. [`Decoder`] reads tokens one after the other,
-//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors.
+//! and [`generate`] writes them. A [`Tokenizer`] turns text into tokens and back, and a [`BpeTrainer`] makes one of
+//! texts. An [`Embedder`] turns texts into vectors. [`Trainer::save`] and [`Trainer::load`] interrupt a training without
+//! a trace in its bits.
 
 mod adamw;
 mod attention;
 mod bert;
+mod bpe;
+mod bpe_trainer;
+mod checkpoint;
 mod compute;
 mod config;
 mod decode;
@@ -32,23 +37,29 @@ mod gguf;
 mod head_norm;
 mod hub_config;
 mod lanes;
+mod letters;
 mod math;
 mod model;
+mod nfc;
 mod pass;
 mod rows;
 mod score;
+mod short_word;
 mod tensors;
 mod tokenizer;
 mod train;
+mod word_counts;
 mod wordpiece;
+mod words;
 
 pub use adamw::AdamW;
+pub use bpe_trainer::BpeTrainer;
 pub use compute::{Compute, ComputeError};
 pub use config::{Config, ConfigError, Family, Preset, RopeScaling, Sizes};
 pub use decode::{DecodeError, Decoder, Sequence};
 pub use embedder::Embedder;
-pub use folder::{Numbers, SaveError, SaveOptions};
-pub use generate::{Draw, Finish, GenerateError, Generated, Sampling, generate};
+pub use folder::{Numbers, SaveError, SaveOptions, read_beside};
+pub use generate::{Draw, Finish, GenerateError, Generated, Sampling, generate, generate_each};
 pub use gguf::Gguf;
 pub use hub_config::Ends;
 pub use lanes::Instructions;
@@ -56,8 +67,10 @@ pub use model::{Model, ModelError, Tensor};
 pub use pass::{Batch, BatchError};
 pub use score::{Score, ScoreError, score_texts, score_tokens};
 pub use tensors::{LoadError, Tensors};
-pub use tokenizer::{BYTES_START, BYTES_VOCAB, Token, Tokenizer, TokenizerError};
+pub use tokenizer::{BYTES_START, BYTES_VOCAB, Piece, TextStream, Token, Tokenizer, TokenizerError};
 pub use train::{Decay, State, Step, TrainConfig, TrainError, Trained, Trainer, train};
+pub use word_counts::WordCounts;
+pub use words::Words;
 
 /// Version of everything that bits depend on; stands in manifests and receipts. A change of any order of operations,
 /// polynomial, block size or stream is a new version.

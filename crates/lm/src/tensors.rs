@@ -20,6 +20,8 @@ use thiserror::Error;
 
 use crate::{encoding::Encoding, gguf::Gguf};
 
+pub(crate) use safetensors::MAX_HEADER_BYTES;
+
 /// Most tensors of a model: far above the largest of the supported families, some 1,500.
 pub(crate) const MAX_TENSORS: usize = 20_000;
 /// Most bytes of a tensor's name; the longest in use have some 80.
@@ -128,6 +130,8 @@ impl LoadError {
 #[derive(Debug)]
 pub struct Tensors {
     places: BTreeMap<String, Place>,
+    /// Texts about a single file of the safetensors format.
+    texts: BTreeMap<String, String>,
     sources: Vec<Source>,
 }
 
@@ -163,9 +167,12 @@ impl Tensors {
     /// # Errors
     /// As [`Tensors::from_safetensors`].
     pub fn from_safetensors_bytes(bytes: Vec<u8>) -> Result<Self, LoadError> {
-        let mut source = Source::from_bytes("safetensors file", bytes);
-        let places = safetensors::read_table(&mut source, 0)?;
-        Ok(Self { places, sources: vec![source] })
+        safetensors::single(Source::from_bytes("safetensors file", bytes))
+    }
+
+    /// The tensors of one safetensors file, whatever its name.
+    pub(crate) fn from_safetensors_file(path: &Path) -> Result<Self, LoadError> {
+        safetensors::single(Source::open(path)?)
     }
 
     /// The tensors of a GGUF file under Hugging Face's names, in Hugging Face's order of rows and dimensions.
@@ -177,7 +184,22 @@ impl Tensors {
     }
 
     pub(crate) fn new(places: BTreeMap<String, Place>, sources: Vec<Source>) -> Self {
-        Self { places, sources }
+        Self { places, texts: BTreeMap::new(), sources }
+    }
+
+    /// The texts about a single file of the safetensors format, by name.
+    pub(crate) fn texts(&self) -> &BTreeMap<String, String> {
+        &self.texts
+    }
+
+    /// Refuses tensors that are written down in another way.
+    pub(crate) fn check_encoding(&self, expected: Encoding) -> Result<(), LoadError> {
+        let mut others = self.places.iter().filter(|(_, place)| place.encoding != Ok(expected));
+        others.next().map_or(Ok(()), |(name, place)| {
+            let kind = place.encoding.map_or_else(|name| name, Encoding::name);
+            let what = format!("tensor {name:?} of type {kind}");
+            Err(LoadError::Unsupported { what, expected: expected.name().into() })
+        })
     }
 
     /// The names of the tensors that have not been taken, in order.

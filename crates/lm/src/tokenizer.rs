@@ -1,45 +1,36 @@
-//! From bytes to tokens: the bytes themselves, or byte-level BPE read from a Hugging Face `tokenizer.json`.
+//! From bytes to tokens and back: the bytes themselves, or byte-level BPE read from a Hugging Face `tokenizer.json`.
 //!
 //! Every token stands for a known number of bytes, so that losses per token become bits per byte and models with
 //! different tokenizers can be compared. The text is taken as it is: the names of special tokens in it are text.
-//! A file that asks for anything beyond the byte-level BPE of GPT-2 and its kin is refused.
+//! A file that asks for anything beyond the byte-level BPE of GPT-2, SmolLM, Llama 3, Qwen and their kin is refused.
+//! [`BpeTrainer`](crate::BpeTrainer) makes such files.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
-    fmt,
-    marker::PhantomData,
-};
-
-use serde::{
-    Deserialize,
-    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
-};
 use thiserror::Error;
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
-use crate::tensors::json_depth;
+use crate::bpe::{Bpe, Cache};
 
 /// The start token of the bytes' vocabulary.
 pub const BYTES_START: u32 = 256;
 /// Size of the bytes' vocabulary.
 pub const BYTES_VOCAB: usize = 257;
+/// The name of its start token.
+const BYTES_START_NAME: &[u8] = b"<|start|>";
+/// All bytes, each a token's.
+const BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0u8;
+    while byte < u8::MAX {
+        byte += 1;
+        bytes[byte as usize] = byte;
+    }
+    bytes
+};
 /// Most bytes of a `tokenizer.json`; the largest in use have some 30 MB.
-const MAX_FILE_BYTES: usize = 64 << 20;
+pub(crate) const MAX_FILE_BYTES: usize = 64 << 20;
 /// Most tokens of a vocabulary; the largest in use have some 260,000.
-const MAX_VOCAB: usize = 1 << 20;
-/// Most merges; the largest files in use have some 515,000.
-const MAX_MERGES: usize = 1 << 20;
-/// Most tokens that are added to the vocabulary; some 6,000 are in use.
-const MAX_ADDED: usize = 1 << 16;
-/// Most steps in a row by which words are cut; three are in use.
-const MAX_STEPS: usize = 16;
-/// Most characters of a message's reason.
-const MAX_REASON_CHARS: usize = 400;
-/// Deepest nesting of the file.
-const MAX_JSON_DEPTH: usize = 64;
+pub(crate) const MAX_VOCAB: usize = 1 << 20;
 
-/// A tokenizer cannot be read, or a text not be turned into tokens.
+/// A tokenizer cannot be read or made, or a text not be turned into tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenizerError {
     /// The file is too long.
@@ -55,7 +46,9 @@ pub enum TokenizerError {
         reason: String,
     },
     /// The file asks for what is not done here.
-    #[error("tokenizer.json asks for {what}, only byte-level BPE as in GPT-2 is supported")]
+    #[error(
+        "tokenizer.json asks for {what}, only byte-level BPE as in GPT-2, SmolLM, Llama 3 and Qwen 2 is supported"
+    )]
     Unsupported {
         /// What it asks for.
         what: String,
@@ -80,6 +73,16 @@ pub enum TokenizerError {
         /// How many bytes are fine.
         valid_bytes: usize,
     },
+    /// A setting of the trainer is out of range.
+    #[error("{name} of the new vocabulary is {value}, expected {expected}")]
+    Setting {
+        /// Which one.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
 }
 
 /// One token of a text.
@@ -87,11 +90,21 @@ pub enum TokenizerError {
 pub struct Token {
     /// Its number in the vocabulary.
     pub id: u32,
-    /// How many bytes of the text it stands for.
+    /// How many bytes of the text it stands for. Where a text is composed first, the last token of what has changed
+    /// stands for all of that.
     pub bytes: u32,
 }
 
-/// Turns bytes into tokens.
+/// What a token stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Its bytes, which may be a part of a character; of a special token the bytes of its name.
+    pub bytes: &'a [u8],
+    /// Whether it is a special token, which stands for no text.
+    pub special: bool,
+}
+
+/// Turns bytes into tokens and tokens into bytes.
 #[derive(Clone, Debug)]
 pub struct Tokenizer(Kind);
 
@@ -121,7 +134,7 @@ impl Tokenizer {
     pub fn vocab(&self) -> usize {
         match &self.0 {
             Kind::Bytes => BYTES_VOCAB,
-            Kind::Bpe(bpe) => bpe.vocab,
+            Kind::Bpe(bpe) => bpe.vocab(),
         }
     }
 
@@ -130,7 +143,7 @@ impl Tokenizer {
     pub fn start(&self) -> u32 {
         match &self.0 {
             Kind::Bytes => BYTES_START,
-            Kind::Bpe(bpe) => bpe.start,
+            Kind::Bpe(bpe) => bpe.start(),
         }
     }
 
@@ -139,14 +152,22 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer needs UTF-8 and the text is not, or it has a byte that no token stands for.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<Token>, TokenizerError> {
+        let mut tokens = Vec::new();
+        self.encode_into(text, &mut Cache::new(text.len()), &mut tokens)?;
+        Ok(tokens)
+    }
+
+    fn encode_into(
+        &self,
+        text: &[u8],
+        cache: &mut Cache,
+        out: &mut Vec<Token>,
+    ) -> Result<(), TokenizerError> {
         match &self.0 {
-            Kind::Bytes => Ok(text.iter().map(|byte| Token { id: u32::from(*byte), bytes: 1 }).collect()),
-            Kind::Bpe(bpe) => {
-                let text = std::str::from_utf8(text)
-                    .map_err(|error| TokenizerError::NotText { valid_bytes: error.valid_up_to() })?;
-                bpe.encode(text)
-            }
+            Kind::Bytes => out.extend(text.iter().map(|byte| Token { id: u32::from(*byte), bytes: 1 })),
+            Kind::Bpe(bpe) => bpe.encode(valid(text)?, cache, out)?,
         }
+        Ok(())
     }
 
     /// Texts as one stream for training, the start token before each.
@@ -154,447 +175,120 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn stream<T: AsRef<[u8]>>(&self, texts: &[T]) -> Result<Vec<u32>, TokenizerError> {
-        let mut stream = Vec::new();
+        let mut cache = Cache::new(texts.iter().map(|text| text.as_ref().len()).sum());
+        let (mut stream, mut tokens) = (Vec::new(), Vec::new());
         for text in texts {
+            tokens.clear();
+            self.encode_into(text.as_ref(), &mut cache, &mut tokens)?;
             stream.push(self.start());
-            stream.extend(self.encode(text.as_ref())?.iter().map(|token| token.id));
+            stream.extend(tokens.iter().map(|token| token.id));
         }
         Ok(stream)
     }
-}
 
-/// The parts of `tokenizer.json` that decide how text is encoded.
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    normalizer: Option<Named>,
-    pre_tokenizer: PreTokenizer,
-    model: BpeModel,
-    #[serde(default)]
-    added_tokens: AtMost<MAX_ADDED, AddedToken>,
-}
+    /// What a token stands for; nothing if there is no token of this number.
+    #[must_use]
+    pub fn piece(&self, id: u32) -> Option<Piece<'_>> {
+        match &self.0 {
+            Kind::Bytes if id == BYTES_START => Some(Piece { bytes: BYTES_START_NAME, special: true }),
+            Kind::Bytes => {
+                BYTES.get(id as usize).map(|byte| Piece { bytes: std::slice::from_ref(byte), special: false })
+            }
+            Kind::Bpe(bpe) => bpe.piece(id).map(|(bytes, special)| Piece { bytes, special }),
+        }
+    }
 
-#[derive(Deserialize)]
-struct Named {
-    #[serde(rename = "type")]
-    kind: String,
-}
+    /// The text of tokens, without special ones and numbers that are no token's. It may begin and end within a
+    /// character; [`TextStream`] puts the characters together that are cut.
+    #[must_use]
+    pub fn decode(&self, tokens: &[u32]) -> Vec<u8> {
+        let pieces = tokens.iter().filter_map(|id| self.piece(*id)).filter(|piece| !piece.special);
+        pieces.flat_map(|piece| piece.bytes).copied().collect()
+    }
 
-#[derive(Deserialize)]
-struct AddedToken {
-    id: u32,
-    content: String,
-}
-
-#[derive(Deserialize)]
-struct PreTokenizer {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    add_prefix_space: bool,
-    #[serde(default = "yes")]
-    use_regex: bool,
-    #[serde(default)]
-    individual_digits: bool,
-    #[serde(default)]
-    pretokenizers: AtMost<MAX_STEPS, PreTokenizer>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-struct BpeModel {
-    #[serde(rename = "type", default)]
-    kind: Option<String>,
-    #[serde(default)]
-    dropout: Option<f64>,
-    #[serde(default)]
-    continuing_subword_prefix: Option<String>,
-    #[serde(default)]
-    end_of_word_suffix: Option<String>,
-    #[serde(default)]
-    byte_fallback: bool,
-    #[serde(default)]
-    ignore_merges: bool,
-    vocab: Vocabulary,
-    merges: AtMost<MAX_MERGES, Merge>,
-}
-
-/// A list whose length is bounded while it is read.
-struct AtMost<const MAX: usize, T>(Vec<T>);
-
-impl<const MAX: usize, T> Default for AtMost<MAX, T> {
-    fn default() -> Self {
-        Self(Vec::new())
+    /// As [`Tokenizer::decode`], with the names of special tokens.
+    #[must_use]
+    pub fn decode_with_names(&self, tokens: &[u32]) -> Vec<u8> {
+        tokens.iter().filter_map(|id| self.piece(*id)).flat_map(|piece| piece.bytes).copied().collect()
     }
 }
 
-impl<'de, const MAX: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<MAX, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<const MAX: usize, T>(PhantomData<T>);
-        impl<'de, const MAX: usize, T: Deserialize<'de>> Visitor<'de> for Reader<MAX, T> {
-            type Value = AtMost<MAX, T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a list of at most {MAX}")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    if items.len() == MAX {
-                        return Err(A::Error::invalid_length(MAX + 1, &self));
-                    }
-                    items.push(item);
-                }
-                Ok(AtMost(items))
-            }
-        }
-        deserializer.deserialize_seq(Reader(PhantomData))
-    }
+/// The text of bytes, or how much of it is one.
+pub(crate) fn valid(text: &[u8]) -> Result<&str, TokenizerError> {
+    std::str::from_utf8(text).map_err(|error| TokenizerError::NotText { valid_bytes: error.valid_up_to() })
 }
 
-/// Numbers of tokens; their count is bounded while they are read.
-struct Vocabulary(BTreeMap<String, u32>);
-
-impl<'de> Deserialize<'de> for Vocabulary {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Vocabulary;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "at most {MAX_VOCAB} tokens with their numbers")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
-                let mut tokens = BTreeMap::new();
-                while let Some((token, id)) = map.next_entry::<String, u32>()? {
-                    if tokens.len() == MAX_VOCAB {
-                        return Err(A::Error::invalid_length(MAX_VOCAB + 1, &self));
-                    }
-                    tokens.insert(token, id);
-                }
-                Ok(Vocabulary(tokens))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
+/// Puts together text that comes in pieces, which may end within a character. What is no UTF-8 becomes U+FFFD, as in
+/// [`String::from_utf8_lossy`] of the whole.
+#[derive(Clone, Debug, Default)]
+pub struct TextStream {
+    /// The beginning of a character.
+    rest: Vec<u8>,
 }
 
-/// A merge: a text with a blank as written by older files, or a pair as written by newer ones.
-enum Merge {
-    Text(String),
-    Pair(String, String),
-}
-
-impl<'de> Deserialize<'de> for Merge {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Merge;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a merge: a text or a pair of texts")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Merge, E> {
-                Ok(Merge::Text(text.into()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge, A::Error> {
-                let length = |at: usize| A::Error::invalid_length(at, &"a pair of texts");
-                let left = seq.next_element()?.ok_or_else(|| length(0))?;
-                let right = seq.next_element()?.ok_or_else(|| length(1))?;
-                match seq.next_element::<String>()? {
-                    None => Ok(Merge::Pair(left, right)),
-                    Some(_) => Err(length(3)),
-                }
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-/// A byte-level BPE.
-#[derive(Clone, Debug)]
-struct Bpe {
-    /// The token of each byte that has one.
-    bytes: Vec<Option<u32>>,
-    /// (left, right) → (rank, merged).
-    merges: BTreeMap<(u32, u32), (u32, u32)>,
-    /// Whole words that are tokens and need no merges; empty unless the file asks for it.
-    words: BTreeMap<Vec<u8>, u32>,
-    /// Whether digits stand alone.
-    single_digits: bool,
-    start: u32,
-    vocab: usize,
-}
-
-impl Bpe {
-    fn from_json(json: &[u8], start: &str) -> Result<Self, TokenizerError> {
-        if json.len() > MAX_FILE_BYTES {
-            return Err(TokenizerError::TooLong { found: json.len() });
-        }
-        let depth = json_depth(json);
-        if depth > MAX_JSON_DEPTH {
-            let reason = format!("it is {depth} levels deep, at most {MAX_JSON_DEPTH} are allowed");
-            return Err(TokenizerError::Unreadable { reason });
-        }
-        let file: File = serde_json::from_slice(json).map_err(|error| {
-            // The parser quotes what it was given, however long.
-            TokenizerError::Unreadable { reason: error.to_string().chars().take(MAX_REASON_CHARS).collect() }
-        })?;
-        let single_digits = check_supported(&file)?;
-        let wrong = |reason: String| TokenizerError::Vocabulary { reason };
-        let vocab = &file.model.vocab.0;
-        let ids: BTreeSet<u32> = vocab.values().copied().collect();
-        if ids.len() != vocab.len() {
-            return Err(wrong("two tokens have the same number".into()));
-        }
-        let added = file.added_tokens.0.iter().map(|token| token.id);
-        let size = ids.last().copied().into_iter().chain(added).max().map_or(0, |last| last as usize + 1);
-        if !(1..=MAX_VOCAB).contains(&size) {
-            return Err(wrong(format!("it has {size} tokens, expected 1 to {MAX_VOCAB}")));
-        }
-        let alphabet = alphabet();
-        let token = |text: &str| {
-            vocab.get(text).copied().ok_or_else(|| wrong(format!("token {:?} is missing", shortened(text))))
-        };
-        let bytes =
-            alphabet.iter().map(|letter| vocab.get(&*letter.encode_utf8(&mut [0; 4])).copied()).collect();
-        let mut merges = BTreeMap::new();
-        for (rank, merge) in (0..).zip(&file.model.merges.0) {
-            let (left, right) = match merge {
-                Merge::Pair(left, right) => (&left[..], &right[..]),
-                Merge::Text(text) => text
-                    .split_once(' ')
-                    .ok_or_else(|| wrong(format!("merge {:?} is no pair", shortened(text))))?,
-            };
-            let merged = token(&[left, right].concat())?;
-            merges.entry((token(left)?, token(right)?)).or_insert((rank, merged));
-        }
-        let mut words = BTreeMap::new();
-        if file.model.ignore_merges {
-            let byte_of: BTreeMap<char, u8> = alphabet.into_iter().zip(0..=u8::MAX).collect();
-            for (text, id) in vocab {
-                if let Some(word) = text.chars().map(|letter| byte_of.get(&letter).copied()).collect() {
-                    words.insert(word, *id);
-                }
-            }
-        }
-        let special = file.added_tokens.0.iter().find(|token| token.content == start).map(|token| token.id);
-        let start = match special {
-            Some(id) => id,
-            None => token(start)?,
-        };
-        Ok(Self { bytes, merges, words, single_digits, start, vocab: size })
-    }
-
-    fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
-        let missing = |(_, byte): &(usize, u8)| self.bytes[usize::from(*byte)].is_none();
-        if let Some((place, byte)) = text.bytes().enumerate().find(missing) {
-            return Err(TokenizerError::NoToken { byte, place });
-        }
-        let mut tokens = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (part, after) = if self.single_digits { split_digit(rest) } else { (rest, "") };
-            rest = after;
-            let mut part = part;
-            while !part.is_empty() {
-                let (word, after) = part.split_at(word_length(part));
-                part = after;
-                self.encode_word(word.as_bytes(), &mut tokens);
-            }
-        }
-        Ok(tokens)
-    }
-
-    /// Merges the pair of lowest rank, the leftmost first, until none is left; O(n log n) in the word's length.
-    fn encode_word(&self, word: &[u8], out: &mut Vec<Token>) {
-        if let Some(&id) = self.words.get(word) {
-            out.push(Token { id, bytes: u32::try_from(word.len()).expect("a token of the file is short") });
-            return;
-        }
-        const NONE: usize = usize::MAX;
-        struct Piece {
-            token: Token,
-            before: usize,
-            after: usize,
-            alive: bool,
-        }
-        let mut pieces: Vec<Piece> = word
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| Piece {
-                token: Token { id: self.bytes[usize::from(*byte)].expect("the text was checked"), bytes: 1 },
-                before: at.checked_sub(1).unwrap_or(NONE),
-                after: if at + 1 < word.len() { at + 1 } else { NONE },
-                alive: true,
-            })
-            .collect();
-        let candidate = |pieces: &[Piece], left: usize| {
-            let right = pieces.get(left)?.after;
-            let pair = (pieces[left].token.id, pieces.get(right)?.token.id);
-            let (rank, _) = *self.merges.get(&pair)?;
-            Some(Reverse((rank, left, pair)))
-        };
-        let mut queue: BinaryHeap<_> =
-            (0..pieces.len()).filter_map(|left| candidate(&pieces, left)).collect();
-        while let Some(Reverse((_, left, pair))) = queue.pop() {
-            // An entry is stale when one of its two pieces has been merged since.
-            let right = pieces[left].after;
-            if !pieces[left].alive || right == NONE || (pieces[left].token.id, pieces[right].token.id) != pair
+impl TextStream {
+    /// Adds bytes and returns the characters that are complete by now.
+    pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend(bytes);
+        let mut text = String::new();
+        let mut used = 0;
+        for chunk in self.rest.utf8_chunks() {
+            text.push_str(chunk.valid());
+            used += chunk.valid().len();
+            let wrong = chunk.invalid();
+            // The beginning of a character at the very end may go on.
+            let at_end = used + wrong.len() == self.rest.len();
+            if wrong.is_empty()
+                || at_end && std::str::from_utf8(wrong).is_err_and(|e| e.error_len().is_none())
             {
-                continue;
+                break;
             }
-            let (_, merged) = self.merges[&pair];
-            let after = pieces[right].after;
-            pieces[right].alive = false;
-            pieces[left].token =
-                Token { id: merged, bytes: pieces[left].token.bytes + pieces[right].token.bytes };
-            pieces[left].after = after;
-            if after != NONE {
-                pieces[after].before = left;
-            }
-            queue.extend(candidate(&pieces, left));
-            queue.extend(candidate(&pieces, pieces[left].before));
+            text.push(char::REPLACEMENT_CHARACTER);
+            used += wrong.len();
         }
-        out.extend(pieces.iter().filter(|piece| piece.alive).map(|piece| piece.token));
+        self.rest.drain(..used);
+        text
     }
-}
 
-/// Refuses what would change the encoding and is not done here; says whether digits stand alone.
-fn check_supported(file: &File) -> Result<bool, TokenizerError> {
-    let unsupported = |what: String| Err(TokenizerError::Unsupported { what });
-    let model = &file.model;
-    if let Some(kind) = model.kind.as_deref().filter(|kind| *kind != "BPE") {
-        return unsupported(format!("a model of type {:?}", shortened(kind)));
-    }
-    if let Some(normalizer) = &file.normalizer {
-        return unsupported(format!("the normalizer {:?}", shortened(&normalizer.kind)));
-    }
-    let affix = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    if model.dropout.is_some_and(|dropout| dropout != 0.0)
-        || model.byte_fallback
-        || affix(&model.continuing_subword_prefix)
-        || affix(&model.end_of_word_suffix)
-    {
-        return unsupported("dropout, byte fallback or marks at the ends of words".into());
-    }
-    let steps = match file.pre_tokenizer.kind.as_str() {
-        "Sequence" => &file.pre_tokenizer.pretokenizers.0[..],
-        _ => std::slice::from_ref(&file.pre_tokenizer),
-    };
-    let byte_level =
-        |step: &PreTokenizer| step.kind == "ByteLevel" && step.use_regex && !step.add_prefix_space;
-    match steps {
-        [only] if byte_level(only) => Ok(false),
-        [digits, last] if byte_level(last) && digits.kind == "Digits" && digits.individual_digits => Ok(true),
-        _ => {
-            let kinds: Vec<&str> = steps.iter().take(8).map(|step| shortened(&step.kind)).collect();
-            unsupported(format!("the pre-tokenizer {kinds:?} with its settings"))
-        }
-    }
-}
-
-/// The first part of a foreign text, for messages.
-fn shortened(text: &str) -> &str {
-    let end = text.char_indices().nth(40).map_or(text.len(), |(at, _)| at);
-    &text[..end]
-}
-
-/// The letter that stands for each byte in the files: printable bytes for themselves, the others from 256 up.
-/// Source: Radford et al., GPT-2, 2019.
-fn alphabet() -> Vec<char> {
-    let mut next = 256;
-    let letter = |byte: u8| {
-        if matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) {
-            return char::from(byte);
-        }
-        let letter = char::from_u32(next).expect("256 to 323 are characters");
-        next += 1;
-        letter
-    };
-    (0..=u8::MAX).map(letter).collect()
-}
-
-/// The first part of a text in which digits stand alone: one digit, or all before the next one.
-fn split_digit(text: &str) -> (&str, &str) {
-    let mut letters = text.char_indices();
-    let end = match letters.next() {
-        Some((_, first)) if first.is_numeric() => letters.next().map(|(at, _)| at),
-        _ => letters.find(|(_, letter)| letter.is_numeric()).map(|(at, _)| at),
-    };
-    text.split_at(end.unwrap_or(text.len()))
-}
-
-/// What the pattern of GPT-2 tells apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Letter,
-    Number,
-    Space,
-    Other,
-}
-
-fn class(letter: char) -> Class {
-    if letter.is_whitespace() {
-        return Class::Space;
-    }
-    match letter.general_category_group() {
-        GeneralCategoryGroup::Letter => Class::Letter,
-        GeneralCategoryGroup::Number => Class::Number,
-        _ => Class::Other,
-    }
-}
-
-/// Length in bytes of the first word of a text that is not empty, as GPT-2's pattern cuts it: a contraction; letters,
-/// numbers or other signs with one blank before them; white space up to the last, or to the end of the text.
-fn word_length(text: &str) -> usize {
-    const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
-    if let Some(contraction) = CONTRACTIONS.iter().find(|one| text.starts_with(**one)) {
-        return contraction.len();
-    }
-    let body = text.strip_prefix(' ').unwrap_or(text);
-    if let Some(kind) = body.chars().next().map(class).filter(|kind| *kind != Class::Space) {
-        let rest = body.find(|letter| class(letter) != kind);
-        return rest.map_or(text.len(), |at| at + text.len() - body.len());
-    }
-    match text.find(|letter: char| !letter.is_whitespace()) {
-        None => text.len(),
-        Some(end) => {
-            let last = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
-            if last == 0 { end } else { last }
-        }
+    /// The end of the text: U+FFFD if it ends within a character.
+    #[must_use]
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.rest).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn words_are_cut_as_gpt2_cuts_them() {
-        let check = |text: &str, expect: &[&str]| {
-            let mut rest = text;
-            let mut words = Vec::new();
-            while !rest.is_empty() {
-                let (word, after) = rest.split_at(word_length(rest));
-                words.push(word);
-                rest = after;
-            }
-            assert_eq!(words, expect, "{text:?}");
-        };
-        check("Hello, world!", &["Hello", ",", " world", "!"]);
-        check("we've it's 'tis", &["we", "'ve", " it", "'s", " '", "tis"]);
-        check("a  b\n\nc ", &["a", " ", " b", "\n", "\n", "c", " "]);
-        check("a   ", &["a", "   "]);
-        check("x\tyear 1984½", &["x", "\t", "year", " 1984½"]);
-        check("naïve Ωμέγα ☕☕", &["naïve", " Ωμέγα", " ☕☕"]);
-        check("\u{301}a", &["\u{301}", "a"]);
+    proptest! {
+        #[test]
+        fn text_in_pieces_is_the_text(bytes in "\\PC{0,12}", noise in proptest::collection::vec(any::<u8>(), 0..12), cut in 1usize..5) {
+            let all = [bytes.as_bytes(), &noise, bytes.as_bytes()].concat();
+            let mut stream = TextStream::default();
+            let mut text: String = all.chunks(cut).map(|piece| stream.push(piece)).collect();
+            text += &stream.finish();
+            prop_assert_eq!(text, String::from_utf8_lossy(&all));
+        }
+
+        #[test]
+        fn bytes_come_back(text in proptest::collection::vec(any::<u8>(), 0..99)) {
+            let tokenizer = Tokenizer::bytes();
+            let tokens = tokenizer.stream(&[&text]).unwrap();
+            prop_assert_eq!(tokenizer.decode(&tokens), text.clone());
+            prop_assert_eq!(tokenizer.decode_with_names(&tokens), [BYTES_START_NAME, &text].concat());
+        }
     }
 
     #[test]
-    fn digits_stand_alone_where_asked() {
-        assert_eq!(split_digit("ab12"), ("ab", "12"));
-        assert_eq!(split_digit("12"), ("1", "2"));
-        assert_eq!(split_digit("½"), ("½", ""));
+    fn characters_come_when_they_are_complete() {
+        let mut stream = TextStream::default();
+        let text = "a☕".as_bytes();
+        let said: Vec<String> = text.iter().map(|byte| stream.push(&[*byte])).collect();
+        assert_eq!(said, ["a", "", "", "☕"]);
+        assert_eq!(stream.push(b"\xe2\x98x\xf0\x9f"), "\u{fffd}x");
+        assert_eq!(stream.finish(), "\u{fffd}");
     }
 }

@@ -21,6 +21,8 @@ const MODEL_PURPOSE: &str = "lm model v1";
 const MAX_STEPS: u64 = 1 << 31;
 /// Most tokens of one batch: 2^24 of them need some 100 GB in the smallest preset.
 const MAX_BATCH_TOKENS: usize = 1 << 24;
+/// Most batches of one step: beyond it something else is meant.
+const MAX_ACCUMULATE: usize = 1 << 16;
 
 /// Training cannot go on.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -87,8 +89,13 @@ pub enum Decay {
 pub struct TrainConfig {
     /// How many steps in all.
     pub steps: u64,
-    /// Sequences per step.
+    /// Sequences per batch.
     pub batch: usize,
+    /// Batches per step, computed one after the other in the space of one. Their mean counts: the gradient is that of
+    /// the first, to which the others' are added in order, times 1/accumulate; each number of it is rounded to f32 after
+    /// each operation. The losses are summed in f64 and divided by their number.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Tokens per sequence.
     pub sequence: usize,
     /// The highest rate.
@@ -103,12 +110,22 @@ pub struct TrainConfig {
     pub adamw: AdamW,
 }
 
+fn one() -> usize {
+    1
+}
+
+/// Left out of the JSON then, so that the digest of a plain configuration does not depend on what others have.
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
 impl Default for TrainConfig {
     /// What suits the presets: 200 steps of 16 × 128 tokens.
     fn default() -> Self {
         Self {
             steps: 200,
             batch: 16,
+            accumulate: 1,
             sequence: 128,
             peak_rate: 3e-3,
             warmup_steps: 20,
@@ -137,7 +154,8 @@ impl TrainConfig {
         }
     }
 
-    fn check(&self, config: &Config) -> Result<(), TrainError> {
+    /// Refuses what is out of range, or does not suit a model.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), TrainError> {
         let setting = |name, value: f64, range, good: bool| {
             if good { Ok(()) } else { Err(TrainError::Setting { name, value, range }) }
         };
@@ -145,6 +163,8 @@ impl TrainConfig {
         setting("steps", self.steps as f64, "0 to 2^31", self.steps <= MAX_STEPS)?;
         let tokens = self.batch.saturating_mul(self.sequence);
         setting("batch · sequence", tokens as f64, "1 to 2^24", (1..=MAX_BATCH_TOKENS).contains(&tokens))?;
+        let good = (1..=MAX_ACCUMULATE).contains(&self.accumulate);
+        setting("accumulate", self.accumulate as f64, "1 to 2^16", good)?;
         let fits = self.sequence <= config.context;
         setting("sequence", self.sequence as f64, "at most the model's context", fits)?;
         setting("peak_rate", self.peak_rate, "0 to 1", (0.0..=1.0).contains(&self.peak_rate))?;
@@ -190,6 +210,8 @@ pub struct Trainer {
     config: TrainConfig,
     seed: Seed,
     gradient: Vec<f32>,
+    /// The gradient of a batch that is not a step's first; empty until there is one.
+    addend: Vec<f32>,
     workspace: Workspace,
 }
 
@@ -210,18 +232,43 @@ impl Trainer {
         Self::resume(State { model, first_moments, second_moments, step: 0 }, config, seed)
     }
 
+    /// Training of a new model, whose first parameters follow from the seed, as [`train`] does it.
+    ///
+    /// # Errors
+    /// A setting is out of range.
+    pub fn of_new_model(config: &Config, schedule: TrainConfig, seed: Seed) -> Result<Self, TrainError> {
+        Self::new(Model::init(config, seed.derive(MODEL_PURPOSE, 0)), schedule, seed)
+    }
+
     /// Training from where another one stopped; with its configuration and seed, to the same bits.
     ///
     /// # Errors
-    /// A setting is out of range, or the state has too few or too many moments.
+    /// A setting or the state's step is out of range, or the state has too few or too many moments.
     pub fn resume(state: State, config: TrainConfig, seed: Seed) -> Result<Self, TrainError> {
         config.check(state.model.config())?;
+        if state.step > MAX_STEPS {
+            let value = state.step as f64;
+            return Err(TrainError::Setting { name: "step", value, range: "0 to 2^31" });
+        }
         let (first, second) = (state.first_moments.len(), state.second_moments.len());
         let parameters = state.model.parameters().len();
         if (first, second) != (parameters, parameters) {
             return Err(TrainError::Moments { first, second, parameters });
         }
-        Ok(Self { state, config, seed, gradient: Vec::new(), workspace: Workspace::default() })
+        let (gradient, addend) = (Vec::new(), Vec::new());
+        Ok(Self { state, config, seed, gradient, addend, workspace: Workspace::default() })
+    }
+
+    /// How it trains.
+    #[must_use]
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// What its batches are drawn by.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// The state between the steps.
@@ -236,22 +283,52 @@ impl Trainer {
         self.state
     }
 
-    /// The sequences of a step: starts are drawn evenly from all at which a sequence and its last target fit.
+    /// The sequences of a step, of all its batches in order: starts are drawn evenly from all at which a sequence and
+    /// its last target fit.
     ///
     /// # Errors
     /// There are too few tokens, or one that was drawn is beyond the vocabulary.
     pub fn batch(&self, tokens: &[u32], step: u64) -> Result<Batch, TrainError> {
+        let count = self.config.batch.saturating_mul(self.config.accumulate);
+        let sequences: Vec<_> = self.draws(tokens, step)?.take(count).collect();
+        Ok(Batch::new(self.state.model.config(), &sequences)?)
+    }
+
+    /// Draws the sequences of a step without end, each with its targets.
+    fn draws<'a>(
+        &self,
+        tokens: &'a [u32],
+        step: u64,
+    ) -> Result<impl Iterator<Item = (&'a [u32], &'a [u32])> + use<'a>, TrainError> {
         let sequence = self.config.sequence;
         if tokens.len() <= sequence {
             return Err(TrainError::TooFewTokens { found: tokens.len(), sequence });
         }
         let mut stream = self.seed.stream(BATCH_PURPOSE, step);
-        let mut draw = || {
+        Ok(std::iter::repeat_with(move || {
             let start = stream.index(tokens.len() - sequence);
             (&tokens[start..start + sequence], &tokens[start + 1..=start + sequence])
-        };
-        let sequences: Vec<_> = (0..self.config.batch).map(|_| draw()).collect();
-        Ok(Batch::new(self.state.model.config(), &sequences)?)
+        }))
+    }
+
+    /// Leaves in `gradient` that of a step, and returns its loss.
+    fn loss_and_gradient(&mut self, compute: &Compute, tokens: &[u32]) -> Result<f64, TrainError> {
+        let TrainConfig { batch, accumulate, .. } = self.config;
+        let model = &self.state.model;
+        let mut draws = self.draws(tokens, self.state.step)?;
+        let mut sum = 0.0;
+        for number in 1..=accumulate {
+            let sequences: Vec<_> = draws.by_ref().take(batch).collect();
+            let batch = Batch::new(model.config(), &sequences)?;
+            let to = if number == 1 { &mut self.gradient } else { &mut self.addend };
+            sum += self.workspace.loss_and_gradient(model, compute, &batch, to);
+            if number > 1 {
+                let last = number == accumulate;
+                let factor = if last { math::round_to_f32(1.0 / accumulate as f64) } else { 1.0 };
+                adamw::add(compute, &mut self.gradient, &self.addend, factor);
+            }
+        }
+        Ok(sum / accumulate as f64)
     }
 
     /// Does one step on sequences drawn from a stream of tokens.
@@ -259,9 +336,8 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::batch`], and where loss or gradient stop being finite; the state is unchanged then.
     pub fn step(&mut self, compute: &Compute, tokens: &[u32]) -> Result<Step, TrainError> {
-        let batch = self.batch(tokens, self.state.step)?;
+        let loss = self.loss_and_gradient(compute, tokens)?;
         let State { model, first_moments, second_moments, step } = &mut self.state;
-        let loss = self.workspace.loss_and_gradient(model, compute, &batch, &mut self.gradient);
         let gradient_norm = adamw::length(compute, &self.gradient);
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             return Err(TrainError::Diverged { step: *step, loss, gradient_norm });
@@ -310,8 +386,7 @@ pub fn train(
     seed: Seed,
     compute: &Compute,
 ) -> Result<Trained, TrainError> {
-    let model = Model::init(config, seed.derive(MODEL_PURPOSE, 0));
-    let mut trainer = Trainer::new(model, schedule.clone(), seed)?;
+    let mut trainer = Trainer::of_new_model(config, schedule.clone(), seed)?;
     let steps = trainer.run(compute, tokens)?;
     Ok(Trained { model: trainer.into_state().model, steps })
 }

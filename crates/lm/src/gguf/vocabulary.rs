@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::{Gguf, metadata::Value, unsupported};
-use crate::tensors::LoadError;
+use crate::{tensors::LoadError, words::Words};
 
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
@@ -19,19 +19,6 @@ const START: &str = "tokenizer.ggml.bos_token_id";
 /// Source: llama.cpp, `enum llama_token_type`.
 const CONTROL: u32 = 3;
 const USER_DEFINED: u32 = 4;
-
-/// How words are cut by the models from Llama 3 and Qwen 2 on. Source: their `tokenizer.json`.
-const SPLIT: &str = concat!(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|",
-    r"\s*[\r\n]+|\s+(?!\S)|\s+"
-);
-
-/// How a text becomes words.
-struct Words {
-    normalizer: Json,
-    pre_tokenizer: Json,
-    ignore_merges: bool,
-}
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -73,7 +60,7 @@ impl Gguf {
         if !matches!(self.values.get(MODEL), Some(Value::Text(model)) if model == "gpt2") {
             return Err(unsupported(MODEL, self.values.get(MODEL), "\"gpt2\""));
         }
-        let Words { normalizer, pre_tokenizer, ignore_merges } = self.words()?;
+        let words = self.words()?;
         let tokens = self.tokens(TOKENS)?;
         let merges = self.tokens(MERGES)?;
         let mut vocab = BTreeMap::new();
@@ -108,7 +95,8 @@ impl Gguf {
         }
         let decoder =
             json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-        let model = Model { kind: "BPE", ignore_merges, vocab, merges };
+        let model = Model { kind: "BPE", ignore_merges: words.ignores_merges(), vocab, merges };
+        let (normalizer, pre_tokenizer) = (words.normalizer(), words.pre_tokenizer());
         let file = File { version: "1.0", added_tokens, normalizer, pre_tokenizer, decoder, model };
         Ok(serde_json::to_vec(&file).expect("texts and numbers"))
     }
@@ -128,25 +116,10 @@ impl Gguf {
 
     /// Source: llama.cpp, `llm_tokenizer_bpe` in `llama-vocab.cpp`, and the files of the models that it names.
     fn words(&self) -> Result<Words, LoadError> {
-        let byte_level = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
-        let sequence = |first: Json, last: Json| json!({"type": "Sequence", "pretokenizers": [first, last]});
-        let split = |digits: &str| {
-            let regex = SPLIT.replace("DIGITS", digits);
-            json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false})
-        };
         let value = self.values.get(PRE);
         let name = if let Some(Value::Text(name)) = value { name } else { "" };
-        let (normalizer, pre_tokenizer, ignore_merges) = match name {
-            "gpt-2" => (Json::Null, byte_level(true), false),
-            "smollm" => {
-                let digits = json!({"type": "Digits", "individual_digits": true});
-                (Json::Null, sequence(digits, byte_level(true)), false)
-            }
-            "llama-bpe" => (Json::Null, sequence(split(r"\p{N}{1,3}"), byte_level(false)), true),
-            "qwen2" => (json!({"type": "NFC"}), sequence(split(r"\p{N}"), byte_level(false)), false),
-            _ => return Err(unsupported(PRE, value, "gpt-2, smollm, llama-bpe or qwen2")),
-        };
-        Ok(Words { normalizer, pre_tokenizer, ignore_merges })
+        let known = Words::ALL.into_iter().find(|words| words.name() == name);
+        known.ok_or_else(|| unsupported(PRE, value, "gpt-2, smollm, llama-bpe or qwen2"))
     }
 
     fn tokens(&self, key: &str) -> Result<Vec<&str>, LoadError> {

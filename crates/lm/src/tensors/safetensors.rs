@@ -17,7 +17,7 @@ use super::{LoadError, MAX_DIMENSIONS, MAX_NAME_BYTES, MAX_TENSORS, Place, Sourc
 use crate::encoding::Encoding;
 
 /// Most bytes of a table, and of an index; a table of 20,000 tensors has some 3 MB.
-const MAX_HEADER_BYTES: usize = 8 << 20;
+pub(crate) const MAX_HEADER_BYTES: usize = 8 << 20;
 /// Most files of a model; the largest in use have some 200.
 const MAX_FILES: usize = 256;
 /// Deepest nesting of JSON; tables have 3 levels.
@@ -48,9 +48,8 @@ const OTHER_TYPES: [(&str, u64); 12] = [
 pub(super) fn open_folder(folder: &Path) -> Result<Tensors, LoadError> {
     let index = folder.join(INDEX);
     if folder.join(SINGLE).symlink_metadata().is_ok() || index.symlink_metadata().is_err() {
-        let mut source = Source::open(&folder.join(SINGLE))?;
-        let places = read_table(&mut source, 0)?;
-        return Ok(Tensors { places, sources: vec![source] });
+        let source = Source::open(&folder.join(SINGLE))?;
+        return single(source);
     }
     let mut source = Source::open(&index)?;
     let length = source.len;
@@ -59,14 +58,14 @@ pub(super) fn open_folder(folder: &Path) -> Result<Tensors, LoadError> {
     let map = index.weight_map.0;
     let files: BTreeSet<&str> = map.values().map(String::as_str).collect();
     LoadError::check("number of files that the index names", files.len() as u64, MAX_FILES as u64)?;
-    let mut tensors = Tensors { places: BTreeMap::new(), sources: Vec::new() };
+    let mut tensors = Tensors::new(BTreeMap::new(), Vec::new());
     for file in files {
         if !is_plain(file) {
             let reason = format!("it names the file {:?}, expected a plain name", shortened(file));
             return Err(LoadError::malformed(INDEX, reason));
         }
         let mut source = Source::open(&folder.join(file))?;
-        for (name, place) in read_table(&mut source, tensors.sources.len())? {
+        for (name, place) in read_table(&mut source, tensors.sources.len())?.0 {
             if map.get(&name).map(String::as_str) != Some(file) {
                 let reason = format!("{file:?} has the tensor {name:?}, which the index does not say");
                 return Err(LoadError::malformed(INDEX, reason));
@@ -84,14 +83,23 @@ pub(super) fn open_folder(folder: &Path) -> Result<Tensors, LoadError> {
     }
 }
 
+/// The tensors of one file, and the texts about it.
+pub(super) fn single(mut source: Source) -> Result<Tensors, LoadError> {
+    let (places, texts) = read_table(&mut source, 0)?;
+    Ok(Tensors { places, texts, sources: vec![source] })
+}
+
 /// A name of a file beside the index on any system.
 fn is_plain(file: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     file.len() <= MAX_NAME_BYTES && !file.starts_with('.') && !file.is_empty() && file.bytes().all(allowed)
 }
 
+/// Tensors by name, and texts by name.
+type Read = (BTreeMap<String, Place>, BTreeMap<String, String>);
+
 /// Reads and checks the table of one file, so that each place is known to lie within it.
-pub(super) fn read_table(source: &mut Source, number: usize) -> Result<BTreeMap<String, Place>, LoadError> {
+fn read_table(source: &mut Source, number: usize) -> Result<Read, LoadError> {
     let file = source.name.clone();
     let wrong = |reason: String| LoadError::malformed(&file, reason);
     if source.len < LENGTH_BYTES {
@@ -105,7 +113,7 @@ pub(super) fn read_table(source: &mut Source, number: usize) -> Result<BTreeMap<
         return Err(wrong("its table does not begin with a brace".into()));
     }
     let table: Table = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let mut entries: Vec<(String, Entry)> = table.0.into_iter().collect();
+    let mut entries: Vec<(String, Entry)> = table.tensors.into_iter().collect();
     entries.sort_by_key(|(_, entry)| entry.data_offsets);
     let data = LENGTH_BYTES + length;
     let data_len = source.len - data;
@@ -135,7 +143,7 @@ pub(super) fn read_table(source: &mut Source, number: usize) -> Result<BTreeMap<
     if end != data_len {
         return Err(wrong(format!("{data_len} bytes follow the table, its tensors take {end}")));
     }
-    Ok(places)
+    Ok((places, table.texts))
 }
 
 /// Reads a text of JSON whose length, and then depth, is within bounds.
@@ -230,8 +238,11 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
     }
 }
 
-/// The table: tensors by name, beside texts about the file, which say nothing that is needed here.
-struct Table(BTreeMap<String, Entry>);
+/// The table: tensors by name, beside texts about the file.
+struct Table {
+    tensors: BTreeMap<String, Entry>,
+    texts: BTreeMap<String, String>,
+}
 
 impl<'de> Deserialize<'de> for Table {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -251,7 +262,7 @@ impl<'de> Deserialize<'de> for Table {
                         return Err(A::Error::custom("the name \"__metadata__\" stands twice"));
                     }
                 }
-                Ok(Table(tensors.0))
+                Ok(Table { tensors: tensors.0, texts: texts.map_or_else(BTreeMap::new, |texts| texts.0) })
             }
         }
         deserializer.deserialize_map(Reader)

@@ -16,13 +16,14 @@ fn texts_have_the_librarys_tokens_and_every_byte_is_counted() {
     for fixture in fixtures() {
         let tokenizer = read(&fixture["tokenizer"]).unwrap();
         assert_eq!(json!(tokenizer.start()), fixture["start"]);
-        assert_eq!(tokenizer.vocab(), 420);
+        assert_eq!(tokenizer.vocab(), fixture["tokenizer"]["model"]["vocab"].as_object().unwrap().len());
         for case in fixture["cases"].as_array().unwrap() {
             let text = case["text"].as_str().unwrap();
             let tokens = tokenizer.encode(text.as_bytes()).unwrap();
             let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-            assert_eq!(json!(ids), case["ids"], "{text:?}");
+            assert_eq!(json!(ids), case["ids"], "{} {text:?}", fixture["words"]);
             assert_eq!(tokens.iter().map(|token| token.bytes as usize).sum::<usize>(), text.len());
+            assert_eq!(json!(String::from_utf8(tokenizer.decode(&ids)).unwrap()), case["decoded"]);
         }
     }
 }
@@ -47,6 +48,14 @@ fn a_long_word_takes_no_quadratic_time() {
     assert_eq!(tokens.iter().map(|token| token.bytes as usize).sum::<usize>(), text.len());
 }
 
+/// A pre-tokenizer with a pattern.
+fn split(pattern: &str, behavior: &str) -> Value {
+    let split =
+        json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": false});
+    let level = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false});
+    json!({"type": "Sequence", "pretokenizers": [split, level]})
+}
+
 #[test]
 fn files_that_ask_for_more_are_refused_in_words() {
     let good = fixtures().swap_remove(0)["tokenizer"].take();
@@ -57,7 +66,15 @@ fn files_that_ask_for_more_are_refused_in_words() {
         assert!(error.contains(message), "{error}");
     };
     check(|f| f["model"]["type"] = json!("Unigram"), "a model of type \"Unigram\"");
-    check(|f| f["normalizer"] = json!({"type": "NFC"}), "the normalizer \"NFC\"");
+    check(|f| f["normalizer"] = json!({"type": "NFKC"}), "the normalizer \"NFKC\"");
+    check(|f| f["pre_tokenizer"] = split(r"\d+", "Isolated"), "words of the pattern \"\\\\d+\"");
+    check(
+        |f| f["pre_tokenizer"] = split(&f["pre_tokenizer"].to_string(), "Removed"),
+        "[\"Split\", \"ByteLevel\"]",
+    );
+    check(|f| f["model"]["merges"] = json!([["\u{4e2d}", "a"]]), "letters that stand for no byte");
+    check(|f| f["added_tokens"][0]["id"] = json!(7), "token \"<|start|>\" has the numbers 0 and 7");
+    check(|f| f["added_tokens"][0]["content"] = json!("<s>"), "two tokens have the same number 0");
     check(|f| f["pre_tokenizer"]["add_prefix_space"] = json!(true), "the pre-tokenizer [\"ByteLevel\"]");
     check(|f| f["model"]["byte_fallback"] = json!(true), "byte fallback");
     check(|f| f["model"]["vocab"]["the"] = json!(4_000_000_000u32), "expected 1 to 1048576");

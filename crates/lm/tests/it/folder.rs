@@ -10,7 +10,7 @@ use std::{
 
 use lm::{
     Compute, Config, Ends, Family, Instructions, LoadError, Model, Numbers, RopeScaling, SaveError,
-    SaveOptions, Sizes, Tensors,
+    SaveOptions, Sizes, Tensors, read_beside,
 };
 use serde_json::{Value, json};
 
@@ -90,6 +90,48 @@ fn bf16_is_read_as_the_numbers_that_it_rounds_to() {
     let (again, _) = Model::load(&folder, 80).unwrap();
     for (a, b) in model.parameters().iter().zip(again.parameters()) {
         assert!((a - b).abs() <= a.abs() / 256.0 && b.to_bits().trailing_zeros() >= 16, "{a} became {b}");
+    }
+}
+
+#[test]
+fn f16_is_read_as_the_numbers_that_it_rounds_to_and_larger_ones_are_refused() {
+    let folder = fresh("f16");
+    let (_, model) = models().remove(0);
+    let options = SaveOptions { numbers: Numbers::F16, ..SaveOptions::default() };
+    model.save(&folder, &options).unwrap();
+    let (again, _) = Model::load(&folder, 80).unwrap();
+    for (a, b) in model.parameters().iter().zip(again.parameters()) {
+        let least = 1.0 / 16_777_216.0;
+        assert!((a - b).abs() <= (a.abs() / 2048.0).max(least / 2.0), "{a} became {b}");
+    }
+    let mut parameters = model.parameters().to_vec();
+    parameters[3] = -65_520.0;
+    let large = Model::from_parameters(model.config(), parameters).unwrap();
+    let error = large.save(&folder.join("large"), &options).unwrap_err().to_string();
+    assert_eq!(error, "tensor model.embed_tokens.weight has -65520, as f16 at most 65504 can be written");
+    assert!(!folder.join("large").exists());
+}
+
+#[test]
+fn files_beside_a_model_are_read_within_bounds() {
+    let folder = fresh("beside");
+    fs::create_dir_all(folder.join("inner")).unwrap();
+    fs::write(folder.join("tokenizer.json"), b"12345").unwrap();
+    assert_eq!(read_beside(&folder, "tokenizer.json", 5), Ok(Some(b"12345".into())));
+    assert_eq!(read_beside(&folder, "none", 5), Ok(None));
+    let refused = |name: &str, most: u64, says: &str| {
+        let error = read_beside(&folder, name, most).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    refused("tokenizer.json", 4, "is 5, at most 4 is allowed");
+    refused("inner", 5, "inner");
+    for name in ["../x", "a/b", ".hidden", "", "..", "a\\b"] {
+        refused(name, 5, "it is not plain");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("tokenizer.json", folder.join("link")).unwrap();
+        refused("link", 5, "link");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{gradient::uneven, story::TEXT};
 /// file by what the failing test prints.
 const GOLDEN: &str = include_str!("golden/bits.txt");
 
-/// Batches of two short sequences for each model but one.
+/// Batches of two short sequences, where nothing else is said.
 fn schedule() -> TrainConfig {
     TrainConfig { steps: 20, batch: 2, sequence: 37, warmup_steps: 4, ..TrainConfig::default() }
 }
@@ -35,7 +35,7 @@ fn long() -> (Model, TrainConfig) {
     (model, TrainConfig { batch: 3, sequence: 86, ..schedule() })
 }
 
-/// 20 steps of three models and the scores of a fixed text, in words of bits.
+/// 20 steps of four models and the scores of a fixed text, in words of bits.
 fn record(compute: &Compute) -> String {
     let mut out = format!("kernel version {KERNEL_VERSION}\n");
     let tokens = Tokenizer::bytes().stream(&[TEXT]).unwrap();
@@ -46,6 +46,7 @@ fn record(compute: &Compute) -> String {
         ("mouse", mouse, schedule(), &tokens),
         ("uneven", uneven(false), schedule(), &few),
         ("long", long, long_schedule, &few),
+        ("several", uneven(true), TrainConfig { batch: 1, accumulate: 3, ..schedule() }, &few),
     ];
     for (name, model, schedule, tokens) in trainings {
         let mut trainer = Trainer::new(model, schedule, Seed::from_number(2)).unwrap();

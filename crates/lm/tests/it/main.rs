@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod accumulate;
 mod bpe;
+mod bpe_trainer;
+mod checkpoint;
 mod decode;
 mod embed;
 mod folder;
