@@ -15,7 +15,8 @@
 //!
 //! Start with [`Model`], [`train`] and [`score_texts`]; `gemm.rs` is the heart. [`Model::load`] and [`Model::save`] are the
 //! way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. [`Decoder`] reads tokens one after the other,
-//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors.
+//! and [`generate`] writes them. An [`Embedder`] turns texts into vectors. A server with a GPU may do the scoring, through
+//! [`remote`]: its numbers are evidence only where a [`SpotCheck`] accepts them.
 
 mod adamw;
 mod attention;
@@ -35,8 +36,10 @@ mod lanes;
 mod math;
 mod model;
 mod pass;
+pub mod remote;
 mod rows;
 mod score;
+mod spot_check;
 mod tensors;
 mod tokenizer;
 mod train;
@@ -54,7 +57,10 @@ pub use hub_config::Ends;
 pub use lanes::Instructions;
 pub use model::{Model, ModelError, Tensor};
 pub use pass::{Batch, BatchError};
-pub use score::{Score, ScoreError, score_texts, score_tokens};
+pub use score::{Reference, Score, ScoreError, Scorer, Windows, score_texts, score_tokens, text_tokens};
+pub use spot_check::{
+    Accepted, Agreement, CheckError, Claimed, Refusal, Sample, SpotCheck, Verdict, escape_probability,
+};
 pub use tensors::{LoadError, Tensors};
 pub use tokenizer::{BYTES_START, BYTES_VOCAB, Token, Tokenizer, TokenizerError};
 pub use train::{Decay, State, Step, TrainConfig, TrainError, Trained, Trainer, train};

@@ -12,6 +12,7 @@ mod golden;
 mod gradient;
 mod malformed;
 mod reference;
+mod remote;
 mod smollm2;
 mod story;
 mod torch;
