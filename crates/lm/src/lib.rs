@@ -17,7 +17,8 @@
 //! way in and out; [`Tensors`] and [`Gguf`] read model files from strangers. [`Decoder`] reads tokens one after the other,
 //! and [`generate`] writes them. A [`Tokenizer`] turns text into tokens and back, and a [`BpeTrainer`] makes one of
 //! texts. An [`Embedder`] turns texts into vectors. [`Trainer::save`] and [`Trainer::load`] interrupt a training without
-//! a trace in its bits.
+//! a trace in its bits. A server with a GPU may do the scoring, through [`remote`]: its numbers are evidence only where a
+//! [`SpotCheck`] accepts them.
 
 mod adamw;
 mod attention;
@@ -42,9 +43,11 @@ mod math;
 mod model;
 mod nfc;
 mod pass;
+pub mod remote;
 mod rows;
 mod score;
 mod short_word;
+mod spot_check;
 mod tensors;
 mod tokenizer;
 mod train;
@@ -65,7 +68,10 @@ pub use hub_config::Ends;
 pub use lanes::Instructions;
 pub use model::{Model, ModelError, Tensor};
 pub use pass::{Batch, BatchError};
-pub use score::{Score, ScoreError, score_texts, score_tokens};
+pub use score::{Reference, Score, ScoreError, Scorer, Windows, score_texts, score_tokens, text_tokens};
+pub use spot_check::{
+    Accepted, Agreement, CheckError, Claimed, Refusal, Sample, SpotCheck, Verdict, escape_probability,
+};
 pub use tensors::{LoadError, Tensors};
 pub use tokenizer::{BYTES_START, BYTES_VOCAB, Piece, TextStream, Token, Tokenizer, TokenizerError};
 pub use train::{Decay, State, Step, TrainConfig, TrainError, Trained, Trainer, train};

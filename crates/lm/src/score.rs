@@ -3,6 +3,10 @@
 //! A text longer than the context is scored in overlapping windows. Each window starts `stride` tokens after the one
 //! before and counts only for the positions that no earlier window has reached, so that every position counts exactly
 //! once. No text's score depends on the others that are scored with it.
+//!
+//! [`Scorer`] is the seam behind which likelihoods are computed: by the [`Reference`], whose bits are the same everywhere, or
+//! faster and less exactly by [`crate::remote::Server`], whose numbers count for nothing before a
+//! [`crate::SpotCheck`] has held a sample of them against the reference's.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -25,6 +29,14 @@ pub enum ScoreError {
     Stride {
         /// What was given.
         stride: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// Windows are longer than what the model sees at once.
+    #[error("windows have {windows} tokens, at most the model's context of {context} are possible")]
+    Context {
+        /// How many they have.
+        windows: usize,
         /// The model's context.
         context: usize,
     },
@@ -53,6 +65,12 @@ pub struct Score {
 }
 
 impl Score {
+    /// The score of a text of so many bytes, from the negative log-likelihood of each of its tokens, in nats.
+    #[must_use]
+    pub fn of(nats: &[f64], bytes: u64) -> Self {
+        Self { nats: nats.iter().sum(), bytes, tokens: nats.len() as u64 }
+    }
+
     /// Bits per byte; absent for an empty text.
     #[must_use]
     pub fn bits_per_byte(&self) -> Option<f64> {
@@ -60,20 +78,136 @@ impl Score {
     }
 }
 
-/// The windows of one sequence: [start, end) of the inputs, and the first position that counts.
-fn windows(positions: usize, context: usize, stride: usize) -> Vec<(usize, usize, usize)> {
-    let mut windows = Vec::new();
-    let (mut start, mut done) = (0, 0);
-    while done < positions {
-        let end = positions.min(start + context);
-        windows.push((start, end, done));
-        done = end;
-        start += stride;
-    }
-    windows
+/// How texts are cut into overlapping windows: so many tokens at a time, each window so many after the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    context: usize,
+    stride: usize,
 }
 
-/// The negative log-likelihood of each token but the first, given those before it, in nats, for several sequences.
+impl Windows {
+    /// Windows of at most `context` tokens, not counting the one that the last of them predicts, `stride` tokens apart.
+    ///
+    /// # Errors
+    /// The stride is 0 or above the context.
+    pub fn new(context: usize, stride: usize) -> Result<Self, ScoreError> {
+        if (1..=context).contains(&stride) {
+            Ok(Self { context, stride })
+        } else {
+            Err(ScoreError::Stride { stride, context })
+        }
+    }
+
+    /// Most tokens that a prediction depends on.
+    #[must_use]
+    pub fn context(self) -> usize {
+        self.context
+    }
+
+    /// How many tokens after the one before a window starts.
+    #[must_use]
+    pub fn stride(self) -> usize {
+        self.stride
+    }
+
+    /// Those of a sequence with so many tokens to predict, in order.
+    pub(crate) fn cut(self, positions: usize) -> Vec<Window> {
+        let mut windows = Vec::new();
+        let (mut start, mut done) = (0, 0);
+        while done < positions {
+            let end = positions.min(start + self.context);
+            windows.push(Window { start, end, first: done });
+            done = end;
+            start += self.stride;
+        }
+        windows
+    }
+}
+
+/// One window of a sequence: its inputs are the tokens from `start` to before `end`, its targets those behind each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The first input whose target counts: no earlier window has it.
+    pub(crate) first: usize,
+}
+
+/// What tells how likely texts are.
+pub trait Scorer {
+    /// Why it can't.
+    type Error: std::error::Error;
+
+    /// The negative log-likelihood of each token but the first, given those before it in its window, in nats: for a
+    /// sequence of n tokens n − 1 numbers, the first one that of the second token; none for an empty sequence.
+    ///
+    /// # Errors
+    /// The scorer's own.
+    fn nats(&self, sequences: &[&[u32]], windows: Windows) -> Result<Vec<Vec<f64>>, Self::Error>;
+}
+
+/// The scorer that all others are measured by: this crate's arithmetic, with the same bits everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// What predicts.
+    pub model: &'a Model,
+    /// Where it is computed.
+    pub compute: &'a Compute,
+}
+
+impl Scorer for Reference<'_> {
+    type Error = ScoreError;
+
+    fn nats(&self, sequences: &[&[u32]], windows: Windows) -> Result<Vec<Vec<f64>>, ScoreError> {
+        let Self { model, compute } = *self;
+        let config = model.config();
+        if windows.context > config.context {
+            return Err(ScoreError::Context { windows: windows.context, context: config.context });
+        }
+        for sequence in sequences {
+            check_tokens(config, sequence)?;
+        }
+        let mut nats: Vec<Vec<f64>> =
+            sequences.iter().map(|tokens| Vec::with_capacity(tokens.len())).collect();
+        let mut workspace = Workspace::default();
+        let mut waiting: Vec<(usize, Window)> = Vec::new();
+        let mut waiting_tokens = 0;
+        let mut flush = |waiting: &mut Vec<(usize, Window)>| -> Result<(), BatchError> {
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let pair = |&(index, Window { start, end, .. }): &(usize, Window)| {
+                (&sequences[index][start..end], &sequences[index][start + 1..=end])
+            };
+            let batch = Batch::new(config, &waiting.iter().map(pair).collect::<Vec<_>>())?;
+            workspace.nats(model, compute, &batch);
+            let mut losses = &workspace.losses[..];
+            for (index, Window { start, end, first }) in waiting.drain(..) {
+                let (own, rest) = losses.split_at(end - start);
+                losses = rest;
+                nats[index]
+                    .extend(own[first - start..].iter().map(|&x| if x.is_nan() { f64::NAN } else { x }));
+            }
+            Ok(())
+        };
+        for (index, sequence) in sequences.iter().enumerate() {
+            for window in windows.cut(sequence.len().saturating_sub(1)) {
+                let length = window.end - window.start;
+                if waiting_tokens + length > TOKENS_AT_ONCE {
+                    flush(&mut waiting)?;
+                    waiting_tokens = 0;
+                }
+                waiting.push((index, window));
+                waiting_tokens += length;
+            }
+        }
+        flush(&mut waiting)?;
+        Ok(nats)
+    }
+}
+
+/// The negative log-likelihood of each token but the first, given those before it, in nats, for several sequences: the
+/// [`Reference`]'s, in windows of the model's context.
 ///
 /// # Errors
 /// The stride is 0 or above the context, or a token is beyond the vocabulary.
@@ -83,48 +217,21 @@ pub fn score_tokens(
     stride: usize,
     compute: &Compute,
 ) -> Result<Vec<Vec<f64>>, ScoreError> {
-    let config = model.config();
-    let context = config.context;
-    if !(1..=context).contains(&stride) {
-        return Err(ScoreError::Stride { stride, context });
-    }
-    for sequence in sequences {
-        check_tokens(config, sequence)?;
-    }
-    let mut nats: Vec<Vec<f64>> = sequences.iter().map(|tokens| Vec::with_capacity(tokens.len())).collect();
-    let mut workspace = Workspace::default();
-    let mut waiting: Vec<(usize, (usize, usize, usize))> = Vec::new();
-    let mut waiting_tokens = 0;
-    let mut flush = |waiting: &mut Vec<(usize, (usize, usize, usize))>| -> Result<(), BatchError> {
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let pair = |&(index, (start, end, _)): &(usize, (usize, usize, usize))| {
-            (&sequences[index][start..end], &sequences[index][start + 1..=end])
-        };
-        let batch = Batch::new(config, &waiting.iter().map(pair).collect::<Vec<_>>())?;
-        workspace.nats(model, compute, &batch);
-        let mut losses = &workspace.losses[..];
-        for (index, (start, end, first)) in waiting.drain(..) {
-            let (own, rest) = losses.split_at(end - start);
-            losses = rest;
-            nats[index].extend(own[first - start..].iter().map(|&x| if x.is_nan() { f64::NAN } else { x }));
-        }
-        Ok(())
+    Reference { model, compute }.nats(sequences, Windows::new(model.config().context, stride)?)
+}
+
+/// The tokens of texts, each on its own behind a start token: what is scored of them.
+///
+/// # Errors
+/// A text cannot be turned into tokens.
+pub fn text_tokens<T: AsRef<[u8]>>(tokenizer: &Tokenizer, texts: &[T]) -> Result<Vec<Vec<u32>>, ScoreError> {
+    let encode = |(index, text): (usize, &T)| {
+        let mut ids = vec![tokenizer.start()];
+        let tokens = tokenizer.encode(text.as_ref()).map_err(|source| ScoreError::Text { index, source })?;
+        ids.extend(tokens.iter().map(|token| token.id));
+        Ok(ids)
     };
-    for (index, sequence) in sequences.iter().enumerate() {
-        for window in windows(sequence.len().saturating_sub(1), context, stride) {
-            let length = window.1 - window.0;
-            if waiting_tokens + length > TOKENS_AT_ONCE {
-                flush(&mut waiting)?;
-                waiting_tokens = 0;
-            }
-            waiting.push((index, window));
-            waiting_tokens += length;
-        }
-    }
-    flush(&mut waiting)?;
-    Ok(nats)
+    texts.iter().enumerate().map(encode).collect()
 }
 
 /// The scores of texts, each on its own behind a start token.
@@ -139,21 +246,11 @@ pub fn score_texts<T: AsRef<[u8]>>(
     stride: usize,
     compute: &Compute,
 ) -> Result<Vec<Score>, ScoreError> {
-    let encode = |(index, text): (usize, &T)| {
-        let mut ids = vec![tokenizer.start()];
-        let tokens = tokenizer.encode(text.as_ref()).map_err(|source| ScoreError::Text { index, source })?;
-        ids.extend(tokens.iter().map(|token| token.id));
-        Ok((ids, text.as_ref().len() as u64))
-    };
-    let encoded = texts.iter().enumerate().map(encode).collect::<Result<Vec<_>, ScoreError>>()?;
-    let sequences: Vec<&[u32]> = encoded.iter().map(|(ids, _)| &ids[..]).collect();
+    let encoded = text_tokens(tokenizer, texts)?;
+    let sequences: Vec<&[u32]> = encoded.iter().map(|ids| &ids[..]).collect();
     let nats = score_tokens(model, &sequences, stride, compute)?;
-    let score = |((_, bytes), nats): (&(Vec<u32>, u64), &Vec<f64>)| Score {
-        nats: nats.iter().sum(),
-        bytes: *bytes,
-        tokens: nats.len() as u64,
-    };
-    Ok(encoded.iter().zip(&nats).map(score).collect())
+    let score = |(text, nats): (&T, &Vec<f64>)| Score::of(nats, text.as_ref().len() as u64);
+    Ok(texts.iter().zip(&nats).map(score).collect())
 }
 
 #[cfg(test)]
@@ -165,7 +262,7 @@ mod tests {
         fn windows_count_every_position_once_in_order(n in 0usize..500, context in 1usize..60, stride in 1usize..60) {
             let stride = stride.min(context);
             let mut next = 0;
-            for (start, end, first) in windows(n, context, stride) {
+            for Window { start, end, first } in Windows::new(context, stride).unwrap().cut(n) {
                 proptest::prop_assert_eq!(first, next);
                 proptest::prop_assert!(start <= first && first < end && end - start <= context);
                 next = end;

@@ -15,6 +15,7 @@ mod golden;
 mod gradient;
 mod malformed;
 mod reference;
+mod remote;
 mod smollm2;
 mod story;
 mod torch;
