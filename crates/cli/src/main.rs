@@ -10,6 +10,7 @@ mod data;
 mod doctor;
 mod epoch_file;
 mod genesis;
+mod lm;
 mod manual;
 mod mechanism;
 mod mend;
@@ -84,6 +85,9 @@ enum Configured {
     /// Submissions: examine one's own as a validator does, and get the receipt that it signs.
     #[command(subcommand)]
     Score(score::ScoreCommand),
+    /// Language models: trained, measured, asked for text and vectors, written anew; the same bits everywhere.
+    #[command(subcommand)]
+    Lm(lm::LmCommand),
     /// Keys and key files, as btcli keeps them.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -167,6 +171,9 @@ enum Failure {
     #[diagnostic(transparent)]
     Score(#[from] score::ScoreError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lm(#[from] lm::LmError),
+    #[error(transparent)]
     Epoch(#[from] epoch_file::EpochFileError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -212,6 +219,7 @@ impl Failure {
             Failure::Network(error) => error.exit_code(),
             Failure::Data(error) => error.exit_code(),
             Failure::Score(error) => error.exit_code(),
+            Failure::Lm(error) => error.exit_code(),
             Failure::Mechanism(error) => error.exit_code(),
             Failure::Config(error) => error.exit_code(),
             Failure::Serve(error) => error.exit_code(),
@@ -348,6 +356,7 @@ fn run_configured(command: Configured, configuration: &Configuration) -> Result<
         Configured::Sim(SimCommand::Run(RunCommand::Dataset(arguments))) => Ok(rehearsal::run(&arguments)?),
         Configured::Data(command) => Ok(data::run(&command)?),
         Configured::Score(command) => Ok(score::run(&command)?),
+        Configured::Lm(command) => Ok(lm::run(&command)?),
         Configured::Mechanism(command) => Ok(mechanism::run(&command)?),
         Configured::Config(command) => Ok(config::run(&command, configuration)?),
         Configured::Wallet(command) => done(wallet::run(&command)),

@@ -108,6 +108,13 @@ pub struct Piece<'a> {
 #[derive(Clone, Debug)]
 pub struct Tokenizer(Kind);
 
+/// What tells the token that stands before a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start<'a> {
+    Named(&'a str),
+    Numbered(u32),
+}
+
 #[derive(Clone, Debug)]
 enum Kind {
     Bytes,
@@ -126,7 +133,16 @@ impl Tokenizer {
     /// # Errors
     /// The file is too long, unreadable, of another kind, or contradicts itself.
     pub fn from_json(json: &[u8], start: &str) -> Result<Self, TokenizerError> {
-        Ok(Self(Kind::Bpe(Box::new(Bpe::from_json(json, start)?))))
+        Ok(Self(Kind::Bpe(Box::new(Bpe::from_json(json, Start::Named(start))?))))
+    }
+
+    /// As [`Tokenizer::from_json`]; `start` is the number of the token that stands before a text, as a model's
+    /// configuration has it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_json`], and where there is no token of this number.
+    pub fn from_json_with_start(json: &[u8], start: u32) -> Result<Self, TokenizerError> {
+        Ok(Self(Kind::Bpe(Box::new(Bpe::from_json(json, Start::Numbered(start))?))))
     }
 
     /// How many tokens a model needs to know for this tokenizer.

@@ -1,5 +1,7 @@
 //! The binary as a user meets it: what it prints, and with which exit code it ends.
 
+#[path = "../lm/bert.rs"]
+mod bert;
 mod configured;
 mod doctors;
 mod queues;

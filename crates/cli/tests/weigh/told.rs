@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use primitives::{MechId, NetUid};
 use serde_json::Value;
 
-use crate::{at_home, lay_texts, message};
+use crate::{at_home, bert::lay_bert, lay_texts, message};
 
 fn weigh(home: &Path, arguments: &[&str]) -> std::process::Output {
     at_home(home).args(arguments).output().expect("the binary runs")
@@ -117,6 +117,7 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
     let signed: Value = serde_json::from_slice(&signed.stdout).expect("as the test laid it out");
     let signature = signed["signature"].as_str().expect("as the test laid it out").to_owned();
     let case = ["--source", "texts", "--case", "shards/00000/case.json"];
+    let small = ["--tokenizer", "bytes", "--dim", "32", "--layers", "1", "--steps", "2", "--batch", "2"];
     let calls: Vec<(Vec<&str>, i32)> = vec![
         (vec!["up", "--epochs", "1"], 0),
         (vec!["status"], 0),
@@ -133,6 +134,12 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
         (vec!["data", "verify", "shards", "--source", "texts"], 0),
         (vec!["data", "extract", "page.md"], 0),
         ([&["score", "dataset", "shards/00000"], &case[..]].concat(), 0),
+        ([&["lm", "train", "shards", "--out", "model"], &small[..]].concat(), 0),
+        (vec!["lm", "eval", "model", "page.md", "--per-token"], 0),
+        (vec!["lm", "generate", "model", "--tokens", "3"], 0),
+        (vec!["lm", "embed", "bert", "a text"], 0),
+        (vec!["lm", "convert", "model", "copy"], 0),
+        (vec!["lm", "bench", "--preset", "mouse", "--seconds", "0"], 0),
         (vec!["wallet", "new", "--no-password", "--dry-run", "--wallet", "w"], 0),
         (vec!["wallet", "list"], 0),
         (vec!["wallet", "show"], 0),
@@ -157,6 +164,7 @@ fn every_command_that_answers_in_json_prints_json_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     lay_texts(&home.join("texts"), 240);
+    lay_bert(&home.join("bert"));
     fs::write(home.join("page.md"), "# A page\n\nthe weight and the measure of that house\n").unwrap();
     let text =
         "[up]\nsource = 'texts'\nstate = 'house'\nport = 0\nvalidators = 1\nminers = 1\nattacks = []\n";
@@ -270,4 +278,10 @@ fn bars_are_for_terminals_and_only_where_nobody_says_no() {
     let rehearsed =
         on_a_terminal(home, &["sim", "run", "dataset", "--epochs", "1", "--source", "texts"], &[]);
     assert!(rehearsed.contains("epoch") && rehearsed.contains("of 20"), "{rehearsed:?}");
+    let small = ["--tokenizer", "bytes", "--dim", "32", "--layers", "1", "--steps", "9", "--batch", "2"];
+    let trained =
+        on_a_terminal(home, &[&["lm", "train", "texts", "--out", "model"], &small[..]].concat(), &[]);
+    assert!(trained.contains("of 9, loss ") && trained.contains("tokens/s"), "{trained:?}");
+    let measured = on_a_terminal(home, &["lm", "eval", "model", "texts"], &[]);
+    assert!(measured.contains(" tokens, "), "{measured:?}");
 }

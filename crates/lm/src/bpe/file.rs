@@ -12,7 +12,7 @@ use super::{Bpe, Merge, Merges, NONE, Pieces, Span};
 use crate::{
     letters::{append_bytes, letters},
     tensors::json_depth,
-    tokenizer::{MAX_FILE_BYTES, MAX_VOCAB, TokenizerError},
+    tokenizer::{MAX_FILE_BYTES, MAX_VOCAB, Start, TokenizerError},
     words::Words,
 };
 
@@ -32,8 +32,8 @@ fn wrong(reason: String) -> TokenizerError {
 }
 
 impl Bpe {
-    /// Reads the bytes of a `tokenizer.json`; `start` names the token before a text.
-    pub(crate) fn from_json(json: &[u8], start: &str) -> Result<Self, TokenizerError> {
+    /// Reads the bytes of a `tokenizer.json`.
+    pub(crate) fn from_json(json: &[u8], start: Start<'_>) -> Result<Self, TokenizerError> {
         if json.len() > MAX_FILE_BYTES {
             return Err(TokenizerError::TooLong { found: json.len() });
         }
@@ -55,10 +55,14 @@ impl Bpe {
         let merges = tokens.merges(&model.merges)?;
         let mut bytes = Vec::with_capacity(256);
         bytes.extend((0..=u8::MAX).map(|byte| tokens.find(&[byte], true).unwrap_or(NONE)));
-        let named = added.iter().find(|token| token.content == start).map(|token| token.id);
-        let start = match named.or_else(|| tokens.find_text(start)) {
-            Some(id) => id,
-            None => return Err(wrong(format!("token {:?} is missing", shortened(start)))),
+        let start = match start {
+            Start::Named(name) => {
+                let named = added.iter().find(|token| token.content == name).map(|token| token.id);
+                let missing = || wrong(format!("token {:?} is missing", shortened(name)));
+                named.or_else(|| tokens.find_text(name)).ok_or_else(missing)?
+            }
+            Start::Numbered(id) if tokens.pieces.get(id).is_some() => id,
+            Start::Numbered(id) => return Err(wrong(format!("token {id}, the start, is missing"))),
         };
         let Tokens { pieces, vocab, spelled, .. } = tokens;
         let mut whole = Vec::new();

@@ -29,6 +29,19 @@ fn texts_have_the_librarys_tokens_and_every_byte_is_counted() {
 }
 
 #[test]
+fn a_start_token_may_be_told_by_its_number() {
+    for fixture in fixtures() {
+        let json = fixture["tokenizer"].to_string();
+        let named = read(&fixture["tokenizer"]).unwrap();
+        let numbered = Tokenizer::from_json_with_start(json.as_bytes(), named.start()).unwrap();
+        assert_eq!(numbered.stream(&["the goods"]), named.stream(&["the goods"]));
+        let beyond = u32::try_from(named.vocab()).unwrap();
+        let refused = Tokenizer::from_json_with_start(json.as_bytes(), beyond).unwrap_err();
+        assert!(matches!(refused, TokenizerError::Vocabulary { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn merges_may_be_written_as_pairs_or_as_texts() {
     let mut file = fixtures().swap_remove(0)["tokenizer"].take();
     let pairs = read(&file).unwrap();
