@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod bpe;
+mod bpe_peer;
 mod bpe_trainer;
 mod decode;
 mod embed;
