@@ -39,21 +39,28 @@ pub(crate) struct Bpe {
 #[derive(Clone, Debug, Default)]
 struct Pieces {
     bytes: Vec<u8>,
-    /// By number: start and length of a token's bytes, and whether it is special; a number without a token has none.
+    /// By number; a number without a token has none.
     spans: Vec<Option<Span>>,
 }
 
+/// Where the bytes of a token are.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,
     length: u32,
     special: bool,
+    /// Whether the file spells them with the letters that stand for bytes.
+    spelled: bool,
 }
 
 impl Pieces {
     fn get(&self, id: u32) -> Option<(&[u8], bool)> {
         let span = (*self.spans.get(id as usize)?)?;
-        Some((&self.bytes[span.start as usize..][..span.length as usize], span.special))
+        Some((self.bytes_of(span), span.special))
+    }
+
+    fn bytes_of(&self, span: Span) -> &[u8] {
+        &self.bytes[span.start as usize..][..span.length as usize]
     }
 }
 

@@ -1,11 +1,13 @@
 //! The composed form of a text (NFC), and where each part of it comes from.
 //!
 //! A text is composed stretch by stretch: a stretch begins with a character that joins with nothing before it, so that
-//! what follows cannot change it. Source: Unicode Standard Annex 15, "Unicode normalization forms".
+//! what follows cannot change it. Characters of newer Unicode stay what they are, as in the library `tokenizers`. Source: Unicode Standard Annex 15, "Unicode normalization forms".
 
 use unicode_normalization::{
     IsNormalized, UnicodeNormalization as _, char::canonical_combining_class, is_nfc_quick,
 };
+
+use crate::words::is_later_part;
 
 /// A text that was not composed, and its composed form.
 #[derive(Debug)]
@@ -58,6 +60,9 @@ impl Composed {
 fn next_stretch(text: &str) -> Option<(&str, bool)> {
     let mut letters = text.char_indices();
     let (_, first) = letters.next()?;
+    if is_later_part(first) {
+        return Some((&text[..first.len_utf8()], false));
+    }
     let mut needs = !stands(first);
     let end = letters.find(|(_, letter)| {
         let begins = stands(*letter);
@@ -70,6 +75,7 @@ fn next_stretch(text: &str) -> Option<(&str, bool)> {
 /// Whether a character stays what it is and joins with nothing before it.
 fn stands(letter: char) -> bool {
     letter < '\u{300}'
+        || is_later_part(letter)
         || canonical_combining_class(letter) == 0 && is_nfc_quick([letter].into_iter()) == IsNormalized::Yes
 }
 

@@ -8,16 +8,11 @@
 
 mod signs;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    marker::PhantomData,
-};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, marker::PhantomData, ops::Range};
 
 use serde::{
     Deserialize,
-    de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -40,7 +35,8 @@ const MAX_WORD_CHARS: usize = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct WordPiece {
     normalizer: Normalizer,
-    /// Pieces that begin a word, and pieces that go on with one, without the mark before these.
+    vocab: Vocabulary,
+    /// Pieces that begin a word, and pieces that go on with one.
     starts: Pieces,
     continuations: Pieces,
     unknown: u32,
@@ -52,30 +48,64 @@ pub(crate) struct WordPiece {
     largest: u32,
 }
 
+/// The tokens in the order of their texts, which stand one after the other.
 #[derive(Clone, Debug, Default)]
-struct Pieces {
-    ids: BTreeMap<String, u32>,
-    /// Bytes of the longest.
-    longest: usize,
+struct Vocabulary {
+    texts: String,
+    tokens: Vec<Entry>,
 }
 
-impl Pieces {
-    fn insert(&mut self, text: &str, id: u32) {
-        self.longest = self.longest.max(text.len());
-        self.ids.insert(text.into(), id);
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    length: u32,
+    id: u32,
+}
+
+impl Vocabulary {
+    fn text(&self, entry: &Entry) -> &str {
+        &self.texts[entry.start as usize..][..entry.length as usize]
+    }
+
+    fn get(&self, text: &str) -> Option<u32> {
+        let at = self.tokens.binary_search_by(|entry| self.text(entry).cmp(text)).ok()?;
+        Some(self.tokens[at].id)
+    }
+
+    /// The pieces with a mark before them.
+    fn marked(&self, mark: &str) -> Pieces {
+        let first = self.tokens.partition_point(|entry| self.text(entry) < mark);
+        let marked = self.tokens[first..].iter().take_while(|entry| self.text(entry).starts_with(mark));
+        let (mut count, mut longest) = (0, 0);
+        for entry in marked {
+            (count, longest) = (count + 1, longest.max(entry.length as usize - mark.len()));
+        }
+        Pieces { among: first..first + count, mark: mark.len(), longest }
     }
 
     /// The longest piece that a text begins with, and its bytes.
-    fn longest_of(&self, text: &str) -> Option<(u32, usize)> {
-        let mut end = text.floor_char_boundary(self.longest);
+    fn longest_of(&self, pieces: &Pieces, text: &str) -> Option<(u32, usize)> {
+        let among = &self.tokens[pieces.among.clone()];
+        let mut end = text.floor_char_boundary(pieces.longest);
         while end > 0 {
-            if let Some(id) = self.ids.get(&text[..end]) {
-                return Some((*id, end));
+            let piece = &text[..end];
+            if let Ok(at) = among.binary_search_by(|entry| self.text(entry)[pieces.mark..].cmp(piece)) {
+                return Some((among[at].id, end));
             }
             end = text.floor_char_boundary(end - 1);
         }
         None
     }
+}
+
+/// Tokens that follow each other in a vocabulary and begin with the same mark.
+#[derive(Clone, Debug)]
+struct Pieces {
+    among: Range<usize>,
+    /// Bytes of the mark.
+    mark: usize,
+    /// Bytes of the longest, without the mark.
+    longest: usize,
 }
 
 impl WordPiece {
@@ -86,40 +116,47 @@ impl WordPiece {
         check_kind("normalizer", &file.normalizer.kind, "BertNormalizer")?;
         check_kind("pre-tokenizer", &file.pre_tokenizer.kind, "BertPreTokenizer")?;
         check_kind("model", file.model.kind.as_deref().unwrap_or("WordPiece"), "WordPiece")?;
-        let (model, vocab) = (&file.model, &file.model.vocab.0);
+        let (model, vocab) = (&file.model, &file.model.vocab);
         if !(1..=MAX_WORD_CHARS).contains(&model.max_input_chars_per_word) {
             let found = model.max_input_chars_per_word;
             return Err(wrong(format!(
                 "max_input_chars_per_word is {found}, expected 1 to {MAX_WORD_CHARS}"
             )));
         }
-        let mut ids: BTreeSet<u32> = vocab.values().copied().collect();
-        if ids.len() != vocab.len() {
+        let mut ids: Vec<u32> = vocab.tokens.iter().map(|entry| entry.id).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(wrong("two tokens of its vocabulary have the same number".into()));
         }
-        let mark = &model.continuing_subword_prefix;
-        let (mut starts, mut continuations) = (Pieces::default(), Pieces::default());
-        for (text, id) in vocab {
-            // Pieces with the mark begin words, too, where a text has the mark itself.
-            starts.insert(text, *id);
-            if let Some(rest) = text.strip_prefix(mark.as_str()) {
-                continuations.insert(rest, *id);
-            }
-        }
-        let Some(&unknown) = vocab.get(&model.unk_token) else {
+        // Pieces with the mark begin words, too, where a text has the mark itself.
+        let (starts, continuations) = (vocab.marked(""), vocab.marked(&model.continuing_subword_prefix));
+        let Some(unknown) = vocab.get(&model.unk_token) else {
             return Err(wrong(format!("its vocabulary has no token {:?}", shortened(&model.unk_token))));
         };
         let special = special_tokens(&file.added_tokens.0, vocab)?;
         ids.extend(special.iter().map(|(_, id)| id));
+        ids.sort_unstable();
         let (before, after) = around(file.post_processor)?;
-        if let Some(id) = before.iter().chain(&after).find(|id| !ids.contains(id)) {
+        if let Some(id) = before.iter().chain(&after).find(|id| ids.binary_search(id).is_err()) {
             return Err(wrong(format!(
                 "token {id} stands around texts, and the vocabulary has no such number"
             )));
         }
         let largest = *ids.last().expect("there is an unknown token");
         let (normalizer, word_chars) = (file.normalizer, model.max_input_chars_per_word);
-        Ok(Self { normalizer, starts, continuations, unknown, word_chars, special, before, after, largest })
+        let vocab = file.model.vocab;
+        Ok(Self {
+            normalizer,
+            vocab,
+            starts,
+            continuations,
+            unknown,
+            word_chars,
+            special,
+            before,
+            after,
+            largest,
+        })
     }
 
     /// The largest number of a token.
@@ -201,7 +238,7 @@ impl WordPiece {
         let mut rest = if chars > self.word_chars { None } else { Some(word) };
         let mut pieces = &self.starts;
         while let Some(text) = rest.filter(|text| !text.is_empty()) {
-            rest = pieces.longest_of(text).map(|(id, bytes)| {
+            rest = self.vocab.longest_of(pieces, text).map(|(id, bytes)| {
                 tokens.push(id);
                 &text[bytes..]
             });
@@ -280,7 +317,7 @@ struct Model {
     unk_token: String,
     continuing_subword_prefix: String,
     max_input_chars_per_word: usize,
-    vocab: Table<u32, MAX_VOCAB>,
+    vocab: Vocabulary,
 }
 
 #[derive(Deserialize)]
@@ -350,6 +387,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+/// Says why a token's text is refused, if it is.
+fn check_length<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    if (1..=MAX_TOKEN_BYTES).contains(&text.len()) {
+        return Ok(());
+    }
+    let (name, bytes) = (shortened(text), text.len());
+    Err(E::custom(format!("token {name:?} has {bytes} bytes, expected 1 to {MAX_TOKEN_BYTES}")))
+}
+
+fn twice<E: serde::de::Error>(text: &str) -> E {
+    E::custom(format!("the token {:?} stands twice", shortened(text)))
+}
+
 /// An object of at most so many tokens with something to each, none of them twice.
 struct Table<V, const MOST: usize>(BTreeMap<String, V>);
 
@@ -364,22 +414,70 @@ impl<'de, V: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Table<V, 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<V, MOST>, A::Error> {
                 let mut table = BTreeMap::new();
                 while let Some((text, value)) = map.next_entry::<String, V>()? {
-                    let (bytes, name) = (text.len(), shortened(&text).to_owned());
-                    if !(1..=MAX_TOKEN_BYTES).contains(&bytes) {
-                        let wanted = format!("expected 1 to {MAX_TOKEN_BYTES}");
-                        return Err(A::Error::custom(format!("token {name:?} has {bytes} bytes, {wanted}")));
-                    }
+                    check_length(&text)?;
                     if table.len() == MOST {
                         return Err(A::Error::custom(format!("there are more than {MOST} tokens")));
                     }
+                    let name = shortened(&text).to_owned();
                     if table.insert(text, value).is_some() {
-                        return Err(A::Error::custom(format!("the token {name:?} stands twice")));
+                        return Err(twice(&name));
                     }
                 }
                 Ok(Table(table))
             }
         }
         deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Vocabulary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vocabulary;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tokens")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+                let Vocabulary { mut texts, mut tokens } = Vocabulary::default();
+                while let Some((start, length)) = map.next_key_seed(Text(&mut texts))? {
+                    if tokens.len() == MAX_VOCAB {
+                        return Err(A::Error::custom(format!("there are more than {MAX_VOCAB} tokens")));
+                    }
+                    tokens.push(Entry { start, length, id: map.next_value()? });
+                }
+                let text = |entry: &Entry| &texts[entry.start as usize..][..entry.length as usize];
+                tokens.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+                if let Some(pair) = tokens.windows(2).find(|pair| text(&pair[0]) == text(&pair[1])) {
+                    return Err(twice(text(&pair[0])));
+                }
+                Ok(Vocabulary { texts, tokens })
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// Appends a token's text and returns where it begins and how long it is.
+struct Text<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = (u32, u32);
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(u32, u32), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = (u32, u32);
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(u32, u32), E> {
+        check_length(text)?;
+        let start = u32::try_from(self.0.len()).expect("a file is at most 64 MB");
+        self.0.push_str(text);
+        Ok((start, u32::try_from(text.len()).expect("at most MAX_TOKEN_BYTES")))
     }
 }
 
@@ -392,10 +490,7 @@ fn check_kind(part: &str, kind: &str, expected: &str) -> Result<(), LoadError> {
 }
 
 /// The tokens that are found by their names, longest first.
-fn special_tokens(
-    added: &[AddedToken],
-    vocab: &BTreeMap<String, u32>,
-) -> Result<Vec<(String, u32)>, LoadError> {
+fn special_tokens(added: &[AddedToken], vocab: &Vocabulary) -> Result<Vec<(String, u32)>, LoadError> {
     let mut special = Vec::with_capacity(added.len());
     for AddedToken { id, content, single_word, lstrip, rstrip, normalized } in added {
         let name = shortened(content);
@@ -410,7 +505,7 @@ fn special_tokens(
             let reason = format!("added token {name:?} has {bytes} bytes, expected 1 to {MAX_TOKEN_BYTES}");
             return Err(LoadError::malformed(FILE, reason));
         }
-        if let Some(other) = vocab.get(content).filter(|other| *other != id) {
+        if let Some(other) = vocab.get(content).filter(|other| other != id) {
             return Err(LoadError::malformed(
                 FILE,
                 format!("token {name:?} has the numbers {other} and {id}"),

@@ -6,8 +6,13 @@
 //! does not follow the newest tables but those of the library `tokenizers`, so that a text's tokens are the same
 //! everywhere and stay what they are.
 
+mod later;
+
 use serde_json::{Value, json};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+
+pub(crate) use later::is_later_part;
+use later::{is_later_digit, is_later_sign};
 
 /// How words are cut by the models from Llama 3 and Qwen 2 on. Source: their `tokenizer.json`.
 const SPLIT: &str = concat!(
@@ -148,8 +153,8 @@ pub(crate) fn class(letter: char) -> Class {
         return Class::Space;
     }
     match letter.general_category_group() {
-        GeneralCategoryGroup::Letter => Class::Letter,
-        GeneralCategoryGroup::Number => Class::Number,
+        GeneralCategoryGroup::Letter if !is_later_sign(letter) => Class::Letter,
+        GeneralCategoryGroup::Number if !is_later_sign(letter) => Class::Number,
         _ => Class::Other,
     }
 }
@@ -248,12 +253,17 @@ fn any_case_contraction(text: &str) -> Option<usize> {
 
 /// The first part of a text in which digits stand alone: one digit, or all before the next one.
 fn split_digit(text: &str) -> (&str, &str) {
-    let (first, size) = class_at(text, 0).unwrap_or((Class::Other, 0));
-    if first == Class::Number {
-        return text.split_at(size);
-    }
-    let mut end = size;
-    while let Some((_, size)) = class_at(text, end).filter(|(class, _)| *class != Class::Number) {
+    let is_digit = |at: usize| {
+        let (class, size) = class_at(text, at)?;
+        let later = class == Class::Other && text[at..].starts_with(is_later_digit);
+        Some((class == Class::Number || later, size))
+    };
+    let mut end = 0;
+    while let Some((digit, size)) = is_digit(end) {
+        if digit {
+            end = if end == 0 { size } else { end };
+            break;
+        }
         end += size;
     }
     text.split_at(end)
@@ -300,6 +310,21 @@ mod tests {
         both("\n'tis $x ☕ e\u{301}", &["\n", "'t", "is", " $", "x", " ☕", " e", "\u{301}"]);
         check(Words::Llama3, "1984 12345½", &["198", "4", " ", "123", "45½"]);
         check(Words::Qwen2, "19 ½", &["1", "9", " ", "½"]);
+    }
+
+    #[test]
+    fn classes_of_all_characters_are_as_recorded() {
+        let of = |letter: char| {
+            let text = format!("{letter}a");
+            let alone = split_digit(&text).0.len() == letter.len_utf8();
+            (class(letter) as u8) << 1 | u8::from(alone)
+        };
+        let classes: Vec<u8> = ('\0'..=char::MAX).map(of).collect();
+        // A change of the tables that this crate uses is to be answered in `later.rs`.
+        assert_eq!(
+            primitives::Digest::of(&classes).to_string(),
+            "ffe382a81a8e42efaaed6e102dc2790fa62fcd3445ea1ab04bff7d475112f003"
+        );
     }
 
     #[test]

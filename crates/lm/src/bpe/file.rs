@@ -64,11 +64,12 @@ impl Bpe {
             Start::Numbered(id) if tokens.pieces.get(id).is_some() => id,
             Start::Numbered(id) => return Err(wrong(format!("token {id}, the start, is missing"))),
         };
-        let Tokens { pieces, vocab, spelled, .. } = tokens;
+        let Tokens { pieces, vocab, .. } = tokens;
         let mut whole = Vec::new();
         if model.ignore_merges {
             let piece = |id: u32| pieces.get(id).map_or(&[][..], |(bytes, _)| bytes);
-            whole = (0..vocab).filter(|id| spelled[*id as usize]).collect();
+            let spelled = |id: &u32| pieces.spans[*id as usize].is_some_and(|span| span.spelled);
+            whole = (0..vocab).filter(spelled).collect();
             whole.sort_unstable_by(|a, b| piece(*a).cmp(piece(*b)));
         }
         let complete = !bytes.contains(&NONE);
@@ -79,8 +80,6 @@ impl Bpe {
 /// The tokens of a file, found by their bytes.
 struct Tokens {
     pieces: Pieces,
-    /// By number: whether a token is of the vocabulary and its bytes are spelled with letters for them.
-    spelled: Vec<bool>,
     /// Places by hash: the number of the token that stands there. Half of them stay empty.
     places: Vec<u32>,
     /// Whoever makes a file cannot know where its tokens stand.
@@ -100,16 +99,15 @@ impl Tokens {
         }
         let mut tokens = Self {
             pieces: Pieces { bytes: vocab.bytes, spans: vec![None; all] },
-            spelled: vec![false; all],
             places: vec![NONE; (2 * count).next_power_of_two()],
             hasher: RandomState::new(),
             vocab: u32::try_from(own).expect("at most MAX_VOCAB"),
         };
         let mut start = 0;
         for token in &vocab.tokens {
-            let span = Span { start, length: token.length, special: false };
+            let span = Span { start, length: token.length, special: false, spelled: token.spelled };
             start += token.length;
-            tokens.insert(token.id, span, token.spelled)?;
+            tokens.insert(token.id, span)?;
         }
         Ok(tokens)
     }
@@ -121,19 +119,19 @@ impl Tokens {
         let mut at = self.hasher.hash_one(bytes) as usize & most;
         loop {
             let id = self.places[at];
-            let same = |(other, _): (&[u8], bool)| other == bytes && self.spelled[id as usize] == spelled;
-            if id == NONE || self.pieces.get(id).is_some_and(same) {
+            let same = |span: Span| span.spelled == spelled && self.pieces.bytes_of(span) == bytes;
+            if id == NONE || self.pieces.spans[id as usize].is_some_and(same) {
                 return at;
             }
             at = (at + 1) & most;
         }
     }
 
-    fn insert(&mut self, id: u32, span: Span, spelled: bool) -> Result<(), TokenizerError> {
-        let bytes = &self.pieces.bytes[span.start as usize..][..span.length as usize];
-        let place = self.place(bytes, spelled);
+    fn insert(&mut self, id: u32, span: Span) -> Result<(), TokenizerError> {
+        let bytes = self.pieces.bytes_of(span);
+        let place = self.place(bytes, span.spelled);
         if self.places[place] != NONE {
-            let name = if spelled { letters(bytes) } else { String::from_utf8_lossy(bytes).into() };
+            let name = if span.spelled { letters(bytes) } else { String::from_utf8_lossy(bytes).into() };
             return Err(wrong(format!("token {:?} stands twice", shortened(&name))));
         }
         let known = &mut self.pieces.spans[id as usize];
@@ -141,7 +139,6 @@ impl Tokens {
             return Err(wrong(format!("two tokens have the same number {id}")));
         }
         *known = Some(span);
-        self.spelled[id as usize] = spelled;
         self.places[place] = id;
         Ok(())
     }
@@ -174,7 +171,7 @@ impl Tokens {
                 let spelled = append_bytes(content, &mut self.pieces.bytes);
                 let short = |length: usize| u32::try_from(length).expect("a file is at most 64 MB");
                 let length = short(self.pieces.bytes.len() - start);
-                self.insert(*id, Span { start: short(start), length, special: *special }, spelled)
+                self.insert(*id, Span { start: short(start), length, special: *special, spelled })
             }
         }
     }
@@ -458,6 +455,7 @@ impl Pair<'_> {
     /// Lengths of two texts that are read by [`Text`].
     fn lengths<E: serde::de::Error>(left: (u32, bool), right: (u32, bool)) -> Result<(u32, u32), E> {
         match (left, right) {
+            ((0, _), _) | (_, (0, _)) => Err(E::custom("a merge has an empty part")),
             ((left, true), (right, true)) => Ok((left, right)),
             _ => Err(E::custom("a merge has letters that stand for no byte")),
         }

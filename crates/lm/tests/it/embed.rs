@@ -47,12 +47,12 @@ const TEXTS: [&str; 20] = [
     "x",
 ];
 
-fn fixtures() -> Vec<Value> {
+pub(crate) fn fixtures() -> Vec<Value> {
     serde_json::from_str(include_str!("fixtures/wordpiece.json")).unwrap()
 }
 
 /// Writes a model with parameters from a seed, and everything that sentence-transformers writes beside it.
-fn write_model(name: &str, tokenizer: &Value) -> PathBuf {
+pub(crate) fn write_model(name: &str, tokenizer: &Value) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).unwrap();

@@ -4,6 +4,7 @@
 
 mod accumulate;
 mod bpe;
+mod bpe_peer;
 mod bpe_trainer;
 mod checkpoint;
 mod decode;
