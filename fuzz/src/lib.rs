@@ -6,7 +6,10 @@ mod models;
 use std::sync::{Arc, LazyLock, Mutex};
 
 pub use local::{METHODS, calls, chain_at, genuine_extrinsics, hash_of, sign_extrinsic};
-pub use models::{genuine_gguf, genuine_safetensors, take_all};
+pub use models::{
+    START, cut, genuine_checkpoints, genuine_configs, genuine_gguf, genuine_safetensors, genuine_tokenizers,
+    take_all,
+};
 
 use chain::{
     Uid, WeightVector,

@@ -1,6 +1,10 @@
 //! Model files: small right ones, and what must hold of whatever was read.
 
-use lm::{LoadError, Tensors};
+use lm::{
+    AdamW, Compute, Config, Decay, Family, Gguf, LoadError, Model, RopeScaling, Sizes, Tensors, Tokenizer,
+    TokenizerError, TrainConfig, Trainer,
+};
+use primitives::Seed;
 use serde_json::{Map, json};
 
 /// Takes every tensor, and reads what was taken once more from a file written anew.
@@ -35,6 +39,126 @@ pub fn take_all(mut tensors: Tensors) {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
     assert!(bytes == data, "written and read again");
+}
+
+/// Reads a tokenizer and cuts a text with it: the tokens' bytes add up to the text's, or a byte has no token.
+pub fn cut(json: &[u8], start: &str, text: &[u8]) {
+    let tokenizer = match Tokenizer::from_json(json, start) {
+        Ok(tokenizer) => tokenizer,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!((tokenizer.start() as usize) < tokenizer.vocab());
+    match tokenizer.encode(text) {
+        Ok(tokens) => {
+            assert_eq!(tokens.iter().map(|token| token.bytes as usize).sum::<usize>(), text.len());
+            assert!(tokens.iter().all(|token| (token.id as usize) < tokenizer.vocab()));
+        }
+        Err(TokenizerError::NoToken { byte, place }) => assert_eq!(text[place], byte),
+        Err(TokenizerError::NotText { valid_bytes }) => {
+            assert_eq!(std::str::from_utf8(text).map_err(|error| error.valid_up_to()), Err(valid_bytes));
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// The start token of the seeds' tokenizers.
+pub const START: &str = "<s>";
+
+/// Tokenizers over a few bytes: those of the seeds' GGUF files, and the same with other steps before.
+pub fn genuine_tokenizers() -> Vec<Vec<u8>> {
+    let of_gguf = |file: Vec<u8>| Gguf::from_bytes(file).and_then(|gguf| gguf.tokenizer_json());
+    let mut files: Vec<Vec<u8>> =
+        genuine_gguf().into_iter().step_by(2).map(|file| of_gguf(file).expect("a tokenizer")).collect();
+    let plain = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": true});
+    let digits =
+        json!({"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, plain]});
+    for (pre, ignore_merges) in [(&plain, true), (&digits, false)] {
+        let file = json!({
+            "added_tokens": [{"id": 6, "content": START}],
+            "normalizer": null,
+            "pre_tokenizer": pre,
+            "model": {
+                "type": "BPE",
+                "ignore_merges": ignore_merges,
+                "vocab": {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4, "1": 5},
+                "merges": [["a", "b"], "Ġ ab"],
+            },
+        });
+        files.push(file.to_string().into());
+    }
+    files
+}
+
+/// A `config.json` of each member of the family, in the older form and the newer one.
+pub fn genuine_configs() -> Vec<Vec<u8>> {
+    let sizes = json!({
+        "vocab_size": 9, "hidden_size": 8, "intermediate_size": 6, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64,
+    });
+    let file = |model_type: &str, more: serde_json::Value| {
+        let mut file = sizes.as_object().expect("an object").clone();
+        file.insert("model_type".into(), model_type.into());
+        file.extend(more.as_object().expect("an object").clone());
+        serde_json::Value::from(file).to_string().into_bytes()
+    };
+    let llama3 = json!({
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    });
+    vec![
+        file(
+            "llama",
+            json!({"bos_token_id": 1, "eos_token_id": [2, 3], "rope_theta": 1e4, "rope_scaling": llama3}),
+        ),
+        file("llama", json!({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6}})),
+        file("mistral", json!({"sliding_window": 64, "torch_dtype": "bfloat16", "rms_norm_eps": 1e-5})),
+        file(
+            "qwen2",
+            json!({"sliding_window": 32, "use_sliding_window": false, "tie_word_embeddings": true}),
+        ),
+        file("qwen3", json!({"head_dim": 6, "attention_bias": true, "layer_types": ["full_attention"]})),
+    ]
+}
+
+/// Checkpoints of the smallest trainings: before the first step and behind it, of each member of the family.
+pub fn genuine_checkpoints() -> Vec<Vec<u8>> {
+    let compute = Compute::new(1).expect("one thread");
+    let checkpoint = |family: Family, steps: u64| {
+        let sizes = Sizes {
+            vocab: 3,
+            dim: 2,
+            layers: 1,
+            heads: 1,
+            kv_heads: 1,
+            ffn_dim: 1,
+            context: 4,
+            rope_theta: 1e4,
+            norm_eps: 1e-5,
+            tied: family != Family::Mistral,
+            family,
+            head_dim: (family == Family::Qwen3).then_some(4),
+            attention_bias: false,
+            rope_scaling: (family == Family::Llama).then_some(RopeScaling::Linear { factor: 2.0 }),
+        };
+        let schedule = TrainConfig {
+            steps: 3,
+            batch: 1,
+            accumulate: if family == Family::Llama { 2 } else { 1 },
+            sequence: 3,
+            peak_rate: 1e-3,
+            warmup_steps: 1,
+            decay: if steps == 0 { Decay::Constant } else { Decay::Cosine { floor: 0.5 } },
+            clip: (family != Family::Qwen2).then_some(1.0),
+            adamw: AdamW::default(),
+        };
+        let model = Model::init(&Config::new(sizes).expect("they fit together"), Seed::from_number(4));
+        let mut trainer = Trainer::new(model, schedule, Seed::from_number(5)).expect("settings in range");
+        for _ in 0..steps {
+            trainer.step(&compute, &[0, 1, 2, 0, 1]).expect("a step");
+        }
+        trainer.checkpoint_bytes().expect("finite numbers")
+    };
+    Family::ALL.into_iter().flat_map(|family| [checkpoint(family, 0), checkpoint(family, 1)]).collect()
 }
 
 fn safetensors(table: Map<String, serde_json::Value>, data: &[u8]) -> Vec<u8> {

@@ -3,8 +3,9 @@
 use std::{fs, io, path::Path};
 
 use fuzz::{
-    FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_ciphertexts,
-    genuine_extrinsics, genuine_gguf, genuine_requests, genuine_safetensors, genuine_synapses, key,
+    FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_checkpoints,
+    genuine_ciphertexts, genuine_configs, genuine_extrinsics, genuine_gguf, genuine_requests,
+    genuine_safetensors, genuine_synapses, genuine_tokenizers, key,
 };
 use protocol::Scheme;
 use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
@@ -21,7 +22,10 @@ fn main() -> io::Result<()> {
     write("extrinsic", extrinsics())?;
     write("chain_read", questions())?;
     write("safetensors", genuine_safetensors())?;
-    write("gguf", genuine_gguf())
+    write("gguf", genuine_gguf())?;
+    write("config", genuine_configs())?;
+    write("tokenizer", genuine_tokenizers())?;
+    write("checkpoint", genuine_checkpoints())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.
