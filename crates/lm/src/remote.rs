@@ -32,7 +32,7 @@
 //!     let settings = remote::Settings { model: "smollm2".into(), ..remote::Settings::at("http://127.0.0.1:8000/v1") };
 //!     let claimed = Claimed::ask(&remote::Server::new(settings)?, texts, Windows::new(1024, 512)?)?;
 //!     // The claims stand from here on: only now may the seed become known.
-//!     let check = SpotCheck { sample: Sample::Texts(32), token_nats: 0.05, mean_nats: 0.005 };
+//!     let check = SpotCheck { sample: Sample::Texts(32), token_nats: 1e-3, mean_nats: 1e-4 };
 //!     let reference = Reference { model, compute: &Compute::new(2)? };
 //!     match claimed.check(&check, &reference, seed_of_a_later_block())? {
 //!         Verdict::Agreed(accepted) => Ok(accepted.into_nats()),
