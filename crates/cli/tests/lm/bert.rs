@@ -33,7 +33,7 @@ pub(crate) fn lay_bert(folder: &Path) {
         "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100, "vocab": vocab},
     });
-    let (hidden, inner, positions) = (8, 16, 32);
+    let (hidden, inner, positions) = (16, 32, 32);
     let config = json!({
         "model_type": "bert", "hidden_size": hidden, "num_hidden_layers": 1, "num_attention_heads": 2,
         "intermediate_size": inner, "max_position_embeddings": positions, "type_vocab_size": 2,

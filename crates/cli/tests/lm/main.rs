@@ -65,8 +65,11 @@ fn lay_texts(folder: &Path) {
     let texts = sim::texts(&Seed::from_number(7), 120);
     fs::create_dir_all(folder).expect("a folder can be made");
     for (number, entry) in texts.manifest().entries().iter().enumerate() {
-        let place = folder.join(format!("{number:04}.md"));
-        fs::write(place, texts.read(&entry.path).expect("the text is there")).expect("a file can be written");
+        // One of them is no text, which other tests are about.
+        let Ok(text) = String::from_utf8(texts.read(&entry.path).expect("the text is there")) else {
+            continue;
+        };
+        fs::write(folder.join(format!("{number:04}.md")), text).expect("a file can be written");
     }
 }
 

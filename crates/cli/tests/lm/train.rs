@@ -130,7 +130,8 @@ fn the_card_has_the_command_that_gives_the_same_bits_and_the_library_agrees() {
     let mut texts: Vec<_> =
         fs::read_dir(home.path().join("texts")).unwrap().map(|entry| entry.unwrap().path()).collect();
     texts.sort();
-    let texts: Vec<String> = texts.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let texts = texts.iter().map(|path| fs::read_to_string(path).unwrap());
+    let texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
     let schedule =
         TrainConfig { steps: 20, batch: 4, sequence: 48, warmup_steps: 2, ..TrainConfig::default() };
     let tokens = tokenizer.stream(&texts).unwrap();
@@ -172,7 +173,7 @@ fn what_can_not_be_trained_is_told_with_what_mends_it() {
     fs::write(home.join("latin.txt"), b"caf\xe9").unwrap();
     fs::write(home.join("tiny.txt"), "weigh").unwrap();
     let train = |words: &[&str], code: i32, says: &str| {
-        fails(home, &[&["train", "--out", "new", "--steps", "2"], words].concat(), code, says);
+        fails(home, &[&["train", "--out", "new"], words].concat(), code, says);
     };
     train(&["nothing"], 3, "nothing can't be read");
     train(&["empty"], 3, "no text in empty");

@@ -280,8 +280,8 @@ fn bars_are_for_terminals_and_only_where_nobody_says_no() {
     assert!(rehearsed.contains("epoch") && rehearsed.contains("of 20"), "{rehearsed:?}");
     let small = ["--tokenizer", "bytes", "--dim", "32", "--layers", "1", "--steps", "9", "--batch", "2"];
     let trained =
-        on_a_terminal(home, &[&["lm", "train", "texts", "--out", "model"], &small[..]].concat(), &[]);
+        on_a_terminal(home, &[&["lm", "train", "shards", "--out", "model"], &small[..]].concat(), &[]);
     assert!(trained.contains("of 9, loss ") && trained.contains("tokens/s"), "{trained:?}");
-    let measured = on_a_terminal(home, &["lm", "eval", "model", "texts"], &[]);
+    let measured = on_a_terminal(home, &["lm", "eval", "model", "shards"], &[]);
     assert!(measured.contains(" tokens, "), "{measured:?}");
 }
