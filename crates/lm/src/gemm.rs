@@ -274,23 +274,31 @@ impl Product<'_> {
                         self.to[place..][..self.columns].copy_from_slice(&from[place..][..self.columns]);
                     }
                 }
+                // Whole rows are read where they lie.
+                let firsts = (first_row..first_row + rows).step_by(TILE_ROWS);
                 if self.left.row_stride == 1 && rows == ROWS {
                     pack_columns(strips, self.left, first_row, first_k, depth);
                 } else {
-                    let firsts = (first_row..first_row + rows).step_by(TILE_ROWS);
-                    for (strip, first) in strips.iter_mut().zip(firsts) {
-                        pack_strip(strip, self.left, first, TILE_ROWS.min(self.rows - first), first_k, depth);
+                    for (strip, first) in strips.iter_mut().zip(firsts.clone()) {
+                        let rows = TILE_ROWS.min(self.rows - first);
+                        if self.left.column_stride != 1 || rows < TILE_ROWS {
+                            pack_strip(strip, self.left, first, rows, first_k, depth);
+                        }
                     }
                 }
                 for first_column in (0..self.columns).step_by(TILE_COLUMNS) {
                     let panel = &block[first_column * packed_depth..][..depth * TILE_COLUMNS];
                     let valid = TILE_COLUMNS.min(self.columns - first_column);
-                    for (strip, first) in strips.iter().zip((first_row..first_row + rows).step_by(TILE_ROWS))
-                    {
-                        let sums = tile::<L>(&strip[..depth * TILE_ROWS], panel);
-                        for (i, sums) in sums.iter().take(self.rows - first).enumerate() {
-                            let at = (first + i) * self.stride + first_column;
-                            write_tile(&mut self.to[at..at + valid], *sums, add);
+                    for (strip, first) in strips.iter().zip(firsts.clone()) {
+                        let to = &mut self.to[first * self.stride + first_column..];
+                        let size = (TILE_ROWS.min(self.rows - first), valid);
+                        // Each has its own writing, that the sums stay in registers.
+                        if self.left.column_stride == 1 && first + TILE_ROWS <= self.rows {
+                            let sums = tile_of_rows::<L>(self.left, first, first_k, panel);
+                            write_tile(to, self.stride, size, sums, add);
+                        } else {
+                            let sums = tile::<L>(&strip[..depth * TILE_ROWS], panel);
+                            write_tile(to, self.stride, size, sums, add);
                         }
                     }
                 }
@@ -328,12 +336,6 @@ fn pack_strip(
             let start = (first_k + k) * left.column_stride + first;
             group.copy_from_slice(&left.data[start..start + TILE_ROWS]);
         }
-    } else if left.column_stride == 1 && rows == TILE_ROWS {
-        let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..depth];
-        let (r0, r1, r2, r3, r4, r5) = (row(0), row(1), row(2), row(3), row(4), row(5));
-        for (k, group) in groups.iter_mut().enumerate() {
-            *group = [r0[k], r1[k], r2[k], r3[k], r4[k], r5[k]];
-        }
     } else {
         for (k, group) in groups.iter_mut().enumerate() {
             for (i, to) in group.iter_mut().enumerate() {
@@ -360,6 +362,31 @@ fn tile<L: Lanes>(strip: &[f32], panel: &[f32]) -> [[L; 2]; TILE_ROWS] {
     sums
 }
 
+/// As [`tile`], the six rows read where they lie.
+#[inline(always)]
+fn tile_of_rows<L: Lanes>(
+    left: Matrix<'_>,
+    first: usize,
+    first_k: usize,
+    panel: &[f32],
+) -> [[L; 2]; TILE_ROWS] {
+    let panel = panel.as_chunks::<TILE_COLUMNS>().0;
+    let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..panel.len()];
+    let (pairs, more, rest) =
+        (row(0).iter().zip(row(1)), row(2).iter().zip(row(3)), row(4).iter().zip(row(5)));
+    let mut sums = [[L::splat(0.0); 2]; TILE_ROWS];
+    for (right, (((a, b), (c, d)), (e, f))) in panel.iter().zip(pairs.zip(more).zip(rest)) {
+        let [low, high] = right.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
+        let (low, high) = (L::load(low), L::load(high));
+        for (factor, sums) in [a, b, c, d, e, f].into_iter().zip(&mut sums) {
+            let factor = L::splat(*factor);
+            sums[0] = factor.fma(low, sums[0]);
+            sums[1] = factor.fma(high, sums[1]);
+        }
+    }
+    sums
+}
+
 /// One row of a product within a block of k: memory is what it waits for, hence two panels at a time and no tile.
 #[inline(always)]
 fn row<L: Lanes>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize, add: bool) {
@@ -371,7 +398,7 @@ fn row<L: Lanes>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usiz
             for (x, numbers) in left.iter().zip(first) {
                 sums = step(L::splat(*x), numbers, sums);
             }
-            write_tile(to, sums, add);
+            write_row(to, sums, add);
         } else {
             let second = panels.next().expect("every column has been packed").as_chunks::<TILE_COLUMNS>().0;
             let mut sums = [[L::splat(0.0); 2]; 2];
@@ -380,8 +407,8 @@ fn row<L: Lanes>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usiz
                 sums = [step(x, first, sums[0]), step(x, second, sums[1])];
             }
             let (low, high) = to.split_at_mut(TILE_COLUMNS);
-            write_tile(low, sums[0], add);
-            write_tile(high, sums[1], add);
+            write_row(low, sums[0], add);
+            write_row(high, sums[1], add);
         }
     }
 }
@@ -393,17 +420,54 @@ fn step<L: Lanes>(x: L, numbers: &[f32; TILE_COLUMNS], sums: [L; 2]) -> [L; 2] {
     [x.fma(L::load(low), sums[0]), x.fma(L::load(high), sums[1])]
 }
 
+/// Writes or adds the first rows and columns of a tile to rows `stride` apart.
+#[inline(always)]
+fn write_tile<L: Lanes>(
+    to: &mut [f32],
+    stride: usize,
+    (rows, columns): (usize, usize),
+    sums: [[L; 2]; TILE_ROWS],
+    add: bool,
+) {
+    if (rows, columns) == (TILE_ROWS, TILE_COLUMNS) {
+        for (i, [low, high]) in sums.into_iter().enumerate() {
+            let row = to[i * stride..].first_chunk_mut::<TILE_COLUMNS>().expect("a whole row of the tile");
+            let [first, second] = row.as_chunks_mut::<LANES>().0 else { unreachable!("two vectors") };
+            write(first, low, add);
+            write(second, high, add);
+        }
+    } else {
+        let numbers = sums.map(|row| row.map(L::to_array));
+        write_part(to, stride, (rows, columns), numbers.as_flattened().as_flattened(), add);
+    }
+}
+
+/// As [`write_tile`], where only a part of it counts.
+#[inline(never)]
+fn write_part(to: &mut [f32], stride: usize, (rows, columns): (usize, usize), sums: &[f32], add: bool) {
+    for (to, sums) in to.chunks_mut(stride).zip(sums.chunks_exact(TILE_COLUMNS)).take(rows) {
+        for (to, sum) in to[..columns].iter_mut().zip(sums) {
+            *to = if add { *to + sum } else { *sum };
+        }
+    }
+}
+
+/// Writes or adds a vector.
+#[inline(always)]
+fn write<L: Lanes>(to: &mut [f32; LANES], sum: L, add: bool) {
+    let out = if add { L::load(to).add(sum) } else { sum };
+    out.store(to);
+}
+
 /// Writes or adds one row of a tile; `to` has as many numbers as there are columns left.
 #[inline(always)]
-fn write_tile<L: Lanes>(to: &mut [f32], sums: [L; 2], add: bool) {
-    for (to, sum) in to.chunks_mut(LANES).zip(sums) {
-        if let Some(whole) = to.as_mut_array::<LANES>() {
-            let out = if add { L::load(whole).add(sum) } else { sum };
-            out.store(whole);
-        } else {
-            let out = if add { L::load_part(to, 0.0).add(sum) } else { sum };
-            out.store_part(to);
+fn write_row<L: Lanes>(to: &mut [f32], [low, high]: [L; 2], add: bool) {
+    match to.as_chunks_mut::<LANES>() {
+        ([first, second], []) => {
+            write(first, low, add);
+            write(second, high, add);
         }
+        _ => write_part(to, TILE_COLUMNS, (1, to.len()), [low, high].map(L::to_array).as_flattened(), add),
     }
 }
 
