@@ -28,7 +28,7 @@ const BYTES: [u8; 256] = {
 /// Most bytes of a `tokenizer.json`; the largest in use have some 30 MB.
 pub(crate) const MAX_FILE_BYTES: usize = 64 << 20;
 /// Most tokens of a vocabulary; the largest in use have some 260,000.
-pub(crate) const MAX_VOCAB: usize = 1 << 20;
+pub(crate) const MAX_VOCAB: usize = 1 << 19;
 
 /// A tokenizer cannot be read or made, or a text not be turned into tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

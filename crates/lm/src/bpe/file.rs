@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most merges; the largest files in use have some 515,000.
-const MAX_MERGES: usize = 1 << 20;
+const MAX_MERGES: usize = 1 << 19;
 /// Most tokens that are added to the vocabulary; some 6,000 are in use.
 const MAX_ADDED: usize = 1 << 16;
 /// Most steps in a row by which words are cut; three are in use.

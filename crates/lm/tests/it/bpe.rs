@@ -90,7 +90,7 @@ fn files_that_ask_for_more_are_refused_in_words() {
     check(|f| f["added_tokens"][0]["content"] = json!("<s>"), "two tokens have the same number 0");
     check(|f| f["pre_tokenizer"]["add_prefix_space"] = json!(true), "the pre-tokenizer [\"ByteLevel\"]");
     check(|f| f["model"]["byte_fallback"] = json!(true), "byte fallback");
-    check(|f| f["model"]["vocab"]["the"] = json!(4_000_000_000u32), "expected 1 to 1048576");
+    check(|f| f["model"]["vocab"]["the"] = json!(4_000_000_000u32), "expected 1 to 524288");
     check(|f| f["model"]["vocab"]["!"] = json!(5), "the same number");
     check(|f| f["model"]["merges"] = json!([["t", "qqq"]]), "token \"tqqq\" is missing");
     check(|f| f["model"]["merges"] = json!(["tq"]), "merge \"tq\" is no pair");

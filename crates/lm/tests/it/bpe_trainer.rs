@@ -89,10 +89,10 @@ fn settings_out_of_range_are_told() {
     let check = |trainer: BpeTrainer, message: &str| {
         assert_eq!(trainer.train(["text"]).unwrap_err().to_string(), message);
     };
-    check(trainer(257, Words::Gpt2), "size of the new vocabulary is 257, expected 258 to 1048576");
+    check(trainer(257, Words::Gpt2), "size of the new vocabulary is 257, expected 258 to 524288");
     check(
         trainer(usize::MAX, Words::Gpt2),
-        "size of the new vocabulary is 18446744073709551615, expected 258 to 1048576",
+        "size of the new vocabulary is 18446744073709551615, expected 258 to 524288",
     );
     for name in ["", "a", "<|end|>", &"x".repeat(65)] {
         let error = BpeTrainer { start: name.into(), ..BpeTrainer::default() }
