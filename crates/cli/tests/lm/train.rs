@@ -180,7 +180,8 @@ fn what_can_not_be_trained_is_told_with_what_mends_it() {
     train(&["latin.txt"], 1, "latin.txt is not utf-8 from byte 3 on");
     train(&["tiny.txt"], 2, "5 bytes of text are too few to keep a part for validation");
     train(&["tiny.txt", "--held-out", "0"], 2, "are too few for sequences of 128");
-    train(&["texts", "--vocab", "1000000"], 2, "ask for fewer, `--vocab ");
+    train(&["texts", "--vocab", "500000"], 2, "ask for fewer, `--vocab ");
+    train(&["texts", "--vocab", "1000000"], 2, "is 1000000, expected 257 to 524288");
     train(&["texts", "--tokenizer", "none.json"], 3, "none.json can't be read");
     train(&["texts", "--tokenizer", "tiny.txt"], 1, "the tokenizer of tiny.txt can't be used");
     train(&["texts", "--tokenizer", "bytes", "--vocab", "300"], 2, "cannot be used with");
