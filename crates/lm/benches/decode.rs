@@ -8,29 +8,16 @@
     reason = "a measurement reads its settings and files, and prints"
 )]
 
-use std::{env, fs, path::Path, process::Command};
+mod measure;
+
+use std::{env, path::Path, process::Command};
 
 use lm::{Compute, Decoder, Model, SaveOptions};
+use measure::{cpu_seconds, median};
 
 const READ: u32 = 256;
 const WRITE: u32 = 64;
 const RUNS: usize = 5;
-
-/// CPU seconds that this process has used: the 14th and 15th field, in hundredths. Source: proc_pid_stat(5).
-fn cpu_seconds() -> f64 {
-    let line = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let after_name = line.rsplit(')').next().expect("a last part");
-    let field = |index: usize| {
-        let text = after_name.split_whitespace().nth(index - 3).expect("52 fields");
-        text.parse::<f64>().expect("a number")
-    };
-    (field(14) + field(15)) / 100.0
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
 
 /// Seconds of reading and of writing.
 fn ours(compute: &Compute, decoder: &Decoder) -> [f64; 2] {

@@ -10,9 +10,12 @@
     reason = "a measurement reads the clock, its settings and files, and prints"
 )]
 
+mod measure;
+
 use std::{env, fs, hint::black_box, path::Path, process::Command, time::Instant};
 
 use lm::{Compute, Config, Decay, Model, Preset, Sizes, TrainConfig, Trainer, score_tokens};
+use measure::{cpu_seconds, median};
 use primitives::Seed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,17 +82,6 @@ fn start(config: &Config, schedule: &TrainConfig) -> (Trainer, Vec<u32>) {
     (Trainer::new(model, schedule.clone(), Seed::from_number(1)).expect("valid settings"), tokens)
 }
 
-/// CPU seconds that this process has used: the 14th and 15th field, in hundredths. Source: proc_pid_stat(5).
-fn cpu_seconds() -> f64 {
-    let line = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let after_name = line.rsplit(')').next().expect("a last part");
-    let field = |index: usize| {
-        let text = after_name.split_whitespace().nth(index - 3).expect("52 fields");
-        text.parse::<f64>().expect("a number")
-    };
-    (field(14) + field(15)) / 100.0
-}
-
 /// The most memory that was resident, in MiB. Source: proc_pid_status(5).
 fn peak_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
@@ -147,10 +139,8 @@ fn said<T: for<'de> Deserialize<'de>>(command: &mut Command) -> T {
     serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
 }
 
-fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
-    let mut numbers: Vec<f64> = runs.iter().map(of).collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+fn middle(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
+    median(runs.iter().map(of).collect())
 }
 
 /// The greatest distance of two runs' losses.
@@ -188,9 +178,9 @@ fn compare(name: &str, config: &Config, schedule: &TrainConfig) {
     let tokens = (STEPS - WARM_STEPS) as f64 * (schedule.batch * schedule.sequence) as f64;
     let (first, second) = (&kinds[0].1, &kinds[1].1);
     let own = [
-        median(first, |run| run.training),
-        median(first, |run| run.forward),
-        median(first, |run| run.peak_mib),
+        middle(first, |run| run.training),
+        middle(first, |run| run.forward),
+        middle(first, |run| run.peak_mib),
     ];
     // Source: Kaplan et al., "Scaling laws for neural language models", 2020: 6 operations per parameter and token.
     let operations = 6.0 * config.parameters() as f64 * tokens / own[0] / 1e9;
@@ -203,11 +193,11 @@ fn compare(name: &str, config: &Config, schedule: &TrainConfig) {
     );
     println!(
         "  ours on two threads: {:.2} times one on the clock",
-        median(first, |run| run.wall) / median(second, |run| run.wall)
+        middle(first, |run| run.wall) / middle(second, |run| run.wall)
     );
     for (kind, runs) in &kinds[2..] {
-        let theirs = [median(runs, |run| run.training), median(runs, |run| run.forward)];
-        let peak = median(runs, |run| run.peak_mib);
+        let theirs = [middle(runs, |run| run.training), middle(runs, |run| run.forward)];
+        let peak = middle(runs, |run| run.peak_mib);
         println!(
             "  PyTorch {kind}: training {:.0} (ratio {:.2}), forward {:.0} (ratio {:.2}), peak {peak:.0} MiB (ratio {:.2})",
             tokens / theirs[0],
