@@ -2,7 +2,8 @@
 //!
 //! Run: `WEIGH_TORCH_PYTHON=… cargo bench -p lm --bench train`, on Linux, whose `/proc` is read. Names behind `--`, such
 //! as `d128 Mouse`, choose the models. Without the variable only ours is measured. Each run is a process of its own,
-//! so that its peak of memory can be told.
+//! so that its peak of memory can be told; `-- ours d128 1 avx2` is one run of ours, with the threads and instructions
+//! named.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +15,7 @@ mod measure;
 
 use std::{env, fs, hint::black_box, path::Path, process::Command, time::Instant};
 
-use lm::{Compute, Config, Decay, Model, Preset, Sizes, TrainConfig, Trainer, score_tokens};
+use lm::{Compute, Config, Decay, Instructions, Model, Preset, Sizes, TrainConfig, Trainer, score_tokens};
 use measure::{cpu_seconds, median};
 use primitives::Seed;
 use serde::{Deserialize, Serialize};
@@ -90,10 +91,9 @@ fn peak_mib() -> f64 {
 }
 
 /// One run of ours, in this process.
-fn ours(config: &Config, schedule: &TrainConfig, threads: usize) -> Run {
-    let compute = Compute::new(threads).expect("a few threads");
+fn ours(config: &Config, schedule: &TrainConfig, compute: &Compute) -> Run {
     let (mut trainer, tokens) = start(config, schedule);
-    let step = |trainer: &mut Trainer| trainer.step(&compute, &tokens).expect("a step").loss;
+    let step = |trainer: &mut Trainer| trainer.step(compute, &tokens).expect("a step").loss;
     let mut losses: Vec<f64> = (0..WARM_STEPS).map(|_| step(&mut trainer)).collect();
     let (clock, cpu) = (Instant::now(), cpu_seconds());
     losses.extend((WARM_STEPS..STEPS).map(|_| step(&mut trainer)));
@@ -108,7 +108,7 @@ fn ours(config: &Config, schedule: &TrainConfig, threads: usize) -> Run {
     let sequences: Vec<&[u32]> = sequences.iter().map(|tokens| &tokens[..]).collect();
     let cpu = cpu_seconds();
     let model = &trainer.state().model;
-    black_box(score_tokens(model, &sequences, config.context, &compute).expect("known tokens"));
+    black_box(score_tokens(model, &sequences, config.context, compute).expect("known tokens"));
     Run { training, forward: cpu_seconds() - cpu, peak_mib: peak_mib(), wall, losses }
 }
 
@@ -184,7 +184,11 @@ fn compare(name: &str, config: &Config, schedule: &TrainConfig) {
     ];
     // Source: Kaplan et al., "Scaling laws for neural language models", 2020: 6 operations per parameter and token.
     let operations = 6.0 * config.parameters() as f64 * tokens / own[0] / 1e9;
-    println!("{name}: {} parameters, {operations:.1} GFLOP per CPU second", config.parameters());
+    println!(
+        "{name}: {} parameters, {operations:.1} GFLOP per CPU second with {}",
+        config.parameters(),
+        Instructions::best()
+    );
     println!(
         "  ours: training {:.0} tokens per CPU second, forward {:.0}, peak {:.0} MiB",
         tokens / own[0],
@@ -225,12 +229,15 @@ fn compare(name: &str, config: &Config, schedule: &TrainConfig) {
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|one| !one.starts_with('-')).collect();
-    if let [mode, name, threads] = &arguments[..]
+    if let [mode, name, threads, rest @ ..] = &arguments[..]
         && mode == "ours"
     {
         let cases = cases();
         let (_, config, schedule) = cases.iter().find(|case| case.0 == *name).expect("a known name");
-        let run = ours(config, schedule, threads.parse().expect("a number of threads"));
+        let wanted = |one: &Instructions| rest.first().is_none_or(|name| *name == one.to_string());
+        let instructions = Instructions::available().into_iter().rfind(wanted).expect("what the machine has");
+        let threads = threads.parse().expect("a number of threads");
+        let run = ours(config, schedule, &Compute::with(threads, instructions).expect("a few threads"));
         println!("{}", serde_json::to_string(&run).expect("plain numbers"));
         return;
     }

@@ -6,14 +6,15 @@
 
 use crate::{
     compute::Compute,
-    lanes::{Kernel, LANES, Lanes},
+    lanes::{Kernel, Lanes, WIDE, Wide},
 };
 
 /// How many products are chained before their sum is added to the element: part of the contract.
 pub(crate) const K_BLOCK: usize = 256;
-/// Rows and vectors of the tile held in registers: 6 × 2 sums, 2 loads and a broadcast fill the 16 AVX registers.
+/// Rows and columns of the tile held in registers: 6 × 2 sums, 2 loads and a broadcast fill the 16 AVX registers. With
+/// registers of twice the width two tiles beside each other are held, see [`Wide::PER_TILE`].
 const TILE_ROWS: usize = 6;
-const TILE_COLUMNS: usize = 2 * LANES;
+const TILE_COLUMNS: usize = WIDE;
 /// Rows of the left matrix packed at a time: with one panel of the right one they stay in the first-level cache.
 const ROWS: usize = 4 * TILE_ROWS;
 
@@ -262,7 +263,7 @@ impl Product<'_> {
             if self.rows == 1 {
                 let left = &mut strips[0][..depth];
                 left.iter_mut().enumerate().for_each(|(k, to)| *to = self.left.at(0, first_k + k));
-                row::<L>(&mut self.to[..self.columns], left, block, packed_depth, add);
+                row::<L::Wide>(&mut self.to[..self.columns], left, block, packed_depth, add);
                 continue;
             }
             for first_row in (0..self.rows).step_by(ROWS) {
@@ -279,30 +280,73 @@ impl Product<'_> {
                 if self.left.row_stride == 1 && rows == ROWS {
                     pack_columns(strips, self.left, first_row, first_k, depth);
                 } else {
-                    for (strip, first) in strips.iter_mut().zip(firsts.clone()) {
+                    for (strip, first) in strips.iter_mut().zip(firsts) {
                         let rows = TILE_ROWS.min(self.rows - first);
                         if self.left.column_stride != 1 || rows < TILE_ROWS {
                             pack_strip(strip, self.left, first, rows, first_k, depth);
                         }
                     }
                 }
-                for first_column in (0..self.columns).step_by(TILE_COLUMNS) {
-                    let panel = &block[first_column * packed_depth..][..depth * TILE_COLUMNS];
-                    let valid = TILE_COLUMNS.min(self.columns - first_column);
-                    for (strip, first) in strips.iter().zip(firsts.clone()) {
-                        let to = &mut self.to[first * self.stride + first_column..];
-                        let size = (TILE_ROWS.min(self.rows - first), valid);
-                        // Each has its own writing, that the sums stay in registers.
-                        if self.left.column_stride == 1 && first + TILE_ROWS <= self.rows {
-                            let sums = tile_of_rows::<L>(self.left, first, first_k, panel);
-                            write_tile(to, self.stride, size, sums, add);
-                        } else {
-                            let sums = tile::<L>(&strip[..depth * TILE_ROWS], panel);
-                            write_tile(to, self.stride, size, sums, add);
-                        }
+                let mut first_column = 0;
+                while first_column < self.columns {
+                    let panel = |number: usize| {
+                        let first = (first_column + number * TILE_COLUMNS) * packed_depth;
+                        block[first..][..depth * TILE_COLUMNS].as_chunks::<TILE_COLUMNS>().0
+                    };
+                    let left_over = self.columns - first_column;
+                    let to = &mut self.to[first_row * self.stride + first_column..];
+                    let place = Place { to, stride: self.stride, rows, columns: left_over, add };
+                    let read = Read { strips, left: self.left, first_row, first_k, depth };
+                    // Whole tiles beside each other where registers hold them.
+                    if L::Wide::PER_TILE == 2 && left_over >= 2 * TILE_COLUMNS {
+                        tiles::<L::Wide, 2>(place, read, [panel(0), panel(1)]);
+                        first_column += 2 * TILE_COLUMNS;
+                    } else {
+                        tiles::<L::Wide, 1>(place, read, [panel(0)]);
+                        first_column += TILE_COLUMNS;
                     }
                 }
             }
+        }
+    }
+}
+
+/// Where tiles go.
+struct Place<'a> {
+    to: &'a mut [f32],
+    /// Distance of two rows in `to`.
+    stride: usize,
+    /// Rows and columns that there are; a tile may be larger.
+    rows: usize,
+    columns: usize,
+    /// Whether to add to what stands there.
+    add: bool,
+}
+
+/// Where the left side of tiles comes from.
+struct Read<'a> {
+    /// Packed rows.
+    strips: &'a Strips,
+    /// Where whole rows lie.
+    left: Matrix<'a>,
+    first_row: usize,
+    first_k: usize,
+    depth: usize,
+}
+
+/// The tiles of all strips of rows with `P` panels beside each other.
+#[inline(always)]
+fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[[f32; TILE_COLUMNS]]; P]) {
+    for (strip, first) in read.strips.iter().zip((0..place.rows).step_by(TILE_ROWS)) {
+        let to = &mut place.to[first * place.stride..];
+        let size = (TILE_ROWS.min(place.rows - first), place.columns);
+        // Each has its own writing, that the sums stay in registers.
+        if read.left.column_stride == 1 && first + TILE_ROWS <= place.rows {
+            let sums = tile_of_rows::<W, P>(read.left, read.first_row + first, read.first_k, panels);
+            write_tile(to, place.stride, size, sums, place.add);
+        } else {
+            let sums = tile::<W, P>(&strip[..read.depth * TILE_ROWS], panels);
+            write_tile(to, place.stride, size, sums, place.add);
         }
     }
 }
@@ -345,107 +389,135 @@ fn pack_strip(
     }
 }
 
-/// The sums of one block for six rows and two vectors of columns.
+/// The sums of one block for six rows and `P` panels, one or two.
 #[inline(always)]
-fn tile<L: Lanes>(strip: &[f32], panel: &[f32]) -> [[L; 2]; TILE_ROWS] {
-    let mut sums = [[L::splat(0.0); 2]; TILE_ROWS];
-    let (strip, panel) = (strip.as_chunks::<TILE_ROWS>().0, panel.as_chunks::<TILE_COLUMNS>().0);
-    for (left, right) in strip.iter().zip(panel) {
-        let [low, high] = right.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
-        let (low, high) = (L::load(low), L::load(high));
-        for i in 0..TILE_ROWS {
-            let factor = L::splat(left[i]);
-            sums[i][0] = factor.fma(low, sums[i][0]);
-            sums[i][1] = factor.fma(high, sums[i][1]);
-        }
+fn tile<W: Wide, const P: usize>(
+    strip: &[f32],
+    panels: [&[[f32; TILE_COLUMNS]]; P],
+) -> [[W; P]; TILE_ROWS] {
+    let mut sums = [[W::splat(0.0); P]; TILE_ROWS];
+    let panels = panels[0].iter().zip(panels[P - 1]);
+    for (left, (low, high)) in strip.as_chunks::<TILE_ROWS>().0.iter().zip(panels) {
+        add_products(&mut sums, *left, [W::load(low), W::load(high)]);
     }
     sums
 }
 
 /// As [`tile`], the six rows read where they lie.
 #[inline(always)]
-fn tile_of_rows<L: Lanes>(
+fn tile_of_rows<W: Wide, const P: usize>(
     left: Matrix<'_>,
     first: usize,
     first_k: usize,
-    panel: &[f32],
-) -> [[L; 2]; TILE_ROWS] {
-    let panel = panel.as_chunks::<TILE_COLUMNS>().0;
-    let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..panel.len()];
+    panels: [&[[f32; TILE_COLUMNS]]; P],
+) -> [[W; P]; TILE_ROWS] {
+    let depth = panels[0].len();
+    let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..depth];
     let (pairs, more, rest) =
         (row(0).iter().zip(row(1)), row(2).iter().zip(row(3)), row(4).iter().zip(row(5)));
-    let mut sums = [[L::splat(0.0); 2]; TILE_ROWS];
-    for (right, (((a, b), (c, d)), (e, f))) in panel.iter().zip(pairs.zip(more).zip(rest)) {
-        let [low, high] = right.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
-        let (low, high) = (L::load(low), L::load(high));
-        for (factor, sums) in [a, b, c, d, e, f].into_iter().zip(&mut sums) {
-            let factor = L::splat(*factor);
-            sums[0] = factor.fma(low, sums[0]);
-            sums[1] = factor.fma(high, sums[1]);
+    let mut sums = [[W::splat(0.0); P]; TILE_ROWS];
+    let panels = panels[0].iter().zip(panels[P - 1]);
+    for ((low, high), (((a, b), (c, d)), (e, f))) in panels.zip(pairs.zip(more).zip(rest)) {
+        add_products(&mut sums, [*a, *b, *c, *d, *e, *f], [W::load(low), W::load(high)]);
+    }
+    sums
+}
+
+/// One product more on each sum of a tile; of one panel, the second vector is not used.
+#[inline(always)]
+fn add_products<W: Wide, const P: usize>(
+    sums: &mut [[W; P]; TILE_ROWS],
+    left: [f32; TILE_ROWS],
+    right: [W; 2],
+) {
+    for (sums, factor) in sums.iter_mut().zip(left) {
+        let factor = W::splat(factor);
+        for (sum, right) in sums.iter_mut().zip(right) {
+            *sum = factor.fma(right, *sum);
+        }
+    }
+}
+
+/// One row of a product within a block of k: memory is what it waits for, hence several panels at a time and no tile.
+#[inline(always)]
+fn row<W: Wide>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize, add: bool) {
+    if W::PER_TILE == 2 {
+        row_by::<W, 4>(to, left, block, packed_depth, add);
+    } else {
+        row_by::<W, 2>(to, left, block, packed_depth, add);
+    }
+}
+
+/// As [`row`], `P` panels at a time, up to four.
+#[inline(always)]
+fn row_by<W: Wide, const P: usize>(
+    to: &mut [f32],
+    left: &[f32],
+    block: &[f32],
+    packed_depth: usize,
+    add: bool,
+) {
+    let panel_len = packed_depth * TILE_COLUMNS;
+    let groups = to.chunks_mut(P * TILE_COLUMNS).zip(block.chunks(P * panel_len));
+    for (to, group) in groups {
+        if to.len() == P * TILE_COLUMNS {
+            write_row(to, dot::<W, P>(left, group, panel_len), add);
+        } else {
+            for (to, panel) in to.chunks_mut(TILE_COLUMNS).zip(group.chunks(panel_len)) {
+                write_row(to, dot::<W, 1>(left, panel, panel_len), add);
+            }
+        }
+    }
+}
+
+/// The sums of one block for one row and `P` panels, one to four, that lie one behind the other.
+#[inline(always)]
+fn dot<W: Wide, const P: usize>(left: &[f32], panels: &[f32], panel_len: usize) -> [W; P] {
+    let panel = |number: usize| panels[(number % P) * panel_len..].as_chunks::<TILE_COLUMNS>().0.iter();
+    let mut sums = [W::splat(0.0); P];
+    let panels = panel(0).zip(panel(1)).zip(panel(2).zip(panel(3)));
+    for (x, ((a, b), (c, d))) in left.iter().zip(panels) {
+        let x = W::splat(*x);
+        let right = [W::load(a), W::load(b), W::load(c), W::load(d)];
+        for (sum, right) in sums.iter_mut().zip(right) {
+            *sum = x.fma(right, *sum);
         }
     }
     sums
 }
 
-/// One row of a product within a block of k: memory is what it waits for, hence two panels at a time and no tile.
+/// Writes or adds the first rows and columns of tiles beside each other to rows `stride` apart.
 #[inline(always)]
-fn row<L: Lanes>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize, add: bool) {
-    let mut panels = block.chunks_exact(packed_depth * TILE_COLUMNS);
-    for to in to.chunks_mut(2 * TILE_COLUMNS) {
-        let first = panels.next().expect("every column has been packed").as_chunks::<TILE_COLUMNS>().0;
-        if to.len() <= TILE_COLUMNS {
-            let mut sums = [L::splat(0.0); 2];
-            for (x, numbers) in left.iter().zip(first) {
-                sums = step(L::splat(*x), numbers, sums);
-            }
-            write_row(to, sums, add);
-        } else {
-            let second = panels.next().expect("every column has been packed").as_chunks::<TILE_COLUMNS>().0;
-            let mut sums = [[L::splat(0.0); 2]; 2];
-            for (x, (first, second)) in left.iter().zip(first.iter().zip(second)) {
-                let x = L::splat(*x);
-                sums = [step(x, first, sums[0]), step(x, second, sums[1])];
-            }
-            let (low, high) = to.split_at_mut(TILE_COLUMNS);
-            write_row(low, sums[0], add);
-            write_row(high, sums[1], add);
-        }
-    }
-}
-
-/// One product more on two vectors of sums.
-#[inline(always)]
-fn step<L: Lanes>(x: L, numbers: &[f32; TILE_COLUMNS], sums: [L; 2]) -> [L; 2] {
-    let [low, high] = numbers.as_chunks::<LANES>().0 else { unreachable!("a panel is two vectors wide") };
-    [x.fma(L::load(low), sums[0]), x.fma(L::load(high), sums[1])]
-}
-
-/// Writes or adds the first rows and columns of a tile to rows `stride` apart.
-#[inline(always)]
-fn write_tile<L: Lanes>(
+fn write_tile<W: Wide, const P: usize>(
     to: &mut [f32],
     stride: usize,
     (rows, columns): (usize, usize),
-    sums: [[L; 2]; TILE_ROWS],
+    sums: [[W; P]; TILE_ROWS],
     add: bool,
 ) {
-    if (rows, columns) == (TILE_ROWS, TILE_COLUMNS) {
-        for (i, [low, high]) in sums.into_iter().enumerate() {
-            let row = to[i * stride..].first_chunk_mut::<TILE_COLUMNS>().expect("a whole row of the tile");
-            let [first, second] = row.as_chunks_mut::<LANES>().0 else { unreachable!("two vectors") };
-            write(first, low, add);
-            write(second, high, add);
+    if rows == TILE_ROWS && columns >= P * TILE_COLUMNS {
+        for (i, sums) in sums.into_iter().enumerate() {
+            let row = &mut to[i * stride..][..P * TILE_COLUMNS];
+            for (to, sum) in row.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().zip(sums) {
+                write(to, sum, add);
+            }
         }
     } else {
-        let numbers = sums.map(|row| row.map(L::to_array));
+        // Loops, since a closure would be compiled for any machine.
+        let mut numbers = [[[0.0; TILE_COLUMNS]; P]; TILE_ROWS];
+        for (numbers, sums) in numbers.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+            sums.store(numbers);
+        }
+        let columns = columns.min(P * TILE_COLUMNS);
         write_part(to, stride, (rows, columns), numbers.as_flattened().as_flattened(), add);
     }
 }
 
-/// As [`write_tile`], where only a part of it counts.
+/// As [`write_tile`], where only a part of it counts; `sums` has the rows of a tile.
 #[inline(never)]
 fn write_part(to: &mut [f32], stride: usize, (rows, columns): (usize, usize), sums: &[f32], add: bool) {
-    for (to, sums) in to.chunks_mut(stride).zip(sums.chunks_exact(TILE_COLUMNS)).take(rows) {
+    let width = sums.len() / TILE_ROWS;
+    for (to, sums) in to.chunks_mut(stride).zip(sums.chunks_exact(width)).take(rows) {
         for (to, sum) in to[..columns].iter_mut().zip(sums) {
             *to = if add { *to + sum } else { *sum };
         }
@@ -454,20 +526,25 @@ fn write_part(to: &mut [f32], stride: usize, (rows, columns): (usize, usize), su
 
 /// Writes or adds a vector.
 #[inline(always)]
-fn write<L: Lanes>(to: &mut [f32; LANES], sum: L, add: bool) {
-    let out = if add { L::load(to).add(sum) } else { sum };
+fn write<W: Wide>(to: &mut [f32; TILE_COLUMNS], sum: W, add: bool) {
+    let out = if add { W::load(to).add(sum) } else { sum };
     out.store(to);
 }
 
-/// Writes or adds one row of a tile; `to` has as many numbers as there are columns left.
+/// Writes or adds one row of tiles; of the last, `to` has as many numbers as there are columns left.
 #[inline(always)]
-fn write_row<L: Lanes>(to: &mut [f32], [low, high]: [L; 2], add: bool) {
-    match to.as_chunks_mut::<LANES>() {
-        ([first, second], []) => {
-            write(first, low, add);
-            write(second, high, add);
+fn write_row<W: Wide, const P: usize>(to: &mut [f32], sums: [W; P], add: bool) {
+    for (to, sum) in to.chunks_mut(TILE_COLUMNS).zip(sums) {
+        match to.as_chunks_mut::<TILE_COLUMNS>() {
+            ([whole], []) => write(whole, sum, add),
+            _ => {
+                let mut numbers = [0.0; TILE_COLUMNS];
+                sum.store(&mut numbers);
+                for (to, sum) in to.iter_mut().zip(numbers) {
+                    *to = if add { *to + sum } else { sum };
+                }
+            }
         }
-        _ => write_part(to, TILE_COLUMNS, (1, to.len()), [low, high].map(L::to_array).as_flattened(), add),
     }
 }
 

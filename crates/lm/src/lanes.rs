@@ -2,8 +2,8 @@
 //!
 //! A kernel is written once, over [`Lanes`]; [`Instructions::run`] compiles it for each of the machine's choices. All
 //! give the same bits, since every operation here is rounded once and correctly by IEEE 754, and nothing is reordered.
-//! This is the only module of the crate with unsafe code: the vector loads and stores, and the step into a function
-//! that may use AVX2.
+//! This is the only module of the crate with unsafe code: the vector loads and stores, and the steps into functions
+//! that may use AVX2 and AVX-512.
 
 #![expect(unsafe_code, reason = "vector instructions; a scalar reference stands beside each of them")]
 
@@ -11,6 +11,8 @@ use std::fmt;
 
 /// How many numbers a vector has: part of the contract on reductions, on every machine.
 pub(crate) const LANES: usize = 8;
+/// How many numbers a [`Wide`] vector has. Nothing is reduced over it, so it is no part of the contract.
+pub(crate) const WIDE: usize = 2 * LANES;
 
 /// Which instructions compute; never which bits come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Instructions {
     Scalar,
     /// AVX2 with fused multiply-add, on x86-64.
     Avx2,
+    /// AVX-512's foundation and vector lengths, on x86-64: matrix products use its registers.
+    Avx512,
     /// NEON, on 64-bit ARM.
     Neon,
 }
@@ -28,6 +32,7 @@ impl fmt::Display for Instructions {
         f.pad(match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
             Self::Neon => "neon",
         })
     }
@@ -37,13 +42,15 @@ impl Instructions {
     /// All that this machine can run, slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Scalar, Self::Avx2, Self::Neon].into_iter().filter(|one| one.is_available()).collect()
+        let all = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Neon];
+        all.into_iter().filter(|one| one.is_available()).collect()
     }
 
     /// The fastest that this machine can run.
     #[must_use]
     pub fn best() -> Self {
-        [Self::Avx2, Self::Neon].into_iter().find(|one| one.is_available()).unwrap_or(Self::Scalar)
+        let fast = [Self::Avx512, Self::Avx2, Self::Neon];
+        fast.into_iter().find(|one| one.is_available()).unwrap_or(Self::Scalar)
     }
 
     /// Whether this machine can run them.
@@ -53,8 +60,14 @@ impl Instructions {
             Self::Scalar => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+            }
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
+            Self::Avx2 | Self::Avx512 => false,
             // Targets with it have it on every machine: compiled in, there is nothing to ask.
             Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
         }
@@ -63,9 +76,14 @@ impl Instructions {
     /// Runs a kernel with these instructions, or with the scalar ones where the machine lacks them.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx2 && self.is_available() {
-            // SAFETY: the line above has seen both features on this machine.
-            return unsafe { avx2::run(kernel) };
+        if matches!(self, Self::Avx2 | Self::Avx512) && self.is_available() {
+            // SAFETY: the line above has seen the features on this machine.
+            return unsafe {
+                match self {
+                    Self::Avx512 => avx::run_512(kernel),
+                    _ => avx::run_256(kernel),
+                }
+            };
         }
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         if self == Self::Neon {
@@ -84,8 +102,57 @@ pub(crate) trait Kernel {
     fn run<L: Lanes>(self) -> Self::Output;
 }
 
+/// Sixteen f32, for products alone. Each operation is IEEE 754's, lane by lane.
+pub(crate) trait Wide: Copy {
+    /// How many of them a row of a product's tile has: as many as leave registers for what is multiplied.
+    const PER_TILE: usize;
+    /// The same number in all lanes.
+    fn splat(x: f32) -> Self;
+    /// The lanes from memory.
+    fn load(from: &[f32; WIDE]) -> Self;
+    /// The lanes to memory.
+    fn store(self, to: &mut [f32; WIDE]);
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+    /// `self · factor + addend`, rounded once.
+    fn fma(self, factor: Self, addend: Self) -> Self;
+}
+
+/// Two vectors as a wide one.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<L>(L, L);
+
+impl<L: Lanes> Wide for Pair<L> {
+    const PER_TILE: usize = 1;
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self(L::splat(x), L::splat(x))
+    }
+    #[inline(always)]
+    fn load(from: &[f32; WIDE]) -> Self {
+        let [low, high] = from.as_chunks::<LANES>().0 else { unreachable!("two vectors") };
+        Self(L::load(low), L::load(high))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32; WIDE]) {
+        let [low, high] = to.as_chunks_mut::<LANES>().0 else { unreachable!("two vectors") };
+        self.0.store(low);
+        self.1.store(high);
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0.add(other.0), self.1.add(other.1))
+    }
+    #[inline(always)]
+    fn fma(self, factor: Self, addend: Self) -> Self {
+        Self(self.0.fma(factor.0, addend.0), self.1.fma(factor.1, addend.1))
+    }
+}
+
 /// Eight f32. Each operation is IEEE 754's, lane by lane.
 pub(crate) trait Lanes: Copy {
+    /// What products use.
+    type Wide: Wide;
     /// The same number in all lanes.
     fn splat(x: f32) -> Self;
     /// The lanes from memory.
@@ -163,6 +230,7 @@ impl Scalar {
 }
 
 impl Lanes for Scalar {
+    type Wide = Pair<Self>;
     #[inline(always)]
     fn splat(x: f32) -> Self {
         Self([x; LANES])
@@ -215,35 +283,120 @@ impl Lanes for Scalar {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
+mod avx {
+    use std::marker::PhantomData;
+
     use std::arch::x86_64::{
-        __m256, _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+        __m256, __m512, _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_ps, _mm256_cvtps_epi32, _mm256_div_ps,
         _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32,
         _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
+        _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
     };
 
-    use super::{Kernel, LANES, Lanes};
+    use super::{Kernel, LANES, Lanes, WIDE, Wide};
 
-    /// One AVX register. Values exist only inside of `run`, hence on machines that have such registers.
+    /// One AVX register, beside wide ones of a kind. Values exist only inside of the two functions below, hence on
+    /// machines that have such registers.
     #[derive(Clone, Copy)]
-    struct Avx2(__m256);
+    struct Ymm<W>(__m256, PhantomData<W>);
+
+    /// Two AVX registers.
+    #[derive(Clone, Copy)]
+    struct Ymms(__m256, __m256);
+
+    /// One AVX-512 register.
+    #[derive(Clone, Copy)]
+    struct Zmm(__m512);
 
     /// Compiles the kernel for AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx2>()
+    pub(super) fn run_256<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Ymm<Ymms>>()
     }
 
-    // SAFETY of all blocks below: the type is private to this module and is named only in `run`, whose caller has
-    // seen AVX2 and FMA on this machine; the two that touch memory do so through references to eight numbers.
-    impl Lanes for Avx2 {
+    /// Compiles the kernel for AVX-512.
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    pub(super) fn run_512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Ymm<Zmm>>()
+    }
+
+    impl<W> Ymm<W> {
+        #[inline(always)]
+        fn of(register: __m256) -> Self {
+            Self(register, PhantomData)
+        }
+    }
+
+    // SAFETY of all blocks below: the types are private to this module and are named only in the two functions above,
+    // whose caller has seen what they enable on this machine; those that touch memory do so through references to as
+    // many numbers as they move.
+    impl Wide for Ymms {
+        const PER_TILE: usize = 1;
         #[inline(always)]
         fn splat(x: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(x) })
+            unsafe { Self(_mm256_set1_ps(x), _mm256_set1_ps(x)) }
+        }
+        #[inline(always)]
+        fn load(from: &[f32; WIDE]) -> Self {
+            let (low, high) = from.split_at(LANES);
+            unsafe { Self(_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())) }
+        }
+        #[inline(always)]
+        fn store(self, to: &mut [f32; WIDE]) {
+            let (low, high) = to.split_at_mut(LANES);
+            unsafe {
+                _mm256_storeu_ps(low.as_mut_ptr(), self.0);
+                _mm256_storeu_ps(high.as_mut_ptr(), self.1);
+            }
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        fn fma(self, factor: Self, addend: Self) -> Self {
+            unsafe {
+                Self(
+                    _mm256_fmadd_ps(self.0, factor.0, addend.0),
+                    _mm256_fmadd_ps(self.1, factor.1, addend.1),
+                )
+            }
+        }
+    }
+
+    impl Wide for Zmm {
+        const PER_TILE: usize = 2;
+        #[inline(always)]
+        fn splat(x: f32) -> Self {
+            Self(unsafe { _mm512_set1_ps(x) })
+        }
+        #[inline(always)]
+        fn load(from: &[f32; WIDE]) -> Self {
+            Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+        }
+        #[inline(always)]
+        fn store(self, to: &mut [f32; WIDE]) {
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(unsafe { _mm512_add_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn fma(self, factor: Self, addend: Self) -> Self {
+            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+    }
+
+    impl<W: Wide> Lanes for Ymm<W> {
+        type Wide = W;
+        #[inline(always)]
+        fn splat(x: f32) -> Self {
+            Self::of(unsafe { _mm256_set1_ps(x) })
         }
         #[inline(always)]
         fn load(from: &[f32; LANES]) -> Self {
-            Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+            Self::of(unsafe { _mm256_loadu_ps(from.as_ptr()) })
         }
         #[inline(always)]
         fn store(self, to: &mut [f32; LANES]) {
@@ -251,39 +404,39 @@ mod avx2 {
         }
         #[inline(always)]
         fn add(self, other: Self) -> Self {
-            Self(unsafe { _mm256_add_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_add_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn sub(self, other: Self) -> Self {
-            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_sub_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn mul(self, other: Self) -> Self {
-            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_mul_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn div(self, other: Self) -> Self {
-            Self(unsafe { _mm256_div_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_div_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn fma(self, factor: Self, addend: Self) -> Self {
-            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+            Self::of(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
         }
         #[inline(always)]
         fn sqrt(self) -> Self {
-            Self(unsafe { _mm256_sqrt_ps(self.0) })
+            Self::of(unsafe { _mm256_sqrt_ps(self.0) })
         }
         #[inline(always)]
         fn min(self, other: Self) -> Self {
-            Self(unsafe { _mm256_min_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_min_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn max(self, other: Self) -> Self {
-            Self(unsafe { _mm256_max_ps(self.0, other.0) })
+            Self::of(unsafe { _mm256_max_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn power_of_two(self) -> Self {
-            Self(unsafe {
+            Self::of(unsafe {
                 let biased = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
             })
@@ -299,7 +452,7 @@ mod neon {
         vsqrtq_f32, vst1q_f32, vsubq_f32,
     };
 
-    use super::{LANES, Lanes};
+    use super::{LANES, Lanes, Pair};
 
     /// Two NEON registers: the first four lanes and the last four.
     #[derive(Clone, Copy)]
@@ -319,6 +472,7 @@ mod neon {
     // SAFETY of all blocks below: the module is there only where every machine has NEON; those that touch memory do so
     // through references to four numbers.
     impl Lanes for Neon {
+        type Wide = Pair<Self>;
         #[inline(always)]
         fn splat(x: f32) -> Self {
             unsafe { Self(vdupq_n_f32(x), vdupq_n_f32(x)) }
@@ -410,8 +564,29 @@ mod tests {
             ];
             let mut out: Vec<f32> = vectors.iter().flat_map(|v| v.to_array()).collect();
             out.extend([a.sum(), b.largest()]);
-            out.into_iter().map(|x| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }).collect()
+            out.into_iter().map(as_bits).collect()
         }
+    }
+
+    /// The same of wide vectors.
+    struct WideOnes([[f32; WIDE]; 3]);
+
+    impl Kernel for WideOnes {
+        type Output = Vec<u32>;
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Vec<u32> {
+            let [a, b, c] = self.0.map(|lanes| L::Wide::load(&lanes));
+            let out = [a.add(b), a.fma(b, c), L::Wide::splat(self.0[1][3])].map(|wide| {
+                let mut lanes = [0.0; WIDE];
+                wide.store(&mut lanes);
+                lanes
+            });
+            out.into_iter().flatten().map(as_bits).collect()
+        }
+    }
+
+    fn as_bits(x: f32) -> u32 {
+        if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
     }
 
     proptest! {
@@ -420,6 +595,14 @@ mod tests {
             let input = bits.map(|lanes| lanes.map(f32::from_bits));
             for instructions in Instructions::available() {
                 prop_assert_eq!(instructions.run(Everything(input)), Instructions::Scalar.run(Everything(input)));
+            }
+        }
+
+        #[test]
+        fn wide_vectors_give_the_bits_of_the_scalar_reference(bits: [[u32; WIDE]; 3]) {
+            let input = bits.map(|lanes| lanes.map(f32::from_bits));
+            for instructions in Instructions::available() {
+                prop_assert_eq!(instructions.run(WideOnes(input)), Instructions::Scalar.run(WideOnes(input)));
             }
         }
     }
