@@ -15,8 +15,10 @@ pub(crate) const K_BLOCK: usize = 256;
 /// registers of twice the width two tiles beside each other are held, see [`Wide::PER_TILE`].
 const TILE_ROWS: usize = 6;
 const TILE_COLUMNS: usize = WIDE;
-/// Rows of the left matrix packed at a time: with one panel of the right one they stay in the first-level cache.
-const ROWS: usize = 4 * TILE_ROWS;
+/// Rows of the left matrix for which a panel of the right one is kept in the first-level cache.
+const ROWS: usize = 8 * TILE_ROWS;
+/// Tasks have a multiple of so many rows.
+const SHARED_ROWS: usize = 4 * TILE_ROWS;
 
 /// A matrix somewhere in a slice: element (i, j) is at `i · row_stride + j · column_stride`.
 #[derive(Clone, Copy)]
@@ -278,7 +280,9 @@ impl Product<'_> {
                 // Whole rows are read where they lie.
                 let firsts = (first_row..first_row + rows).step_by(TILE_ROWS);
                 if self.left.row_stride == 1 && rows == ROWS {
-                    pack_columns(strips, self.left, first_row, first_k, depth);
+                    pack_columns::<{ ROWS }>(strips, self.left, first_row, first_k, depth);
+                } else if self.left.row_stride == 1 && rows == SHARED_ROWS {
+                    pack_columns::<{ SHARED_ROWS }>(strips, self.left, first_row, first_k, depth);
                 } else {
                     for (strip, first) in strips.iter_mut().zip(firsts) {
                         let rows = TILE_ROWS.min(self.rows - first);
@@ -351,13 +355,19 @@ fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[[
     }
 }
 
-/// As [`pack_strip`] for all strips of a transposed left side: what lies together is read together, since the next
+/// As [`pack_strip`] for the strips of `N` rows of a transposed left side: what lies together is read together, since the next
 /// numbers are on another page of memory.
 #[inline(always)]
-fn pack_columns(strips: &mut Strips, left: Matrix<'_>, first: usize, first_k: usize, depth: usize) {
+fn pack_columns<const N: usize>(
+    strips: &mut Strips,
+    left: Matrix<'_>,
+    first: usize,
+    first_k: usize,
+    depth: usize,
+) {
     for k in 0..depth {
         let start = (first_k + k) * left.column_stride + first;
-        let line = left.data[start..start + ROWS].as_chunks::<TILE_ROWS>().0;
+        let line = left.data[start..start + N].as_chunks::<TILE_ROWS>().0;
         for (strip, part) in strips.iter_mut().zip(line) {
             strip.as_chunks_mut::<TILE_ROWS>().0[k] = *part;
         }
@@ -391,10 +401,7 @@ fn pack_strip(
 
 /// The sums of one block for six rows and `P` panels, one or two.
 #[inline(always)]
-fn tile<W: Wide, const P: usize>(
-    strip: &[f32],
-    panels: [&[[f32; TILE_COLUMNS]]; P],
-) -> [[W; P]; TILE_ROWS] {
+fn tile<W: Wide, const P: usize>(strip: &[f32], panels: [&[[f32; TILE_COLUMNS]]; P]) -> [[W; P]; TILE_ROWS] {
     let mut sums = [[W::splat(0.0); P]; TILE_ROWS];
     let panels = panels[0].iter().zip(panels[P - 1]);
     for (left, (low, high)) in strip.as_chunks::<TILE_ROWS>().0.iter().zip(panels) {
@@ -573,7 +580,7 @@ pub(crate) fn multiply(
         });
         return compute.each(tasks.collect());
     }
-    let share = compute.share(rows, ROWS);
+    let share = compute.share(rows, SHARED_ROWS);
     let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
         let rows = to.len() / stride;
         let left = left.rows_below(index * share);
