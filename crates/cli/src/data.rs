@@ -17,6 +17,7 @@ use corpus::{
     Source, SourceError,
     archive::{self, Content},
     document, extract,
+    hub::{AboutError, HubError},
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
     verify,
 };
@@ -34,6 +35,8 @@ use crate::{
     source::{AnySource, Named, SourceOpenError},
     talk::{self, Unit},
 };
+
+mod export;
 
 /// Stored bytes of a task by default: some thousand pages of a crawl.
 const BYTES_PER_TASK: u64 = 32 << 20;
@@ -59,6 +62,8 @@ pub(crate) enum DataCommand {
     Inspect(InspectArguments),
     /// Check shards against their source: every record is extracted again, unless a sample is asked for.
     Verify(VerifyArguments),
+    /// Make a dataset repository of shards, in the layout of the Hugging Face Hub.
+    Export(export::ExportArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
 }
@@ -180,6 +185,16 @@ pub(crate) enum DataError {
     /// Bytes of an archive are no record.
     #[error("{path} can't be read at byte {at}: {error}")]
     Unreadable { path: PathBuf, at: usize, error: archive::Unreadable },
+    /// A repository can't be written.
+    #[error("repository {path} can't be written")]
+    Hub {
+        path: PathBuf,
+        #[source]
+        error: Box<HubError>,
+    },
+    /// A name or licence that the Hub would refuse.
+    #[error(transparent)]
+    About(#[from] AboutError),
     /// Nobody reads the output.
     #[error("could not write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -189,7 +204,7 @@ impl DataError {
     /// 2 where other arguments would help, 3 where nothing was found, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            DataError::NotEmpty { .. } | DataError::Task { .. } => 2,
+            DataError::NotEmpty { .. } | DataError::Task { .. } | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
             DataError::Source { .. } | DataError::NoShard { .. } => 3,
             _ => 1,
@@ -218,16 +233,13 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Build(arguments) => build(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Inspect(arguments) => inspect(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Verify(arguments) => check(arguments),
+        DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
 fn build(arguments: &BuildArguments) -> Result<(), DataError> {
-    let used = |error| DataError::File { path: arguments.out.clone(), error };
-    std::fs::create_dir_all(&arguments.out).map_err(used)?;
-    if std::fs::read_dir(&arguments.out).map_err(used)?.next().is_some() {
-        return Err(DataError::NotEmpty { path: arguments.out.clone() });
-    }
+    empty_folder(&arguments.out)?;
     let named = &arguments.source;
     let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
     let source = AnySource::open(named, arguments.json)?;
@@ -280,6 +292,23 @@ fn build(arguments: &BuildArguments) -> Result<(), DataError> {
         writeln!(out, "{table}")?;
     }
     Ok(out.flush()?)
+}
+
+/// Makes the folder where it is missing; one that holds anything is refused.
+fn empty_folder(path: &Path) -> Result<(), DataError> {
+    let used = |error| DataError::File { path: path.to_owned(), error };
+    std::fs::create_dir_all(path).map_err(used)?;
+    match std::fs::read_dir(path).map_err(used)?.next() {
+        Some(_) => Err(DataError::NotEmpty { path: path.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// The task beside a shard.
+fn task_of(folder: &Path) -> Result<Task, DataError> {
+    let place = folder.join(TASK_FILE);
+    let json = std::fs::read(&place).map_err(|error| DataError::File { path: place.clone(), error })?;
+    serde_json::from_slice(&json).map_err(|error| DataError::TaskFile { path: place, error })
 }
 
 fn write_json(place: PathBuf, value: &impl Serialize) -> Result<(), DataError> {
@@ -399,10 +428,7 @@ fn check_one(
     arguments: &VerifyArguments,
     bar: &ProgressBar,
 ) -> Result<Verdict, DataError> {
-    let place = folder.join(TASK_FILE);
-    let json = std::fs::read(&place).map_err(|error| DataError::File { path: place.clone(), error })?;
-    let task: Task =
-        serde_json::from_slice(&json).map_err(|error| DataError::TaskFile { path: place, error })?;
+    let task = task_of(folder)?;
     let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
     let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
     if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned) {

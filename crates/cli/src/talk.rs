@@ -72,6 +72,7 @@ pub(crate) enum Unit {
     Blocks,
     Records,
     Seeds,
+    Shards,
     /// Of a training; the message is the loss.
     Steps,
     /// As a language model counts; what is done with them stands before.
@@ -85,6 +86,7 @@ impl Unit {
             Unit::Blocks => "{prefix}{bar:40} block {pos} of {len}, {per_sec}, {eta} left",
             Unit::Records => "{bar:40} {pos} of {len} records, {per_sec}, {eta} left",
             Unit::Seeds => "{bar:40} {pos} of {len} seeds, {per_sec}, {eta} left",
+            Unit::Shards => "{bar:40} {pos} of {len} shards, {eta} left",
             Unit::Steps => "{bar:40} step {pos} of {len}, {msg}, {eta} left",
             Unit::Tokens => "{prefix}{bar:40} {human_pos} of {human_len} tokens, {per_sec}, {eta} left",
         }

@@ -17,6 +17,7 @@ pub mod extract;
 mod filter;
 mod grams;
 pub mod html;
+pub mod hub;
 pub mod language;
 mod ledger;
 pub mod manifest;

@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read as _},
+    io::{self, BufWriter, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -439,6 +439,15 @@ pub(crate) fn write(place: &Path, bytes: &[u8]) -> Result<(), SourceError> {
     place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
     #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
     std::fs::write(place, bytes).map_err(io)
+}
+
+/// Makes a file, with the directories above it, to be written bit by bit.
+pub(crate) fn create(place: &Path) -> Result<BufWriter<File>, SourceError> {
+    let io = |source| SourceError::Io { path: shown(place), source };
+    #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
+    place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
+    #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
+    File::create(place).map(BufWriter::new).map_err(io)
 }
 
 /// Up to one byte more than `max`, which is enough to see that a file is longer.

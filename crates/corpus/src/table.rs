@@ -4,7 +4,11 @@
 //! from anyone: of the library only the footer's parser sees the bytes. Pages are found, unpacked and taken apart here,
 //! since the library reserves what a page's header says and panics at a text that is cut.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    io::Write,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use parquet::{
@@ -121,53 +125,89 @@ pub(crate) fn schema(columns: &[Column]) -> Arc<Type> {
 
 /// The table as bytes. The columns' values are of equal number and of the columns' kinds.
 pub(crate) fn write(columns: &[Column], schema: &Arc<Type>, values: &[Values], rows: usize) -> Vec<u8> {
-    let mut properties = WriterProperties::builder()
-        .set_created_by("weighhouse".to_owned())
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_offset_index_disabled(true)
-        .set_dictionary_enabled(false);
-    for ((name, kind), values) in columns.iter().zip(values) {
-        let path = || ColumnPath::from(*name);
-        if values.bytes() >= PACK_FROM_BYTES && *kind != Kind::Digest {
-            static LEVEL: LazyLock<ZstdLevel> =
-                LazyLock::new(|| ZstdLevel::try_new(ZSTD_LEVEL).expect("a valid level"));
-            properties = properties.set_column_compression(path(), Compression::ZSTD(*LEVEL));
-        }
-    }
+    let is_packed = |at: usize| values[at].bytes() >= PACK_FROM_BYTES;
     let wrote = || -> Result<Vec<u8>, ParquetError> {
-        let mut writer =
-            SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties.build()))?;
+        let mut table = Writer::new(Vec::new(), columns, schema, is_packed)?;
         for first in (0..rows).step_by(GROUP_ROWS) {
-            let span = first..rows.min(first + GROUP_ROWS);
-            let mut group = writer.next_row_group()?;
-            for values in values {
-                let mut column = group.next_column()?.expect("as many columns as the schema has");
-                match values {
-                    Values::Text(texts) => {
-                        let texts: Vec<ByteArray> =
-                            texts[span.clone()].iter().map(|text| ByteArray::from(text.as_str())).collect();
-                        column.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
-                    }
-                    Values::Number(numbers) => {
-                        let numbers: Vec<i64> =
-                            numbers[span.clone()].iter().map(|n| n.cast_signed()).collect();
-                        column.typed::<Int64Type>().write_batch(&numbers, None, None)?;
-                    }
-                    Values::Digest(digests) => {
-                        let digests: Vec<FixedLenByteArray> = digests[span.clone()]
-                            .iter()
-                            .map(|digest| FixedLenByteArray::from(digest.0.to_vec()))
-                            .collect();
-                        column.typed::<FixedLenByteArrayType>().write_batch(&digests, None, None)?;
-                    }
-                }
-                column.close()?;
-            }
-            group.close()?;
+            table.group(values, first..rows.min(first + GROUP_ROWS))?;
         }
-        writer.into_inner()
+        table.finish()
     };
     wrote().expect("memory takes any table of the schema")
+}
+
+/// A table that is written group by group.
+pub(crate) struct Writer<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// A table with these columns, of which those are packed that `is_packed` says by their place. Digests, which do
+    /// not shrink, never are.
+    pub(crate) fn new(
+        to: W,
+        columns: &[Column],
+        schema: &Arc<Type>,
+        is_packed: impl Fn(usize) -> bool,
+    ) -> Result<Self, ParquetError> {
+        static LEVEL: LazyLock<ZstdLevel> =
+            LazyLock::new(|| ZstdLevel::try_new(ZSTD_LEVEL).expect("a valid level"));
+        let mut properties = WriterProperties::builder()
+            .set_created_by("weighhouse".to_owned())
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_offset_index_disabled(true)
+            .set_dictionary_enabled(false);
+        for (at, (name, kind)) in columns.iter().enumerate() {
+            if is_packed(at) && *kind != Kind::Digest {
+                let path = ColumnPath::from(*name);
+                properties = properties.set_column_compression(path, Compression::ZSTD(*LEVEL));
+            }
+        }
+        Ok(Self { file: SerializedFileWriter::new(to, Arc::clone(schema), Arc::new(properties.build()))? })
+    }
+
+    /// Appends these rows of the values as one group. All groups but the last have [`GROUP_ROWS`] rows.
+    pub(crate) fn group(&mut self, values: &[Values], rows: Range<usize>) -> Result<(), ParquetError> {
+        let mut group = self.file.next_row_group()?;
+        for values in values {
+            let mut column = group.next_column()?.expect("as many columns as the schema has");
+            match values {
+                Values::Text(texts) => {
+                    let texts: Vec<ByteArray> =
+                        texts[rows.clone()].iter().map(|text| ByteArray::from(text.as_str())).collect();
+                    column.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
+                }
+                Values::Number(numbers) => {
+                    let numbers: Vec<i64> = numbers[rows.clone()].iter().map(|n| n.cast_signed()).collect();
+                    column.typed::<Int64Type>().write_batch(&numbers, None, None)?;
+                }
+                Values::Digest(digests) => {
+                    let digests: Vec<FixedLenByteArray> = digests[rows.clone()]
+                        .iter()
+                        .map(|digest| FixedLenByteArray::from(digest.0.to_vec()))
+                        .collect();
+                    column.typed::<FixedLenByteArrayType>().write_batch(&digests, None, None)?;
+                }
+            }
+            column.close()?;
+        }
+        group.close().map(drop)
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes_written() as u64
+    }
+
+    /// Writes the footer.
+    pub(crate) fn finish(self) -> Result<W, ParquetError> {
+        self.file.into_inner()
+    }
+}
+
+/// No values of these columns.
+pub(crate) fn empty(columns: &[Column]) -> Vec<Values> {
+    columns.iter().map(|(_, kind)| Values::empty(*kind)).collect()
 }
 
 impl Values {
@@ -233,7 +273,7 @@ pub(crate) fn read(
     if metadata.num_row_groups() > groups_max {
         return form("too many row groups");
     }
-    let mut read: Vec<Values> = columns.iter().map(|(_, kind)| Values::empty(*kind)).collect();
+    let mut read = empty(columns);
     let (mut rows, mut left) = (0usize, bounds.unpacked_max_bytes);
     for (number, group) in metadata.row_groups().iter().enumerate() {
         let found = usize::try_from(group.num_rows()).or(form("row group of another length"))?;
