@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     decision::Reason,
     exclusion::Exclusion,
-    filter, grams,
+    filter::Filters,
+    grams,
     language::{self, Language},
     page::Page,
     tokens,
@@ -51,6 +52,8 @@ impl fmt::Display for Recipe {
 pub struct Rules {
     /// Languages that are kept; none means all.
     pub languages: Vec<Language>,
+    /// Which quality rules run.
+    pub filters: Filters,
     /// What no text may share 13 words in a row with.
     pub exclusion: Exclusion,
 }
@@ -84,7 +87,7 @@ impl Document {
         if !rules.languages.is_empty() && !rules.languages.iter().any(|wanted| wanted.code() == guess.code) {
             return Err(Reason::Language);
         }
-        filter::check(&text).map_err(Reason::Gopher)?;
+        rules.filters.check(&text)?;
         if rules.exclusion.hits(&text).is_some() {
             return Err(Reason::Contaminated);
         }

@@ -200,7 +200,7 @@ fn each_entry_gets_its_decision() {
     ])
     .unwrap();
     let rules =
-        Rules { languages: vec!["en".parse().unwrap()], exclusion: Exclusion::new([secret]).unwrap() };
+        Rules { languages: vec!["en".parse().unwrap()], exclusion: Exclusion::new([secret]).unwrap(), ..Rules::default() };
     let extent = source.extents(Cut { entries_max: 100, bytes_max: u64::MAX }).unwrap().remove(0);
     let shard = Shard::build(&extent, &source, MINER, &rules).unwrap();
     let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();

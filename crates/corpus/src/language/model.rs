@@ -1,0 +1,576 @@
+//! fastText's models of languages, read by our own code: `lid.176.ftz` and others of its kind.
+//!
+//! The format and the arithmetic are those of fastText 0.9 (`dictionary.cc`, `quantmatrix.cc`, `productquantizer.cc`,
+//! `loss.cc`); see Joulin et al., "FastText.zip: Compressing text classification models" (2016). A text's vector is the
+//! mean of the vectors of its words and of their runs of characters; the label is the leaf of a Huffman tree with the
+//! greatest product of decisions. Sums are of `f32` in the order of the text and the logistic function is the
+//! project's own, so that a text gets the same label and the same score on every machine.
+//!
+//! A model's bytes are foreign: every count is bounded before anything is made of it, and every index is checked.
+
+use std::fmt;
+
+use primitives::{Digest, math};
+use thiserror::Error;
+
+use super::Guess;
+
+/// The longest model: `lid.176.ftz` has 1 MB, `lid.176.bin` 131 MB.
+pub const MODEL_MAX_BYTES: usize = 256 << 20;
+
+/// Source: `FASTTEXT_FILEFORMAT_MAGIC_INT32` and `FASTTEXT_VERSION` in fastText's `fasttext.cc`.
+const MAGIC: i32 = 793_712_314;
+const VERSION: i32 = 12;
+/// `loss_name::hs`.
+const HIERARCHICAL_SOFTMAX: i32 = 1;
+/// `model_name::sup`.
+const SUPERVISED: i32 = 3;
+const DIMENSION_MAX: usize = 1024;
+const ENTRIES_MAX: usize = 1 << 21;
+const LABELS_MAX: usize = 1 << 12;
+const BUCKETS_MAX: usize = 1 << 24;
+const ENTRY_MAX_BYTES: usize = 1 << 10;
+/// Characters of the longest runs.
+const RUN_MAX_CHARS: usize = 16;
+/// Places that a word may be away from its own in the table.
+const PROBES_MAX: usize = 1 << 10;
+/// Centroids of a product quantizer's part: its codes are bytes.
+const CENTROIDS: usize = 256;
+const END_OF_LINE: &[u8] = b"</s>";
+const LABEL_PREFIX: &str = "__label__";
+/// What is added to a decision's probability before it is multiplied. Source: `std_log` in fastText's `utils.h`.
+const PROBABILITY_FLOOR: f64 = 1e-5;
+
+/// A model of languages.
+pub struct Model {
+    digest: Digest,
+    dimension: usize,
+    buckets: u32,
+    run_chars: (usize, usize),
+    words: Vec<Box<[u8]>>,
+    /// Words' numbers and one by fastText's hash; 0 is free.
+    slots: Vec<u32>,
+    /// The row of each bucket and one, 0 where it was pruned; none where all were kept.
+    kept_buckets: Option<Vec<u32>>,
+    input: Matrix,
+    output: Matrix,
+    labels: Vec<&'static str>,
+    tree: Vec<Node>,
+}
+
+/// An inner node's children: leaves come first, as the labels do.
+#[derive(Clone, Copy)]
+struct Node {
+    left: usize,
+    right: usize,
+}
+
+/// A model's bytes are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ModelError {
+    /// It ends early.
+    #[error("language model ends within {what}")]
+    Short {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// A value is outside of what is read.
+    #[error("language model has {what} {found}, expected {expected}")]
+    Value {
+        /// What has the value.
+        what: &'static str,
+        /// The value.
+        found: String,
+        /// What would be read.
+        expected: String,
+    },
+}
+
+impl Model {
+    /// Reads a model.
+    ///
+    /// # Errors
+    /// A [`ModelError`] that says what is wrong.
+    pub fn read(bytes: &[u8]) -> Result<Self, ModelError> {
+        within("bytes", bytes.len() as i64, 0, MODEL_MAX_BYTES)?;
+        let mut from = Reader { rest: bytes };
+        expect("magic number", from.i32("the magic number")?, MAGIC)?;
+        expect("version", from.i32("the version")?, VERSION)?;
+        let mut setting = |what| from.i32(what);
+        let dimension = within("dimension", setting("dimension")?.into(), 1, DIMENSION_MAX)?;
+        for what in ["window", "epochs", "least count", "negatives"] {
+            setting(what)?;
+        }
+        expect("length of word runs", setting("length of word runs")?, 1)?;
+        expect("loss", setting("loss")?, HIERARCHICAL_SOFTMAX)?;
+        expect("kind of model", setting("kind of model")?, SUPERVISED)?;
+        let buckets = within("buckets", setting("buckets")?.into(), 1, BUCKETS_MAX)?;
+        let run_min = within("least run", setting("least run")?.into(), 1, RUN_MAX_CHARS)?;
+        let run_max = within("longest run", setting("longest run")?.into(), run_min, RUN_MAX_CHARS)?;
+        setting("rate of updates")?;
+        from.take(8, "the threshold of sampling")?;
+
+        let entries = within("entries", from.i32("the dictionary")?.into(), 1, ENTRIES_MAX)?;
+        let words_count = within("words", from.i32("the dictionary")?.into(), 0, entries)?;
+        let labels_count = within("labels", from.i32("the dictionary")?.into(), 2, LABELS_MAX)?;
+        if words_count + labels_count != entries {
+            expect("words and labels", words_count + labels_count, entries)?;
+        }
+        from.take(8, "the count of tokens")?;
+        let pruned = from.i64("the pruned buckets")?;
+        let (mut words, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..entries {
+            let entry = from.text()?;
+            let count = from.i64("an entry's count")?;
+            let kind = from.take(1, "an entry's kind")?[0];
+            expect("kind of an entry", kind, u8::from(number >= words_count))?;
+            if number < words_count {
+                words.push(entry.into());
+            } else {
+                labels.push(label(entry)?);
+                counts.push(within("count of a label", count, 0, 1 << 50)? as u64);
+            }
+        }
+        let kept_buckets = match pruned {
+            ..0 => None,
+            count => Some(kept_buckets(&mut from, within("pruned buckets", count, 0, buckets)?, buckets)?),
+        };
+        let rows = words_count
+            + kept_buckets.as_ref().map_or(buckets, |kept| kept.iter().filter(|row| **row != 0).count());
+        let is_quantised = from.flag("the kind of the input")?;
+        let input = Matrix::read(&mut from, is_quantised, rows, dimension, "input")?;
+        let is_quantised = from.flag("the kind of the output")?;
+        let output = Matrix::read(&mut from, is_quantised, labels_count, dimension, "output")?;
+        if !from.rest.is_empty() {
+            expect("bytes behind its end", from.rest.len(), 0)?;
+        }
+        let slots = slots_of(&words)?;
+        Ok(Self {
+            digest: Digest::of(bytes),
+            dimension,
+            buckets: u32::try_from(buckets).expect("at most 2^24"),
+            run_chars: (run_min, run_max),
+            words,
+            slots,
+            kept_buckets,
+            input,
+            output,
+            labels,
+            tree: huffman(&counts),
+        })
+    }
+
+    /// The digest of the model's bytes: a recipe that uses a model names it.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The likeliest language of a text; line ends count as spaces.
+    #[must_use]
+    pub fn guess(&self, text: &str) -> Guess {
+        let mut sum = vec![0f32; self.dimension];
+        let mut rows = 0u64;
+        let mut add = |row: usize| {
+            self.input.add_row(row, &mut sum);
+            rows += 1;
+        };
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r' | 0);
+        let mut framed = Vec::new();
+        for word in text.as_bytes().split(is_space).filter(|word| !word.is_empty()) {
+            if word.starts_with(LABEL_PREFIX.as_bytes()) {
+                continue;
+            }
+            self.word_rows(word, &mut framed, &mut add);
+        }
+        self.word_rows(END_OF_LINE, &mut framed, &mut add);
+        if rows == 0 {
+            return Guess { code: super::UNDETERMINED, permille: 0 };
+        }
+        #[expect(clippy::cast_precision_loss, reason = "fastText divides by a float as well")]
+        let scale = 1.0 / rows as f32;
+        sum.iter_mut().for_each(|value| *value *= scale);
+        self.likeliest(&sum)
+    }
+
+    /// The rows of a word: its own, and those of its runs of characters between marks for its ends.
+    fn word_rows(&self, word: &[u8], framed: &mut Vec<u8>, add: &mut impl FnMut(usize)) {
+        if let Some(number) = self.word(word) {
+            add(number);
+        }
+        if word == END_OF_LINE {
+            return;
+        }
+        framed.clear();
+        framed.push(b'<');
+        framed.extend_from_slice(word);
+        framed.push(b'>');
+        let is_inner = |byte: u8| byte & 0xc0 == 0x80;
+        for start in 0..framed.len() {
+            if is_inner(framed[start]) {
+                continue;
+            }
+            let (mut hash, mut end) = (HASH_START, start);
+            for chars in 1..=self.run_chars.1 {
+                if end == framed.len() {
+                    break;
+                }
+                loop {
+                    hash = hash_step(hash, framed[end]);
+                    end += 1;
+                    if end == framed.len() || !is_inner(framed[end]) {
+                        break;
+                    }
+                }
+                let is_mark = chars == 1 && (start == 0 || end == framed.len());
+                if chars >= self.run_chars.0
+                    && !is_mark
+                    && let Some(row) = self.bucket_row(hash % self.buckets)
+                {
+                    add(row);
+                }
+            }
+        }
+    }
+
+    fn bucket_row(&self, bucket: u32) -> Option<usize> {
+        let row = match &self.kept_buckets {
+            None => bucket as usize,
+            Some(kept) => (kept[bucket as usize] as usize).checked_sub(1)?,
+        };
+        Some(self.words.len() + row)
+    }
+
+    fn word(&self, word: &[u8]) -> Option<usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = word.iter().fold(HASH_START, |hash, byte| hash_step(hash, *byte)) as usize & mask;
+        loop {
+            let number = (self.slots[at] as usize).checked_sub(1)?;
+            if *self.words[number] == *word {
+                return Some(number);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The leaf with the greatest product of the decisions on its way; of equal ones the first found.
+    fn likeliest(&self, vector: &[f32]) -> Guess {
+        let leaves = self.labels.len();
+        let (mut best, mut best_product) = (0, 0.0f64);
+        // Right children wait here while the left ones are walked.
+        let mut waiting = vec![(2 * leaves - 2, 1.0f64)];
+        while let Some((node, product)) = waiting.pop() {
+            // Factors reach a little above 1: the floor is added to both sides of a decision.
+            if product * (1.0 + PROBABILITY_FLOOR) < best_product {
+                continue;
+            }
+            if node < leaves {
+                if product > best_product {
+                    (best, best_product) = (node, product);
+                }
+                continue;
+            }
+            let inner = node - leaves;
+            let right = logistic(self.output.dot_row(inner, vector));
+            let Node { left: left_child, right: right_child } = self.tree[inner];
+            waiting.push((right_child, product * (right + PROBABILITY_FLOOR)));
+            waiting.push((left_child, product * (1.0 - right + PROBABILITY_FLOOR)));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a product in [0, 1]")]
+        let permille = (best_product.clamp(0.0, 1.0) * 1000.0) as u16;
+        Guess { code: self.labels[best], permille }
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Model({}, {} words, {} labels)", self.digest, self.words.len(), self.labels.len())
+    }
+}
+
+/// Models are equal as their bytes are.
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Model {}
+
+fn logistic(value: f32) -> f64 {
+    1.0 / (1.0 + math::exp(-f64::from(value)))
+}
+
+/// FNV-1a of 32 bits, each byte with its sign. Source: fastText's `Dictionary::hash`.
+const HASH_START: u32 = 2_166_136_261;
+
+#[inline]
+fn hash_step(hash: u32, byte: u8) -> u32 {
+    (hash ^ i32::from(byte.cast_signed()).cast_unsigned()).wrapping_mul(16_777_619)
+}
+
+fn slots_of(words: &[Box<[u8]>]) -> Result<Vec<u32>, ModelError> {
+    let mut slots = vec![0u32; (words.len() * 2 + 2).next_power_of_two()];
+    let mask = slots.len() - 1;
+    for (word, number) in words.iter().zip(1..) {
+        let mut at = word.iter().fold(HASH_START, |hash, byte| hash_step(hash, *byte)) as usize & mask;
+        let mut probes = 0;
+        while slots[at] != 0 {
+            at = (at + 1) & mask;
+            probes += 1;
+            within("words of one hash", probes, 0, PROBES_MAX)?;
+        }
+        slots[at] = number;
+    }
+    Ok(slots)
+}
+
+/// The Huffman tree over labels with these counts, which fall. Source: fastText's `HierarchicalSoftmaxLoss::buildTree`.
+fn huffman(counts: &[u64]) -> Vec<Node> {
+    /// Of nodes that aren't made yet.
+    const NO_COUNT: u64 = 1_000_000_000_000_000;
+    let leaves = counts.len();
+    let mut all = counts.to_vec();
+    all.resize(2 * leaves - 1, NO_COUNT);
+    // The rarest leaf that has no parent and one, and the oldest node that has none.
+    let (mut leaf, mut node) = (leaves, leaves);
+    let mut tree = Vec::with_capacity(leaves - 1);
+    for made in leaves..2 * leaves - 1 {
+        let mut rarest = || {
+            if leaf > 0 && all[leaf - 1] < all[node] {
+                leaf -= 1;
+                leaf
+            } else {
+                node += 1;
+                node - 1
+            }
+        };
+        let (left, right) = (rarest(), rarest());
+        all[made] = all[left].saturating_add(all[right]);
+        tree.push(Node { left, right });
+    }
+    tree
+}
+
+/// The rows of the buckets that were kept, by bucket.
+fn kept_buckets(from: &mut Reader<'_>, count: usize, buckets: usize) -> Result<Vec<u32>, ModelError> {
+    let mut rows = vec![0u32; buckets];
+    for _ in 0..count {
+        let bucket = within("kept bucket", from.i32("a kept bucket")?.into(), 0, buckets - 1)?;
+        let row = within("row of a kept bucket", from.i32("a kept bucket")?.into(), 0, count - 1)?;
+        if rows[bucket] != 0 {
+            expect("bucket that is kept twice", bucket, "none")?;
+        }
+        rows[bucket] = u32::try_from(row).expect("below 2^24") + 1;
+    }
+    Ok(rows)
+}
+
+/// A label's language code.
+fn label(entry: &[u8]) -> Result<&'static str, ModelError> {
+    let text = std::str::from_utf8(entry).unwrap_or_default();
+    let code = text.strip_prefix(LABEL_PREFIX).unwrap_or_default();
+    let known = CODES.split_ascii_whitespace().find(|known| *known == code);
+    known.ok_or_else(|| ModelError::Value {
+        what: "label",
+        found: format!("{:?}", String::from_utf8_lossy(entry).chars().take(40).collect::<String>()),
+        expected: "__label__ and one of the languages of lid.176".into(),
+    })
+}
+
+/// The languages of lid.176. Source: <https://fasttext.cc/docs/en/language-identification.html>.
+const CODES: &str = "af als am an ar arz as ast av az azb ba bar bcl be bg bh bn bo bpy br bs bxr ca cbk ce ceb ckb co cs \
+    cv cy da de diq dsb dty dv el eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia \
+    id ie ilo io is it ja jbo jv ka kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai mg mhr min mk ml mn mr \
+    mrj ms mt mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms pnb ps pt qu rm ro ru rue sa sah sc \
+    scn sco sd sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war wuu xal xmf \
+    yi yo yue zh";
+
+/// Rows of numbers, as they are or quantised.
+enum Matrix {
+    Plain { values: Vec<f32>, columns: usize },
+    Quantised { codes: Vec<u8>, quantizer: Quantizer, norms: Option<(Vec<u8>, Vec<f32>)> },
+}
+
+/// Each part of a row stands for one of 256 centroids.
+struct Quantizer {
+    parts: usize,
+    part_columns: usize,
+    columns: usize,
+    centroids: Vec<f32>,
+}
+
+impl Matrix {
+    fn read(
+        from: &mut Reader<'_>,
+        is_quantised: bool,
+        rows: usize,
+        columns: usize,
+        what: &'static str,
+    ) -> Result<Self, ModelError> {
+        let has_norms = is_quantised && from.flag(what)?;
+        expect("rows of a matrix", from.i64(what)?, rows as i64)?;
+        expect("columns of a matrix", from.i64(what)?, columns as i64)?;
+        if !is_quantised {
+            return Ok(Self::Plain { values: from.floats(rows * columns, what)?, columns });
+        }
+        let codes_count = from.i32(what)?;
+        let parts = within("codes of a row", i64::from(codes_count) / rows.max(1) as i64, 1, columns)?;
+        expect("codes of a matrix", i64::from(codes_count), (rows * parts) as i64)?;
+        let codes = from.take(rows * parts, what)?.to_vec();
+        let quantizer = Quantizer::read(from, columns, parts, what)?;
+        let norms = if has_norms {
+            let codes = from.take(rows, what)?.to_vec();
+            Some((codes, Quantizer::read(from, 1, 1, what)?.centroids))
+        } else {
+            None
+        };
+        Ok(Self::Quantised { codes, quantizer, norms })
+    }
+
+    /// Adds a row to a vector.
+    #[inline]
+    fn add_row(&self, row: usize, to: &mut [f32]) {
+        match self {
+            Self::Plain { values, columns } => {
+                let values = &values[row * columns..(row + 1) * columns];
+                to.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            Self::Quantised { codes, quantizer, norms } => {
+                let norm = norm(norms.as_ref(), row);
+                let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
+                for ((part, code), sums) in codes.iter().enumerate().zip(to.chunks_mut(quantizer.part_columns)) {
+                    let centroid = quantizer.centroid(part, *code);
+                    sums.iter_mut().zip(centroid).for_each(|(sum, value)| *sum += norm * value);
+                }
+            }
+        }
+    }
+
+    fn dot_row(&self, row: usize, with: &[f32]) -> f32 {
+        match self {
+            Self::Plain { values, columns } => {
+                let values = &values[row * columns..(row + 1) * columns];
+                values.iter().zip(with).fold(0.0, |sum, (a, b)| sum + a * b)
+            }
+            Self::Quantised { codes, quantizer, norms } => {
+                let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
+                let mut sum = 0.0;
+                for ((part, code), values) in codes.iter().enumerate().zip(with.chunks(quantizer.part_columns)) {
+                    let centroid = quantizer.centroid(part, *code);
+                    sum = values.iter().zip(centroid).fold(sum, |sum, (a, b)| sum + a * b);
+                }
+                sum * norm(norms.as_ref(), row)
+            }
+        }
+    }
+}
+
+fn norm(norms: Option<&(Vec<u8>, Vec<f32>)>, row: usize) -> f32 {
+    norms.map_or(1.0, |(codes, values)| values[usize::from(codes[row])])
+}
+
+impl Quantizer {
+    fn read(
+        from: &mut Reader<'_>,
+        columns: usize,
+        parts: usize,
+        what: &'static str,
+    ) -> Result<Self, ModelError> {
+        expect("dimension of a quantizer", i64::from(from.i32(what)?), columns as i64)?;
+        expect("parts of a quantizer", i64::from(from.i32(what)?), parts as i64)?;
+        let part_columns = within("columns of a part", from.i32(what)?.into(), 1, columns)?;
+        let last = within("columns of the last part", from.i32(what)?.into(), 1, part_columns)?;
+        expect("columns of all parts", (parts - 1) * part_columns + last, columns)?;
+        let centroids = from.floats(columns * CENTROIDS, what)?;
+        Ok(Self { parts, part_columns, columns, centroids })
+    }
+
+    #[inline]
+    fn centroid(&self, part: usize, code: u8) -> &[f32] {
+        let before = part * CENTROIDS * self.part_columns;
+        let length = self.part_columns.min(self.columns - part * self.part_columns);
+        let first = before + usize::from(code) * length;
+        &self.centroids[first..first + length]
+    }
+}
+
+/// What is left of a model's bytes.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], ModelError> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(ModelError::Short { what })?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn i32(&mut self, what: &'static str) -> Result<i32, ModelError> {
+        Ok(i32::from_le_bytes(self.take(4, what)?.try_into().expect("four bytes")))
+    }
+
+    fn i64(&mut self, what: &'static str) -> Result<i64, ModelError> {
+        Ok(i64::from_le_bytes(self.take(8, what)?.try_into().expect("eight bytes")))
+    }
+
+    fn flag(&mut self, what: &'static str) -> Result<bool, ModelError> {
+        let byte = self.take(1, what)?[0];
+        if byte > 1 {
+            expect("flag", byte, 1)?;
+        }
+        Ok(byte == 1)
+    }
+
+    /// Bytes up to a 0.
+    fn text(&mut self) -> Result<&'a [u8], ModelError> {
+        let what = "an entry";
+        let end = self.rest.iter().take(ENTRY_MAX_BYTES + 1).position(|byte| *byte == 0);
+        let end = end.ok_or(if self.rest.len() > ENTRY_MAX_BYTES {
+            ModelError::Value {
+                what,
+                found: "without an end".into(),
+                expected: format!("at most {ENTRY_MAX_BYTES} bytes"),
+            }
+        } else {
+            ModelError::Short { what }
+        })?;
+        let text = self.take(end, what)?;
+        self.take(1, what)?;
+        Ok(text)
+    }
+
+    fn floats(&mut self, count: usize, what: &'static str) -> Result<Vec<f32>, ModelError> {
+        let bytes = self.take(count * 4, what)?;
+        let floats: Vec<f32> = bytes
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes(four.try_into().expect("four bytes")))
+            .collect();
+        match floats.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(ModelError::Value {
+                what,
+                found: format!("a value of {value}"),
+                expected: "finite ones".into(),
+            }),
+            None => Ok(floats),
+        }
+    }
+}
+
+fn expect<T: fmt::Display, E: fmt::Display>(what: &'static str, found: T, expected: E) -> Result<(), ModelError> {
+    let (found, expected) = (found.to_string(), expected.to_string());
+    if found == expected { Ok(()) } else { Err(ModelError::Value { what, found, expected }) }
+}
+
+/// A count within its bounds.
+fn within(what: &'static str, found: i64, min: usize, max: usize) -> Result<usize, ModelError> {
+    match usize::try_from(found) {
+        Ok(count) if (min..=max).contains(&count) => Ok(count),
+        _ => Err(ModelError::Value {
+            what,
+            found: found.to_string(),
+            expected: format!("{min} to {max}"),
+        }),
+    }
+}
