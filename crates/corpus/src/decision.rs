@@ -380,7 +380,18 @@ mod tests {
 
     #[test]
     fn unknown_reasons_are_refused() {
-        for text in ["", "Kept", "gopher:", "gopher:x", "c4:", "fineweb:gopher", "dup_of:", "dup_of:-1", "dup_of:+1", "dup_of:01"] {
+        for text in [
+            "",
+            "Kept",
+            "gopher:",
+            "gopher:x",
+            "c4:",
+            "fineweb:gopher",
+            "dup_of:",
+            "dup_of:-1",
+            "dup_of:+1",
+            "dup_of:01",
+        ] {
             assert!(text.parse::<Decision>().is_err(), "{text:?}");
         }
     }

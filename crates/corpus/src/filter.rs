@@ -44,7 +44,9 @@ impl Filters {
             return Ok(());
         }
         let words = Words::of(text);
-        let broken = |on: bool, rule: &dyn Fn() -> Option<Reason>| if on { rule().map_or(Ok(()), Err) } else { Ok(()) };
+        let broken = |on: bool, rule: &dyn Fn() -> Option<Reason>| {
+            if on { rule().map_or(Ok(()), Err) } else { Ok(()) }
+        };
         broken(self.repetition, &|| repetition::broken(&words).map(Reason::Repetition))?;
         broken(self.gopher, &|| gopher::broken(&words).map(Reason::Gopher))?;
         broken(self.c4, &|| c4::broken(&words).map(Reason::C4))?;

@@ -8,6 +8,7 @@
 
 mod alignment;
 pub mod archive;
+pub mod blocklist;
 mod container;
 mod decision;
 pub mod document;
@@ -22,7 +23,9 @@ mod ledger;
 pub mod manifest;
 mod markdown;
 mod numbering;
+pub mod optout;
 pub mod page;
+pub mod pii;
 pub mod shard;
 pub mod source;
 mod table;
@@ -32,15 +35,18 @@ mod words;
 
 pub use alignment::Alignment;
 pub use archive::RecordKind;
+pub use blocklist::{Blocklist, BlocklistError};
 pub use decision::{C4, Decision, FineWeb, Gopher, Reason, ReasonError, Repetition};
-pub use document::{Document, Extractor, RECIPE, Recipe, Rules};
+pub use document::{Document, Extractor, Pii, RECIPE, Recipe, Rules};
 pub use exclusion::{Exclusion, ExclusionError, Hit};
 pub use extent::{ArchiveRange, Cut, Extent};
 pub use filter::{Filters, Verdict};
 pub use language::Language;
 pub use ledger::{Ledger, LedgerRow, TilingError};
 pub use manifest::{Entry, Manifest, ManifestError, Span, TaskSlice};
+pub use optout::OptOut;
 pub use page::{Form, Page};
+pub use pii::Redacted;
 pub use shard::{DocumentRow, Header, Limits, Shard, ShardError};
 pub use source::{Archives, Folder, FolderLimits, Memory, MemoryArchive, Source, SourceError, Supplied};
 pub use verify::{Fault, Recipes, RowError};

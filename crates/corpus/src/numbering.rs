@@ -24,7 +24,8 @@ impl Hasher {
         let mut hash = self.0 ^ bytes.len() as u64;
         let mut eights = bytes.chunks_exact(8);
         for eight in &mut eights {
-            hash = fold(hash ^ u64::from_le_bytes(eight.try_into().expect("eight bytes")), SPREAD[0] ^ self.0);
+            hash =
+                fold(hash ^ u64::from_le_bytes(eight.try_into().expect("eight bytes")), SPREAD[0] ^ self.0);
         }
         let mut last = 0;
         for byte in eights.remainder() {
@@ -100,7 +101,8 @@ impl Table {
     fn grow(&mut self) {
         let longer = vec![(0, 0); self.slots.len() * 2];
         let mask = longer.len() - 1;
-        for (hash, entry) in std::mem::replace(&mut self.slots, longer).into_iter().filter(|slot| slot.1 != 0) {
+        for (hash, entry) in std::mem::replace(&mut self.slots, longer).into_iter().filter(|slot| slot.1 != 0)
+        {
             let mut at = hash as usize & mask;
             while self.slots[at].1 != 0 {
                 at = (at + 1) & mask;

@@ -134,7 +134,7 @@ pub(crate) fn sentences_of(line: &str) -> u64 {
 /// The lines of a text by every character that ends one, and by `\r\n`. There is none behind the last end.
 ///
 /// Source: Python's `str.splitlines`.
-pub(crate) fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -148,7 +148,9 @@ pub(crate) fn lines_of(text: &str) -> impl Iterator<Item = &str> {
                 Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => break (at, 2),
                 Some(b'\n'..=b'\r' | 0x1c..=0x1e) => break (at, 1),
                 Some(0xc2) if bytes.get(at + 1) == Some(&0x85) => break (at, 2),
-                Some(0xe2) if bytes.get(at + 1) == Some(&0x80) && matches!(bytes.get(at + 2), Some(0xa8 | 0xa9)) => {
+                Some(0xe2)
+                    if bytes.get(at + 1) == Some(&0x80) && matches!(bytes.get(at + 2), Some(0xa8 | 0xa9)) =>
+                {
                     break (at, 3);
                 }
                 Some(_) => at += 1,
@@ -309,11 +311,15 @@ mod tests {
 
     #[test]
     fn lines_end_as_in_python() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(lines_of(text).collect::<Vec<_>>(), expect, "{text:?}");
+        let check =
+            |text: &str, expect: &[&str]| assert_eq!(lines_of(text).collect::<Vec<_>>(), expect, "{text:?}");
         check("", &[]);
         check("a\nb", &["a", "b"]);
         check("a\n\nb\n", &["a", "", "b"]);
-        check("a\r\nb\rc\u{b}d\u{c}e\u{1c}f\u{85}g\u{2028}h\u{2029}i", &["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+        check(
+            "a\r\nb\rc\u{b}d\u{c}e\u{1c}f\u{85}g\u{2028}h\u{2029}i",
+            &["a", "b", "c", "d", "e", "f", "g", "h", "i"],
+        );
         check("…a\u{a0}b", &["…a\u{a0}b"]);
     }
 

@@ -145,7 +145,9 @@ mod tests {
         check(&times(5), None);
         check(&vec![sentence; 5].join("\n"), None);
         // What doesn't count: short lines, long words, scripts, policies.
-        for line in ["Two words.", "We need JavaScript. Really we do.", "Read the Privacy Policy. Do read it."] {
+        for line in
+            ["Two words.", "We need JavaScript. Really we do.", "Read the Privacy Policy. Do read it."]
+        {
             check(&format!("{}\n{line}", times(4)), Some(C4::TooFewSentences));
         }
         let word = "a".repeat(1000);

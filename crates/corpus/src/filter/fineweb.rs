@@ -55,18 +55,21 @@ mod tests {
 
     #[test]
     fn each_rule_names_the_text_that_breaks_it_and_thresholds_pass() {
-        let lines = |of: usize, line: &dyn Fn(usize) -> String| (0..of).map(line).collect::<Vec<_>>().join("\n");
+        let lines =
+            |of: usize, line: &dyn Fn(usize) -> String| (0..of).map(line).collect::<Vec<_>>().join("\n");
         check("", Some(FineWeb::Empty));
         check(" \n\t", Some(FineWeb::Empty));
         check("One line that ends.", Some(FineWeb::ShortLines));
-        let ended = |i: usize| format!("line {i} is longer than thirty characters{}", if i < 3 { "." } else { "" });
+        let ended =
+            |i: usize| format!("line {i} is longer than thirty characters{}", if i < 3 { "." } else { "" });
         check(&lines(25, &ended), None);
         check(&lines(26, &ended), Some(FineWeb::UnendedLines));
         let short = |i: usize| if i < 67 { format!("line {i:024}.") } else { format!("line {i:025}.") };
         check(&lines(100, &short), Some(FineWeb::Lists));
         check(&lines(99, &short), Some(FineWeb::ShortLines));
         // 100 characters of 10,000 stood before; with one line less, of 9,900.
-        let line = |i: usize| format!("{} and so on to the very end of {:03}.", "it is ".repeat(11), i.max(1));
+        let line =
+            |i: usize| format!("{} and so on to the very end of {:03}.", "it is ".repeat(11), i.max(1));
         assert_eq!(line(0).len(), 100);
         check(&lines(100, &line), None);
         check(&lines(99, &line), Some(FineWeb::RepeatedChars));

@@ -6,7 +6,7 @@
 use super::above;
 use crate::{
     decision::Gopher,
-    words::{HAS_LETTER, HAS_NO_SYMBOL, Words, is_space, lines_of},
+    words::{HAS_LETTER, HAS_NO_SYMBOL, Words, is_space},
 };
 
 /// Words that are not of symbols alone.
@@ -37,8 +37,8 @@ pub(super) fn broken(words: &Words<'_>) -> Option<Gopher> {
         alpha += u64::from(kind.bits & HAS_LETTER != 0);
     }
     let count = |mark: &str| text.matches(mark).count() as u64;
-    let lines_with = |holds: fn(&str) -> bool| lines_of(text).filter(|line| holds(line)).count() as u64;
-    let lines = || lines_of(text).count() as u64;
+    let lines_with = |holds: fn(&str) -> bool| words.lines().filter(|(line, _)| holds(line)).count() as u64;
+    let lines = || words.lines().count() as u64;
     Gopher::ALL.iter().copied().find(|rule| match rule {
         Gopher::ShortDoc => plain < WORDS_MIN,
         Gopher::LongDoc => plain > WORDS_MAX,
@@ -113,12 +113,19 @@ mod tests {
         check(&"the word and line being ".repeat(20_000), None);
         // 100 words, of which 10 are hash signs, which are words as well.
         check(&format!("{} {}", "the word and line being ".repeat(18), "# ".repeat(10)), None);
-        check(&format!("{} {}", "the word and line being ".repeat(18), "# ".repeat(11)), Some(Gopher::Hashes));
+        check(
+            &format!("{} {}", "the word and line being ".repeat(18), "# ".repeat(11)),
+            Some(Gopher::Hashes),
+        );
         // 80 of 100 words have letters.
         check(&format!("{} {}", "the word and line being ".repeat(16), "123 ".repeat(20)), None);
-        check(&format!("{} {}", "the word and line being ".repeat(16), "123 ".repeat(21)), Some(Gopher::AlphaWords));
+        check(
+            &format!("{} {}", "the word and line being ".repeat(16), "123 ".repeat(21)),
+            Some(Gopher::AlphaWords),
+        );
         // Nine lines of ten, three lines of ten.
-        let lines = |of: usize, with: &dyn Fn(usize) -> String| (0..of).map(with).collect::<Vec<_>>().join("\n");
+        let lines =
+            |of: usize, with: &dyn Fn(usize) -> String| (0..of).map(with).collect::<Vec<_>>().join("\n");
         let bullets = |i: usize| format!("{}the word and line being", if i < 9 { "- " } else { "" });
         check(&lines(10, &bullets), None);
         check(&lines(9, &bullets), Some(Gopher::ShortDoc));

@@ -40,6 +40,8 @@ const END_OF_LINE: &[u8] = b"</s>";
 const LABEL_PREFIX: &str = "__label__";
 /// What is added to a decision's probability before it is multiplied. Source: `std_log` in fastText's `utils.h`.
 const PROBABILITY_FLOOR: f64 = 1e-5;
+/// What the decisions below a node can multiply its product by: each at most 1 and the floor, as many as labels.
+const FACTORS_MAX: f64 = 1.05;
 
 /// A model of languages.
 pub struct Model {
@@ -50,8 +52,8 @@ pub struct Model {
     words: Vec<Box<[u8]>>,
     /// Words' numbers and one by fastText's hash; 0 is free.
     slots: Vec<u32>,
-    /// The row of each bucket and one, 0 where it was pruned; none where all were kept.
-    kept_buckets: Option<Vec<u32>>,
+    /// The buckets that were kept; none where all were.
+    kept_buckets: Option<KeptBuckets>,
     input: Matrix,
     output: Matrix,
     labels: Vec<&'static str>,
@@ -117,7 +119,7 @@ impl Model {
             expect("words and labels", words_count + labels_count, entries)?;
         }
         from.take(8, "the count of tokens")?;
-        let pruned = from.i64("the pruned buckets")?;
+        let pruned = from.i64("the kept buckets")?;
         let (mut words, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..entries {
             let entry = from.text()?;
@@ -133,10 +135,9 @@ impl Model {
         }
         let kept_buckets = match pruned {
             ..0 => None,
-            count => Some(kept_buckets(&mut from, within("pruned buckets", count, 0, buckets)?, buckets)?),
+            count => Some(KeptBuckets::read(&mut from, within("kept buckets", count, 0, buckets)?, buckets)?),
         };
-        let rows = words_count
-            + kept_buckets.as_ref().map_or(buckets, |kept| kept.iter().filter(|row| **row != 0).count());
+        let rows = words_count + kept_buckets.as_ref().map_or(buckets, |kept| kept.rows.len());
         let is_quantised = from.flag("the kind of the input")?;
         let input = Matrix::read(&mut from, is_quantised, rows, dimension, "input")?;
         let is_quantised = from.flag("the kind of the output")?;
@@ -236,7 +237,7 @@ impl Model {
     fn bucket_row(&self, bucket: u32) -> Option<usize> {
         let row = match &self.kept_buckets {
             None => bucket as usize,
-            Some(kept) => (kept[bucket as usize] as usize).checked_sub(1)?,
+            Some(kept) => kept.row(bucket)?,
         };
         Some(self.words.len() + row)
     }
@@ -260,8 +261,7 @@ impl Model {
         // Right children wait here while the left ones are walked.
         let mut waiting = vec![(2 * leaves - 2, 1.0f64)];
         while let Some((node, product)) = waiting.pop() {
-            // Factors reach a little above 1: the floor is added to both sides of a decision.
-            if product * (1.0 + PROBABILITY_FLOOR) < best_product {
+            if product * FACTORS_MAX < best_product {
                 continue;
             }
             if node < leaves {
@@ -352,18 +352,47 @@ fn huffman(counts: &[u64]) -> Vec<Node> {
     tree
 }
 
-/// The rows of the buckets that were kept, by bucket.
-fn kept_buckets(from: &mut Reader<'_>, count: usize, buckets: usize) -> Result<Vec<u32>, ModelError> {
-    let mut rows = vec![0u32; buckets];
-    for _ in 0..count {
-        let bucket = within("kept bucket", from.i32("a kept bucket")?.into(), 0, buckets - 1)?;
-        let row = within("row of a kept bucket", from.i32("a kept bucket")?.into(), 0, count - 1)?;
-        if rows[bucket] != 0 {
-            expect("bucket that is kept twice", bucket, "none")?;
+/// The buckets that were kept and their rows: a bit for each bucket, so that the many that weren't cost little.
+struct KeptBuckets {
+    /// 64 buckets each, and how many were kept before them.
+    bits: Vec<(u64, u32)>,
+    /// By the buckets' order.
+    rows: Vec<u32>,
+}
+
+impl KeptBuckets {
+    fn read(from: &mut Reader<'_>, count: usize, buckets: usize) -> Result<Self, ModelError> {
+        let mut pairs = Vec::new();
+        for _ in 0..count {
+            let bucket = within("kept bucket", from.i32("a kept bucket")?.into(), 0, buckets - 1)?;
+            let row = within("row of a kept bucket", from.i32("a kept bucket")?.into(), 0, count - 1)?;
+            pairs.push((bucket, u32::try_from(row).expect("below 2^24")));
         }
-        rows[bucket] = u32::try_from(row).expect("below 2^24") + 1;
+        pairs.sort_unstable();
+        if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            expect("bucket that is kept twice", twice[0].0, "none")?;
+        }
+        let mut bits = vec![(0u64, 0u32); buckets / 64 + 1];
+        for (bucket, _) in &pairs {
+            bits[bucket / 64].0 |= 1 << (bucket % 64);
+        }
+        let mut before = 0;
+        for (word, kept) in &mut bits {
+            *kept = before;
+            before += word.count_ones();
+        }
+        Ok(Self { bits, rows: pairs.into_iter().map(|(_, row)| row).collect() })
     }
-    Ok(rows)
+
+    #[inline]
+    fn row(&self, bucket: u32) -> Option<usize> {
+        let (word, before) = self.bits[bucket as usize / 64];
+        let bit = 1u64 << (bucket % 64);
+        if word & bit == 0 {
+            return None;
+        }
+        Some(self.rows[(before + (word & (bit - 1)).count_ones()) as usize] as usize)
+    }
 }
 
 /// A label's language code.
@@ -439,7 +468,9 @@ impl Matrix {
             Self::Quantised { codes, quantizer, norms } => {
                 let norm = norm(norms.as_ref(), row);
                 let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
-                for ((part, code), sums) in codes.iter().enumerate().zip(to.chunks_mut(quantizer.part_columns)) {
+                for ((part, code), sums) in
+                    codes.iter().enumerate().zip(to.chunks_mut(quantizer.part_columns))
+                {
                     let centroid = quantizer.centroid(part, *code);
                     sums.iter_mut().zip(centroid).for_each(|(sum, value)| *sum += norm * value);
                 }
@@ -456,7 +487,9 @@ impl Matrix {
             Self::Quantised { codes, quantizer, norms } => {
                 let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
                 let mut sum = 0.0;
-                for ((part, code), values) in codes.iter().enumerate().zip(with.chunks(quantizer.part_columns)) {
+                for ((part, code), values) in
+                    codes.iter().enumerate().zip(with.chunks(quantizer.part_columns))
+                {
                     let centroid = quantizer.centroid(part, *code);
                     sum = values.iter().zip(centroid).fold(sum, |sum, (a, b)| sum + a * b);
                 }
@@ -558,7 +591,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn expect<T: fmt::Display, E: fmt::Display>(what: &'static str, found: T, expected: E) -> Result<(), ModelError> {
+fn expect<T: fmt::Display, E: fmt::Display>(
+    what: &'static str,
+    found: T,
+    expected: E,
+) -> Result<(), ModelError> {
     let (found, expected) = (found.to_string(), expected.to_string());
     if found == expected { Ok(()) } else { Err(ModelError::Value { what, found, expected }) }
 }
@@ -567,10 +604,6 @@ fn expect<T: fmt::Display, E: fmt::Display>(what: &'static str, found: T, expect
 fn within(what: &'static str, found: i64, min: usize, max: usize) -> Result<usize, ModelError> {
     match usize::try_from(found) {
         Ok(count) if (min..=max).contains(&count) => Ok(count),
-        _ => Err(ModelError::Value {
-            what,
-            found: found.to_string(),
-            expected: format!("{min} to {max}"),
-        }),
+        _ => Err(ModelError::Value { what, found: found.to_string(), expected: format!("{min} to {max}") }),
     }
 }

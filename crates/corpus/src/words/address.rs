@@ -50,7 +50,8 @@ fn starts_named_host(text: &str, classes: Classes) -> bool {
     let mut labels = 0;
     loop {
         if labels > 0 {
-            let top = rest.chars().take(TOP_LEVEL_CHARS.end() + 1).take_while(|c| classes.of(*c) & LOWER != 0);
+            let top =
+                rest.chars().take(TOP_LEVEL_CHARS.end() + 1).take_while(|c| classes.of(*c) & LOWER != 0);
             let (count, bytes) = top.fold((0, 0), |(count, bytes), c| (count + 1, bytes + c.len_utf8()));
             if TOP_LEVEL_CHARS.contains(&count) && ends_host(&rest[bytes..], classes) {
                 return true;
@@ -88,7 +89,11 @@ fn starts_public_ipv4(text: &str) -> bool {
     }
     let [a, b, _, d] = numbers;
     let private = matches!((a, b), (10 | 127, _) | (169, 254) | (192, 168) | (172, 16..=31));
-    count == 4 && !private && (1..=223).contains(&a) && (1..=254).contains(&d) && ends_host(&text[end..], Classes::get())
+    count == 4
+        && !private
+        && (1..=223).contains(&a)
+        && (1..=254).contains(&d)
+        && ends_host(&text[end..], Classes::get())
 }
 
 #[cfg(test)]
@@ -113,7 +118,18 @@ mod tests {
         ] {
             check(word, true);
         }
-        for word in ["", "word", "e.g", "lower.Upper", "10.0.0.1", "1.2.3", "1.2.3.255", "example.c", "-a.com", ".com"] {
+        for word in [
+            "",
+            "word",
+            "e.g",
+            "lower.Upper",
+            "10.0.0.1",
+            "1.2.3",
+            "1.2.3.255",
+            "example.c",
+            "-a.com",
+            ".com",
+        ] {
             check(word, false);
         }
         check("example.com:1", false);

@@ -46,7 +46,8 @@ const PREFIXES_BESIDE: &str = "§%=—–";
 const SUFFIXES_BESIDE: &str = "—–";
 const BEFORE_STOP_BESIDE: &str = "0123456789%²-+|";
 /// Beside controls and [`TERMINALS`].
-const SYMBOLS: &str = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
+const SYMBOLS: &str =
+    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»";
 
 /// Ranges of letters that have a case.
 const CASED: &str = "\

@@ -4,10 +4,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::{
-    classes::Classes,
-    split::split_by_rules,
-};
+use super::{classes::Classes, split::split_by_rules};
 
 /// The longest special case; the faces are not ASCII.
 pub(super) const LENGTH_MAX_BYTES: usize = 40;
@@ -30,7 +27,8 @@ const CONTRACTIONS: &[(&str, &str)] = &[
     ("ai are is was were have has dare", "n't"),
 ];
 /// Contractions that look like other words, and so are none.
-const NO_CONTRACTIONS: &str = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore";
+const NO_CONTRACTIONS: &str =
+    "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore";
 /// What stays with its apostrophe where it has one and needs no other.
 const PARTED: &str = "y'|all y|all how|'d|'y How|'d|'y can|not Can|not gon|na Gon|na got|ta Got|ta let|'s Let|'s \
     c'm|on C'm|on °|C|. °|F|. °|K|. °|c|. °|f|. °|k|.";

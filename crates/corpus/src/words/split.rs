@@ -241,7 +241,9 @@ fn join_specials(run: &str, specials: &Specials, ends: &mut Vec<usize>) {
             }
             let Some(special) = specials.find(text) else { continue };
             let same = special.ends_by_rules.len() == last - first + 1
-                && (first..=last).zip(&special.ends_by_rules).all(|(at, end)| ends[at] - begin(first) == *end);
+                && (first..=last)
+                    .zip(&special.ends_by_rules)
+                    .all(|(at, end)| ends[at] - begin(first) == *end);
             if same && special.ends != special.ends_by_rules {
                 found.push((last - first + 1, first, special));
             }
@@ -327,7 +329,9 @@ mod tests {
 
     #[test]
     fn every_byte_is_in_a_word() {
-        for run in ["", ".", "..", "'", "''", "’s", "…", "……", "$", "5$", "¯\\(ツ)/¯", ">:(", "x'", "--", "°F."] {
+        for run in
+            ["", ".", "..", "'", "''", "’s", "…", "……", "$", "5$", "¯\\(ツ)/¯", ">:(", "x'", "--", "°F."]
+        {
             assert_eq!(words(run).replace(' ', ""), run);
         }
     }
