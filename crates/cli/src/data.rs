@@ -64,7 +64,7 @@ pub(crate) enum DataCommand {
     Verify(VerifyArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
-    /// Judge texts by the quality filters of Gopher, C4 and FineWeb, each by itself, and tell their language.
+    /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
     Filter(FilterArguments),
 }
 

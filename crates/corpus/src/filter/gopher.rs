@@ -36,7 +36,7 @@ pub(super) fn broken(words: &Words<'_>) -> Option<Gopher> {
         plain_chars += is_plain * u64::from(kind.chars);
         alpha += u64::from(kind.bits & HAS_LETTER != 0);
     }
-    let count = |mark: &str| text.matches(mark).count() as u64;
+    let count = |mark: &str| memchr::memmem::find_iter(text.as_bytes(), mark).count() as u64;
     let lines_with = |holds: fn(&str) -> bool| words.lines().filter(|(line, _)| holds(line)).count() as u64;
     let lines = || words.lines().count() as u64;
     Gopher::ALL.iter().copied().find(|rule| match rule {

@@ -3,7 +3,8 @@
 //! The format and the arithmetic are those of fastText 0.9 (`dictionary.cc`, `quantmatrix.cc`, `productquantizer.cc`,
 //! `loss.cc`); see Joulin et al., "FastText.zip: Compressing text classification models" (2016). A text's vector is the
 //! mean of the vectors of its words and of their runs of characters; the label is the leaf of a Huffman tree with the
-//! greatest product of decisions. Sums are of `f32` in the order of the text and the logistic function is the
+//! greatest product of decisions. Sums are of `f32`, within each word
+//! and then over the words of the text in its order, and the logistic function is the
 //! project's own, so that a text gets the same label and the same score on every machine.
 //!
 //! A model's bytes are foreign: every count is bounded before anything is made of it, and every index is checked.
@@ -14,6 +15,7 @@ use primitives::{Digest, math};
 use thiserror::Error;
 
 use super::Guess;
+use crate::numbering::{Hasher, Table};
 
 /// The longest model: `lid.176.ftz` has 1 MB, `lid.176.bin` 131 MB.
 pub const MODEL_MAX_BYTES: usize = 256 << 20;
@@ -36,7 +38,7 @@ const RUN_MAX_CHARS: usize = 16;
 const PROBES_MAX: usize = 1 << 10;
 /// Centroids of a product quantizer's part: its codes are bytes.
 const CENTROIDS: usize = 256;
-const END_OF_LINE: &[u8] = b"</s>";
+const END_OF_LINE: &str = "</s>";
 const LABEL_PREFIX: &str = "__label__";
 /// What is added to a decision's probability before it is multiplied. Source: `std_log` in fastText's `utils.h`.
 const PROBABILITY_FLOOR: f64 = 1e-5;
@@ -170,21 +172,31 @@ impl Model {
     /// The likeliest language of a text; line ends count as spaces.
     #[must_use]
     pub fn guess(&self, text: &str) -> Guess {
-        let mut sum = vec![0f32; self.dimension];
-        let mut rows = 0u64;
-        let mut add = |row: usize| {
-            self.input.add_row(row, &mut sum);
-            rows += 1;
-        };
-        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r' | 0);
+        let hasher = Hasher::of(text);
+        let mut table = Table::new(text.len() / 16);
+        // Each different word, its vector and how many rows it is the sum of.
+        let mut known: Vec<(&str, u64)> = Vec::new();
+        let mut vectors: Vec<f32> = Vec::new();
+        let (mut sum, mut rows) = (vec![0f32; self.dimension], 0u64);
         let mut framed = Vec::new();
-        for word in text.as_bytes().split(is_space).filter(|word| !word.is_empty()) {
-            if word.starts_with(LABEL_PREFIX.as_bytes()) {
-                continue;
+        let is_space = |c: char| matches!(c, ' ' | '\t'..='\r' | '\0');
+        let words = text.split(is_space).filter(|word| !word.is_empty() && !word.starts_with(LABEL_PREFIX));
+        for word in words.chain([END_OF_LINE]) {
+            let number = table.number(hasher.text(word), |number| known[number as usize].0 == word) as usize;
+            let first = number * self.dimension;
+            if number == known.len() {
+                vectors.resize(first + self.dimension, 0.0);
+                let (mut count, vector) = (0, &mut vectors[first..]);
+                self.word_rows(word.as_bytes(), &mut framed, &mut |row| {
+                    self.input.add_row(row, vector);
+                    count += 1;
+                });
+                known.push((word, count));
             }
-            self.word_rows(word, &mut framed, &mut add);
+            let vector = &vectors[first..first + self.dimension];
+            sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+            rows += known[number].1;
         }
-        self.word_rows(END_OF_LINE, &mut framed, &mut add);
         if rows == 0 {
             return Guess { code: super::UNDETERMINED, permille: 0 };
         }
@@ -199,7 +211,7 @@ impl Model {
         if let Some(number) = self.word(word) {
             add(number);
         }
-        if word == END_OF_LINE {
+        if word == END_OF_LINE.as_bytes() {
             return;
         }
         framed.clear();
@@ -354,8 +366,10 @@ fn huffman(counts: &[u64]) -> Vec<Node> {
 
 /// The buckets that were kept and their rows: a bit for each bucket, so that the many that weren't cost little.
 struct KeptBuckets {
-    /// 64 buckets each, and how many were kept before them.
-    bits: Vec<(u64, u32)>,
+    /// 64 buckets each.
+    bits: Vec<u64>,
+    /// How many were kept before each 64.
+    before: Vec<u32>,
     /// By the buckets' order.
     rows: Vec<u32>,
 }
@@ -372,26 +386,27 @@ impl KeptBuckets {
         if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             expect("bucket that is kept twice", twice[0].0, "none")?;
         }
-        let mut bits = vec![(0u64, 0u32); buckets / 64 + 1];
+        let mut bits = vec![0u64; buckets / 64 + 1];
         for (bucket, _) in &pairs {
-            bits[bucket / 64].0 |= 1 << (bucket % 64);
+            bits[bucket / 64] |= 1 << (bucket % 64);
         }
-        let mut before = 0;
-        for (word, kept) in &mut bits {
-            *kept = before;
-            before += word.count_ones();
-        }
-        Ok(Self { bits, rows: pairs.into_iter().map(|(_, row)| row).collect() })
+        let count_before = |kept: &mut u32, word: &u64| {
+            let before = *kept;
+            *kept += word.count_ones();
+            Some(before)
+        };
+        let before = bits.iter().scan(0, count_before).collect();
+        Ok(Self { bits, before, rows: pairs.into_iter().map(|(_, row)| row).collect() })
     }
 
     #[inline]
     fn row(&self, bucket: u32) -> Option<usize> {
-        let (word, before) = self.bits[bucket as usize / 64];
-        let bit = 1u64 << (bucket % 64);
+        let place = bucket as usize / 64;
+        let (word, bit) = (self.bits[place], 1u64 << (bucket % 64));
         if word & bit == 0 {
             return None;
         }
-        Some(self.rows[(before + (word & (bit - 1)).count_ones()) as usize] as usize)
+        Some(self.rows[(self.before[place] + (word & (bit - 1)).count_ones()) as usize] as usize)
     }
 }
 

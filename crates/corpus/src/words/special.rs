@@ -63,6 +63,8 @@ pub(super) struct Specials {
     entries: Vec<Special>,
     /// Entries' places and one, by their hash; 0 is free.
     slots: Vec<u16>,
+    /// First bytes of the first two words that the rules make of an entry which they part otherwise.
+    joints: [[bool; 256]; 2],
 }
 
 static SPECIALS: LazyLock<Specials> = LazyLock::new(Specials::new);
@@ -90,6 +92,12 @@ impl Specials {
             }
             slot = (slot + 1) % SLOTS;
         }
+    }
+
+    /// Whether a special case can be made up of words that begin with these bytes, and more.
+    #[inline]
+    pub(super) fn can_join(&self, first: u8, second: u8) -> bool {
+        self.joints[0][usize::from(first)] && self.joints[1][usize::from(second)]
     }
 
     fn new() -> Self {
@@ -124,7 +132,7 @@ impl Specials {
         }
         let listed = |text: &String| NO_CONTRACTIONS.split(' ').any(|word| word == text);
         let classes = Classes::get();
-        let mut specials = Self { entries: Vec::new(), slots: vec![0; SLOTS] };
+        let mut specials = Self { entries: Vec::new(), slots: vec![0; SLOTS], joints: [[false; 256]; 2] };
         for (text, parts) in cases.into_iter().filter(|(text, _)| !listed(text)) {
             let (mut end, mut ends) = (0, Vec::new());
             for part in parts {
@@ -133,6 +141,10 @@ impl Specials {
             }
             let mut ends_by_rules = Vec::new();
             split_by_rules(&text, classes, &mut ends_by_rules);
+            if ends_by_rules.len() > 1 && ends != ends_by_rules {
+                specials.joints[0][usize::from(text.as_bytes()[0])] = true;
+                specials.joints[1][usize::from(text.as_bytes()[ends_by_rules[0]])] = true;
+            }
             let mut slot = place(text.as_bytes());
             while specials.slots[slot] != 0 {
                 slot = (slot + 1) % SLOTS;

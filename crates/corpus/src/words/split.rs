@@ -233,7 +233,11 @@ fn join_specials(run: &str, specials: &Specials, ends: &mut Vec<usize>) {
     let begin = |at: usize| if at == 0 { 0 } else { ends[at - 1] };
     // Words, the place of the first one, and what they make up.
     let mut found = Vec::new();
-    for first in 0..ends.len() {
+    let bytes = run.as_bytes();
+    for first in 0..ends.len() - 1 {
+        if !specials.can_join(bytes[begin(first)], bytes[ends[first]]) {
+            continue;
+        }
         for last in first + 1..ends.len().min(first + WORDS_MAX) {
             let text = &run[begin(first)..ends[last]];
             if text.len() > super::special::LENGTH_MAX_BYTES {
