@@ -17,7 +17,6 @@ use crate::{
 
 /// Which filters run, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four filters, each on or off")]
 pub struct Filters {
     /// Gopher's rules on repetition.
     pub repetition: bool,

@@ -4,6 +4,8 @@
 //! field's pipelines say. The two differ, so a recipe that uses a model is a recipe of its own and names the model's
 //! digest.
 
+mod bytes;
+mod matrix;
 mod model;
 
 use std::{fmt, str::FromStr};
@@ -12,7 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 use whatlang::Lang;
 
-pub use model::{MODEL_MAX_BYTES, Model, ModelError};
+pub use bytes::ModelError;
+pub use model::{MODEL_MAX_BYTES, Model};
 
 /// What stands for "none of those known".
 pub const UNDETERMINED: &str = "und";

@@ -14,7 +14,6 @@ const ROBOT: &str = "ccbot";
 
 /// The wishes that were found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four wishes, each uttered or not")]
 pub struct OptOut {
     /// `noai` or `noml`: no use for training.
     pub no_training: bool,

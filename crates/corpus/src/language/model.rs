@@ -11,11 +11,13 @@
 
 use std::fmt;
 
-use primitives::{Digest, math};
-use thiserror::Error;
-
-use super::Guess;
+use super::{
+    Guess,
+    bytes::{ModelError, Reader, expect, within},
+    matrix::Matrix,
+};
 use crate::numbering::{Hasher, Table};
+use primitives::{Digest, math};
 
 /// The longest model: `lid.176.ftz` has 1 MB, `lid.176.bin` 131 MB.
 pub const MODEL_MAX_BYTES: usize = 256 << 20;
@@ -31,13 +33,10 @@ const DIMENSION_MAX: usize = 1024;
 const ENTRIES_MAX: usize = 1 << 21;
 const LABELS_MAX: usize = 1 << 12;
 const BUCKETS_MAX: usize = 1 << 24;
-const ENTRY_MAX_BYTES: usize = 1 << 10;
 /// Characters of the longest runs.
 const RUN_MAX_CHARS: usize = 16;
 /// Places that a word may be away from its own in the table.
 const PROBES_MAX: usize = 1 << 10;
-/// Centroids of a product quantizer's part: its codes are bytes.
-const CENTROIDS: usize = 256;
 const END_OF_LINE: &str = "</s>";
 const LABEL_PREFIX: &str = "__label__";
 /// What is added to a decision's probability before it is multiplied. Source: `std_log` in fastText's `utils.h`.
@@ -67,27 +66,6 @@ pub struct Model {
 struct Node {
     left: usize,
     right: usize,
-}
-
-/// A model's bytes are not what they should be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ModelError {
-    /// It ends early.
-    #[error("language model ends within {what}")]
-    Short {
-        /// What was being read.
-        what: &'static str,
-    },
-    /// A value is outside of what is read.
-    #[error("language model has {what} {found}, expected {expected}")]
-    Value {
-        /// What has the value.
-        what: &'static str,
-        /// The value.
-        found: String,
-        /// What would be read.
-        expected: String,
-    },
 }
 
 impl Model {
@@ -200,7 +178,6 @@ impl Model {
         if rows == 0 {
             return Guess { code: super::UNDETERMINED, permille: 0 };
         }
-        #[expect(clippy::cast_precision_loss, reason = "fastText divides by a float as well")]
         let scale = 1.0 / rows as f32;
         sum.iter_mut().for_each(|value| *value *= scale);
         self.likeliest(&sum)
@@ -429,196 +406,3 @@ const CODES: &str = "af als am an ar arz as ast av az azb ba bar bcl be bg bh bn
     mrj ms mt mwl my myv mzn nah nap nds ne new nl nn no oc or os pa pam pfl pl pms pnb ps pt qu rm ro ru rue sa sah sc \
     scn sco sd sh si sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war wuu xal xmf \
     yi yo yue zh";
-
-/// Rows of numbers, as they are or quantised.
-enum Matrix {
-    Plain { values: Vec<f32>, columns: usize },
-    Quantised { codes: Vec<u8>, quantizer: Quantizer, norms: Option<(Vec<u8>, Vec<f32>)> },
-}
-
-/// Each part of a row stands for one of 256 centroids.
-struct Quantizer {
-    parts: usize,
-    part_columns: usize,
-    columns: usize,
-    centroids: Vec<f32>,
-}
-
-impl Matrix {
-    fn read(
-        from: &mut Reader<'_>,
-        is_quantised: bool,
-        rows: usize,
-        columns: usize,
-        what: &'static str,
-    ) -> Result<Self, ModelError> {
-        let has_norms = is_quantised && from.flag(what)?;
-        expect("rows of a matrix", from.i64(what)?, rows as i64)?;
-        expect("columns of a matrix", from.i64(what)?, columns as i64)?;
-        if !is_quantised {
-            return Ok(Self::Plain { values: from.floats(rows * columns, what)?, columns });
-        }
-        let codes_count = from.i32(what)?;
-        let parts = within("codes of a row", i64::from(codes_count) / rows.max(1) as i64, 1, columns)?;
-        expect("codes of a matrix", i64::from(codes_count), (rows * parts) as i64)?;
-        let codes = from.take(rows * parts, what)?.to_vec();
-        let quantizer = Quantizer::read(from, columns, parts, what)?;
-        let norms = if has_norms {
-            let codes = from.take(rows, what)?.to_vec();
-            Some((codes, Quantizer::read(from, 1, 1, what)?.centroids))
-        } else {
-            None
-        };
-        Ok(Self::Quantised { codes, quantizer, norms })
-    }
-
-    /// Adds a row to a vector.
-    #[inline]
-    fn add_row(&self, row: usize, to: &mut [f32]) {
-        match self {
-            Self::Plain { values, columns } => {
-                let values = &values[row * columns..(row + 1) * columns];
-                to.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            }
-            Self::Quantised { codes, quantizer, norms } => {
-                let norm = norm(norms.as_ref(), row);
-                let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
-                for ((part, code), sums) in
-                    codes.iter().enumerate().zip(to.chunks_mut(quantizer.part_columns))
-                {
-                    let centroid = quantizer.centroid(part, *code);
-                    sums.iter_mut().zip(centroid).for_each(|(sum, value)| *sum += norm * value);
-                }
-            }
-        }
-    }
-
-    fn dot_row(&self, row: usize, with: &[f32]) -> f32 {
-        match self {
-            Self::Plain { values, columns } => {
-                let values = &values[row * columns..(row + 1) * columns];
-                values.iter().zip(with).fold(0.0, |sum, (a, b)| sum + a * b)
-            }
-            Self::Quantised { codes, quantizer, norms } => {
-                let codes = &codes[row * quantizer.parts..(row + 1) * quantizer.parts];
-                let mut sum = 0.0;
-                for ((part, code), values) in
-                    codes.iter().enumerate().zip(with.chunks(quantizer.part_columns))
-                {
-                    let centroid = quantizer.centroid(part, *code);
-                    sum = values.iter().zip(centroid).fold(sum, |sum, (a, b)| sum + a * b);
-                }
-                sum * norm(norms.as_ref(), row)
-            }
-        }
-    }
-}
-
-fn norm(norms: Option<&(Vec<u8>, Vec<f32>)>, row: usize) -> f32 {
-    norms.map_or(1.0, |(codes, values)| values[usize::from(codes[row])])
-}
-
-impl Quantizer {
-    fn read(
-        from: &mut Reader<'_>,
-        columns: usize,
-        parts: usize,
-        what: &'static str,
-    ) -> Result<Self, ModelError> {
-        expect("dimension of a quantizer", i64::from(from.i32(what)?), columns as i64)?;
-        expect("parts of a quantizer", i64::from(from.i32(what)?), parts as i64)?;
-        let part_columns = within("columns of a part", from.i32(what)?.into(), 1, columns)?;
-        let last = within("columns of the last part", from.i32(what)?.into(), 1, part_columns)?;
-        expect("columns of all parts", (parts - 1) * part_columns + last, columns)?;
-        let centroids = from.floats(columns * CENTROIDS, what)?;
-        Ok(Self { parts, part_columns, columns, centroids })
-    }
-
-    #[inline]
-    fn centroid(&self, part: usize, code: u8) -> &[f32] {
-        let before = part * CENTROIDS * self.part_columns;
-        let length = self.part_columns.min(self.columns - part * self.part_columns);
-        let first = before + usize::from(code) * length;
-        &self.centroids[first..first + length]
-    }
-}
-
-/// What is left of a model's bytes.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], ModelError> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(ModelError::Short { what })?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn i32(&mut self, what: &'static str) -> Result<i32, ModelError> {
-        Ok(i32::from_le_bytes(self.take(4, what)?.try_into().expect("four bytes")))
-    }
-
-    fn i64(&mut self, what: &'static str) -> Result<i64, ModelError> {
-        Ok(i64::from_le_bytes(self.take(8, what)?.try_into().expect("eight bytes")))
-    }
-
-    fn flag(&mut self, what: &'static str) -> Result<bool, ModelError> {
-        let byte = self.take(1, what)?[0];
-        if byte > 1 {
-            expect("flag", byte, 1)?;
-        }
-        Ok(byte == 1)
-    }
-
-    /// Bytes up to a 0.
-    fn text(&mut self) -> Result<&'a [u8], ModelError> {
-        let what = "an entry";
-        let end = self.rest.iter().take(ENTRY_MAX_BYTES + 1).position(|byte| *byte == 0);
-        let end = end.ok_or(if self.rest.len() > ENTRY_MAX_BYTES {
-            ModelError::Value {
-                what,
-                found: "without an end".into(),
-                expected: format!("at most {ENTRY_MAX_BYTES} bytes"),
-            }
-        } else {
-            ModelError::Short { what }
-        })?;
-        let text = self.take(end, what)?;
-        self.take(1, what)?;
-        Ok(text)
-    }
-
-    fn floats(&mut self, count: usize, what: &'static str) -> Result<Vec<f32>, ModelError> {
-        let bytes = self.take(count * 4, what)?;
-        let floats: Vec<f32> = bytes
-            .chunks_exact(4)
-            .map(|four| f32::from_le_bytes(four.try_into().expect("four bytes")))
-            .collect();
-        match floats.iter().find(|value| !value.is_finite()) {
-            Some(value) => Err(ModelError::Value {
-                what,
-                found: format!("a value of {value}"),
-                expected: "finite ones".into(),
-            }),
-            None => Ok(floats),
-        }
-    }
-}
-
-fn expect<T: fmt::Display, E: fmt::Display>(
-    what: &'static str,
-    found: T,
-    expected: E,
-) -> Result<(), ModelError> {
-    let (found, expected) = (found.to_string(), expected.to_string());
-    if found == expected { Ok(()) } else { Err(ModelError::Value { what, found, expected }) }
-}
-
-/// A count within its bounds.
-fn within(what: &'static str, found: i64, min: usize, max: usize) -> Result<usize, ModelError> {
-    match usize::try_from(found) {
-        Ok(count) if (min..=max).contains(&count) => Ok(count),
-        _ => Err(ModelError::Value { what, found: found.to_string(), expected: format!("{min} to {max}") }),
-    }
-}

@@ -98,11 +98,11 @@ const NO_SENTENCE_ENDS: &str = "\
     11ef7-11ef8 11f43-11f44 16e98";
 
 /// Code points that the table holds: the basic plane.
-const TABLE_LENGTH: usize = 1 << 16;
+const TABLE_LENGTH: u32 = 1 << 16;
 
 static TABLE: LazyLock<Box<[u16]>> = LazyLock::new(|| {
     let of = |code| char::from_u32(code).map_or(0, compute);
-    (0..TABLE_LENGTH as u32).map(of).collect()
+    (0..TABLE_LENGTH).map(of).collect()
 });
 static RANGES: LazyLock<Ranges> = LazyLock::new(Ranges::new);
 
