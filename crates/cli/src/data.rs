@@ -4,6 +4,8 @@
 //! such. Each task becomes a folder of its own below `--out`, with the task beside its shard, so that anyone who has
 //! the source can check it, and a case, so that `weigh score dataset` can examine it.
 
+mod filter;
+
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -18,6 +20,7 @@ use corpus::{
     archive::{self, Content},
     document, extract,
     hub::{AboutError, HubError},
+    language,
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
     verify,
 };
@@ -30,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
+use self::filter::FilterArguments;
 use crate::{
     score::{CASE_FILE, CaseFile},
     source::{AnySource, Named, SourceOpenError},
@@ -66,6 +70,8 @@ pub(crate) enum DataCommand {
     Export(export::ExportArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
+    /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
+    Filter(FilterArguments),
 }
 
 #[derive(Args)]
@@ -195,6 +201,18 @@ pub(crate) enum DataError {
     /// A name or licence that the Hub would refuse.
     #[error(transparent)]
     About(#[from] AboutError),
+    /// A line of texts can't be understood.
+    #[error("line {line} of {path} is no text: {error}")]
+    #[diagnostic(help("each line is a JSON object with `id` and `text`"))]
+    Line { path: PathBuf, line: usize, error: String },
+    /// A model of languages can't be read.
+    #[error("{path} is no model of languages")]
+    #[diagnostic(help("name fastText's lid.176.ftz, or lid.176.bin"))]
+    Model {
+        path: PathBuf,
+        #[source]
+        error: language::ModelError,
+    },
     /// Nobody reads the output.
     #[error("could not write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -235,6 +253,7 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Verify(arguments) => check(arguments),
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 

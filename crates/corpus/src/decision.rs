@@ -44,8 +44,20 @@ pub enum Reason {
     Empty,
     /// The text is in none of the task's languages.
     Language,
-    /// A quality rule.
+    /// A rule of Gopher's on quality.
     Gopher(Gopher),
+    /// A rule of Gopher's on repetition.
+    Repetition(Repetition),
+    /// A rule of C4's.
+    C4(C4),
+    /// A rule of FineWeb's.
+    FineWeb(FineWeb),
+    /// The address is on the task's blocklist.
+    Url,
+    /// The text holds e-mail or IP addresses, and the task wants none that does.
+    Pii,
+    /// The page, or its server, asks not to be used so.
+    OptOut,
     /// The text shares 13 words in a row with the task's exclusion list.
     Contaminated,
     /// The same text, up to case, white space and punctuation, was kept from an earlier record of the shard.
@@ -55,16 +67,16 @@ pub enum Reason {
     },
 }
 
-macro_rules! gopher {
-    ($($index:literal $name:ident $text:literal $doc:literal)*) => {
-        /// The quality rules after Gopher; `filter` holds their thresholds and their source.
+macro_rules! rules {
+    ($(#[doc = $about:literal] $set:ident { $($index:literal $name:ident $text:literal $peer:literal $doc:literal)* })*) => {$(
+        #[doc = $about]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-        pub enum Gopher {
+        pub enum $set {
             $(#[doc = $doc] #[codec(index = $index)] $name,)*
         }
 
-        impl Gopher {
-            /// Every rule, in the order of their numbers.
+        impl $set {
+            /// Every rule, in the order of their numbers, which is the order in which they are applied.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The rule's name in reports.
@@ -74,21 +86,67 @@ macro_rules! gopher {
                     $(Self::$name => $text,)*
                 }
             }
+
+            /// What datatrove calls the reason.
+            #[must_use]
+            pub fn peer_name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $peer,)*
+                }
+            }
+
+            fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().find(|rule| rule.name() == name).copied()
+            }
         }
-    };
+    )*};
 }
 
-gopher! {
-    0 ShortDoc "short_doc" "Too few words."
-    1 LongDoc "long_doc" "Too many words."
-    2 ShortWords "short_words" "The mean word is too short."
-    3 LongWords "long_words" "The mean word is too long."
-    4 Hashes "hashes" "Too many hash signs per word."
-    5 Ellipses "ellipses" "Too many ellipses per word."
-    6 BulletLines "bullet_lines" "Too many lines begin with a bullet."
-    7 EllipsisLines "ellipsis_lines" "Too many lines end with an ellipsis."
-    8 AlphaWords "alpha_words" "Too few words have a letter."
-    9 StopWords "stop_words" "Too few of the commonest English words occur."
+rules! {
+    #[doc = "The quality rules after Gopher; `filter` holds their thresholds and their source."]
+    Gopher {
+        0 ShortDoc "short_doc" "gopher_short_doc" "Too few words."
+        1 LongDoc "long_doc" "gopher_long_doc" "Too many words."
+        2 ShortWords "short_words" "gopher_below_avg_threshold" "The mean word is too short."
+        3 LongWords "long_words" "gopher_above_avg_threshold" "The mean word is too long."
+        4 Hashes "hashes" "gopher_too_many_hashes" "Too many hash signs per word."
+        5 Ellipses "ellipses" "gopher_too_many_ellipsis" "Too many ellipses per word."
+        6 BulletLines "bullet_lines" "gopher_too_many_bullets" "Too many lines begin with a bullet."
+        7 EllipsisLines "ellipsis_lines" "gopher_too_many_end_ellipsis" "Too many lines end with an ellipsis."
+        8 AlphaWords "alpha_words" "gopher_below_alpha_threshold" "Too few words have a letter."
+        9 StopWords "stop_words" "gopher_enough_stop_words" "Too few of the commonest English words occur."
+    }
+    #[doc = "The rules on repetition after Gopher."]
+    Repetition {
+        0 Empty "empty" "empty" "There is no text."
+        1 Paragraphs "dup_para_frac" "dup_para_frac" "Too many paragraphs stood before."
+        2 ParagraphChars "dup_para_char_frac" "dup_para_char_frac" "Paragraphs that stood before are too much of the text."
+        3 Lines "dup_line_frac" "dup_line_frac" "Too many lines stood before."
+        4 LineChars "dup_line_char_frac" "dup_line_char_frac" "Lines that stood before are too much of the text."
+        5 Top2 "top_2_gram" "top_2_gram" "The commonest two words in a row are too much of the text."
+        6 Top3 "top_3_gram" "top_3_gram" "The commonest three words in a row are too much of the text."
+        7 Top4 "top_4_gram" "top_4_gram" "The commonest four words in a row are too much of the text."
+        8 Repeated5 "dup_5_gram" "duplicated_5_n_grams" "Too much of the text is in five words that stood before."
+        9 Repeated6 "dup_6_gram" "duplicated_6_n_grams" "Too much of the text is in six words that stood before."
+        10 Repeated7 "dup_7_gram" "duplicated_7_n_grams" "Too much of the text is in seven words that stood before."
+        11 Repeated8 "dup_8_gram" "duplicated_8_n_grams" "Too much of the text is in eight words that stood before."
+        12 Repeated9 "dup_9_gram" "duplicated_9_n_grams" "Too much of the text is in nine words that stood before."
+        13 Repeated10 "dup_10_gram" "duplicated_10_n_grams" "Too much of the text is in ten words that stood before."
+    }
+    #[doc = "The rules after C4."]
+    C4 {
+        0 TooFewSentences "too_few_sentences" "too_few_sentences" "Lines that count have too few sentences."
+        1 LoremIpsum "lorem_ipsum" "lorem_ipsum" "A line holds a placeholder text."
+        2 CurlyBracket "curly_bracket" "curly_bracket" "A line holds a curly bracket."
+    }
+    #[doc = "The rules after FineWeb."]
+    FineWeb {
+        0 Empty "empty" "empty" "There is no line that isn't blank."
+        1 UnendedLines "line_punct_ratio" "line_punct_ratio" "Too few lines end as sentences do."
+        2 ShortLines "short_line_ratio" "short_line_ratio" "Too many lines are short."
+        3 RepeatedChars "char_dup_ratio" "char_dup_ratio" "Lines that stood before are too much of the text."
+        4 Lists "list_ratio" "list_ratio" "Too many line ends per word."
+    }
 }
 
 /// The numbers of decisions in bytes; a rule's own number or an entry follows where there is one.
@@ -107,6 +165,12 @@ mod code {
     pub(super) const CHARSET: u8 = 11;
     pub(super) const LANGUAGE: u8 = 12;
     pub(super) const CONTAMINATED: u8 = 13;
+    pub(super) const REPETITION: u8 = 14;
+    pub(super) const C4: u8 = 15;
+    pub(super) const FINEWEB: u8 = 16;
+    pub(super) const URL: u8 = 17;
+    pub(super) const PII: u8 = 18;
+    pub(super) const OPT_OUT: u8 = 19;
 }
 
 impl Encode for Decision {
@@ -125,6 +189,12 @@ impl Encode for Decision {
             Reason::Charset => to.push_byte(code::CHARSET),
             Reason::Language => to.push_byte(code::LANGUAGE),
             Reason::Contaminated => to.push_byte(code::CONTAMINATED),
+            Reason::Repetition(rule) => (code::REPETITION, rule).encode_to(to),
+            Reason::C4(rule) => (code::C4, rule).encode_to(to),
+            Reason::FineWeb(rule) => (code::FINEWEB, rule).encode_to(to),
+            Reason::Url => to.push_byte(code::URL),
+            Reason::Pii => to.push_byte(code::PII),
+            Reason::OptOut => to.push_byte(code::OPT_OUT),
         }
     }
 }
@@ -145,6 +215,12 @@ impl Decode for Decision {
             code::CHARSET => Reason::Charset,
             code::LANGUAGE => Reason::Language,
             code::CONTAMINATED => Reason::Contaminated,
+            code::REPETITION => Reason::Repetition(Repetition::decode(from)?),
+            code::C4 => Reason::C4(C4::decode(from)?),
+            code::FINEWEB => Reason::FineWeb(FineWeb::decode(from)?),
+            code::URL => Reason::Url,
+            code::PII => Reason::Pii,
+            code::OPT_OUT => Reason::OptOut,
             _ => return Err("unknown decision".into()),
         };
         Ok(Self::Dropped(reason))
@@ -172,7 +248,13 @@ impl fmt::Display for Reason {
             Self::Empty => f.write_str("empty"),
             Self::Language => f.write_str("lang"),
             Self::Gopher(rule) => write!(f, "gopher:{}", rule.name()),
+            Self::Repetition(rule) => write!(f, "gopher_rep:{}", rule.name()),
+            Self::C4(rule) => write!(f, "c4:{}", rule.name()),
+            Self::FineWeb(rule) => write!(f, "fineweb:{}", rule.name()),
             Self::Contaminated => f.write_str("contaminated"),
+            Self::Url => f.write_str("url"),
+            Self::Pii => f.write_str("pii"),
+            Self::OptOut => f.write_str("optout"),
             Self::DuplicateOf { row } => write!(f, "dup_of:{row}"),
         }
     }
@@ -181,7 +263,6 @@ impl fmt::Display for Reason {
 impl FromStr for Reason {
     type Err = ReasonError;
     fn from_str(text: &str) -> Result<Self, ReasonError> {
-        let gopher = |name: &str| Gopher::ALL.iter().find(|rule| rule.name() == name).copied();
         let parsed = match text {
             "status" => Some(Self::Status),
             "content_type" => Some(Self::ContentType),
@@ -192,8 +273,14 @@ impl FromStr for Reason {
             "empty" => Some(Self::Empty),
             "lang" => Some(Self::Language),
             "contaminated" => Some(Self::Contaminated),
+            "url" => Some(Self::Url),
+            "pii" => Some(Self::Pii),
+            "optout" => Some(Self::OptOut),
             _ => match text.split_once(':') {
-                Some(("gopher", name)) => gopher(name).map(Self::Gopher),
+                Some(("gopher", name)) => Gopher::named(name).map(Self::Gopher),
+                Some(("gopher_rep", name)) => Repetition::named(name).map(Self::Repetition),
+                Some(("c4", name)) => C4::named(name).map(Self::C4),
+                Some(("fineweb", name)) => FineWeb::named(name).map(Self::FineWeb),
                 Some(("dup_of", row)) => row.parse().ok().map(|row| Self::DuplicateOf { row }),
                 Some(("not_a_page", kind)) => kind.parse().ok().map(|kind| Self::NotAPage { kind }),
                 _ => None,
@@ -258,18 +345,31 @@ mod tests {
             Reason::Empty,
             Reason::Language,
             Reason::Contaminated,
+            Reason::Url,
+            Reason::Pii,
+            Reason::OptOut,
         ];
         all.extend(plain.map(Decision::Dropped));
-        all.extend(Gopher::ALL.iter().map(|rule| Decision::Dropped(Reason::Gopher(*rule))));
+        let gopher = Gopher::ALL.iter().copied().map(Reason::Gopher);
+        let rules = gopher
+            .chain(Repetition::ALL.iter().copied().map(Reason::Repetition))
+            .chain(C4::ALL.iter().copied().map(Reason::C4))
+            .chain(FineWeb::ALL.iter().copied().map(Reason::FineWeb));
+        all.extend(rules.map(Decision::Dropped));
         all.push(Decision::Dropped(Reason::DuplicateOf { row: 17 }));
         let texts: Vec<String> = all.iter().map(Decision::to_string).collect();
         assert_eq!(
             texts.join(" "),
             "kept not_a_page:file not_a_page:warcinfo not_a_page:request not_a_page:response not_a_page:metadata \
              not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other status content_type \
-             malformed too_large too_nested charset empty lang contaminated gopher:short_doc gopher:long_doc \
+             malformed too_large too_nested charset empty lang contaminated url pii optout gopher:short_doc gopher:long_doc \
              gopher:short_words gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines \
-             gopher:ellipsis_lines gopher:alpha_words gopher:stop_words dup_of:17"
+             gopher:ellipsis_lines gopher:alpha_words gopher:stop_words gopher_rep:empty gopher_rep:dup_para_frac \
+             gopher_rep:dup_para_char_frac gopher_rep:dup_line_frac gopher_rep:dup_line_char_frac \
+             gopher_rep:top_2_gram gopher_rep:top_3_gram gopher_rep:top_4_gram gopher_rep:dup_5_gram \
+             gopher_rep:dup_6_gram gopher_rep:dup_7_gram gopher_rep:dup_8_gram gopher_rep:dup_9_gram \
+             gopher_rep:dup_10_gram c4:too_few_sentences c4:lorem_ipsum c4:curly_bracket fineweb:empty \
+             fineweb:line_punct_ratio fineweb:short_line_ratio fineweb:char_dup_ratio fineweb:list_ratio dup_of:17"
         );
         for (decision, text) in all.into_iter().zip(texts) {
             assert_eq!(text.parse(), Ok(decision));
@@ -280,7 +380,18 @@ mod tests {
 
     #[test]
     fn unknown_reasons_are_refused() {
-        for text in ["", "Kept", "gopher:", "gopher:x", "dup_of:", "dup_of:-1", "dup_of:+1", "dup_of:01"] {
+        for text in [
+            "",
+            "Kept",
+            "gopher:",
+            "gopher:x",
+            "c4:",
+            "fineweb:gopher",
+            "dup_of:",
+            "dup_of:-1",
+            "dup_of:+1",
+            "dup_of:01",
+        ] {
             assert!(text.parse::<Decision>().is_err(), "{text:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! From a page to a document: the pinned recipe, and what an open one shares with it.
 //!
-//! The recipe is page ([`crate::page`]) → main text ([`crate::extract`]) → normalisation → language → quality rules →
-//! contamination → fingerprint. It is a pure function of the record's bytes and the task's [`Rules`]; whoever runs the
+//! The recipe is page ([`crate::page`]) → address → main text ([`crate::extract`]) → normalisation → language → quality
+//! rules → contamination → people's addresses → opt-out → fingerprint. It is a pure function of the record's bytes and the task's [`Rules`]; whoever runs the
 //! same [`RECIPE`] gets the same bits. Any change of any step's output is a new version. An open recipe brings a main
 //! text of its own and shares all else. Removing duplicates needs the other documents and is done by
 //! [`crate::Shard::build`].
@@ -13,11 +13,14 @@ use primitives::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    blocklist::Blocklist,
     decision::Reason,
     exclusion::Exclusion,
-    filter, grams,
+    filter::Filters,
+    grams,
     language::{self, Language},
     page::Page,
+    pii::Redacted,
     tokens,
 };
 
@@ -51,8 +54,29 @@ impl fmt::Display for Recipe {
 pub struct Rules {
     /// Languages that are kept; none means all.
     pub languages: Vec<Language>,
+    /// Which quality rules run.
+    pub filters: Filters,
     /// What no text may share 13 words in a row with.
     pub exclusion: Exclusion,
+    /// Addresses whose pages are not wanted.
+    pub blocklist: Blocklist,
+    /// What becomes of e-mail and public IP addresses in a text.
+    pub pii: Pii,
+    /// Whether pages are left out that, or whose servers, reserve their text; see
+    /// [`crate::optout::OptOut::reserves_text`].
+    pub heed_opt_out: bool,
+}
+
+/// What becomes of people's addresses in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pii {
+    /// They stay.
+    #[default]
+    Keep,
+    /// Each is replaced; see [`Redacted`].
+    Replace,
+    /// A text that has any is left out.
+    Drop,
 }
 
 /// A function that takes the main text from a page.
@@ -79,14 +103,34 @@ impl Document {
     /// # Errors
     /// The [`Reason`] why the page is no document.
     pub fn of_page(page: &Page, rules: &Rules, extract: &Extractor<'_>) -> Result<Self, Reason> {
-        let text = text(page, extract)?;
-        let guess = language::guess(&text);
+        if rules.blocklist.hit(&page.url).is_some() {
+            return Err(Reason::Url);
+        }
+        let mut text = text(page, extract)?;
+        let mut guess = language::guess(&text);
         if !rules.languages.is_empty() && !rules.languages.iter().any(|wanted| wanted.code() == guess.code) {
             return Err(Reason::Language);
         }
-        filter::check(&text).map_err(Reason::Gopher)?;
+        rules.filters.check(&text)?;
         if rules.exclusion.hits(&text).is_some() {
             return Err(Reason::Contaminated);
+        }
+        if rules.pii != Pii::Keep {
+            let redacted = Redacted::of(&text);
+            if redacted.any() && rules.pii == Pii::Drop {
+                return Err(Reason::Pii);
+            }
+            if redacted.any() {
+                // What a document says of its text is said of the text that stands there.
+                text = redacted.text.into_owned();
+                guess = language::guess(&text);
+            }
+            if text.len() > TEXT_MAX_BYTES {
+                return Err(Reason::TooLarge);
+            }
+        }
+        if rules.heed_opt_out && page.opt_out.reserves_text() {
+            return Err(Reason::OptOut);
         }
         Ok(Self {
             language: guess.code,

@@ -1,10 +1,21 @@
 //! Which language a text is in.
+//!
+//! Without a model it is guessed from the text's beginning by trigrams; a [`Model`] of fastText's is closer to what the
+//! field's pipelines say. The two differ, so a recipe that uses a model is a recipe of its own and names the model's
+//! digest.
+
+mod bytes;
+mod matrix;
+mod model;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 use whatlang::Lang;
+
+pub use bytes::ModelError;
+pub use model::{MODEL_MAX_BYTES, Model};
 
 /// What stands for "none of those known".
 pub const UNDETERMINED: &str = "und";

@@ -10,6 +10,7 @@ use crate::{
     archive::{RATIO_FROM_BYTES, RATIO_MAX, RECORD_MAX_BYTES, Record, RecordKind},
     decision::Reason,
     html, markdown,
+    optout::OptOut,
 };
 
 /// Bytes at the beginning of a page in which it may name its encoding.
@@ -40,6 +41,8 @@ pub struct Page {
     pub form: Form,
     /// The page, decoded.
     pub text: String,
+    /// What it and its server ask for.
+    pub opt_out: OptOut,
 }
 
 /// What a page is written in.
@@ -103,7 +106,9 @@ impl Page {
             if record.kind == RecordKind::Conversion { "utf-8" } else { charset_parameter(parameters) };
         let (form, text) = decode(medium, body, label)?;
         let (url, record_id, date) = (record.url.clone(), record.record_id.clone(), record.date.clone());
-        Ok(Self { url, record_id, date, form, text })
+        let asked = record.http.as_ref().map_or_else(OptOut::default, |head| OptOut::of_fields(&head.fields));
+        let opt_out = asked.and(OptOut::of_page(form, &text));
+        Ok(Self { url, record_id, date, form, text, opt_out })
     }
 
     /// The page in a file: HTML and Markdown by their extensions, anything else as text.
@@ -122,7 +127,8 @@ impl Page {
             _ => Medium::Text,
         };
         let (form, text) = decode(medium, bytes, "")?;
-        Ok(Self { url: path.to_owned(), record_id: String::new(), date: String::new(), form, text })
+        let opt_out = OptOut::of_page(form, &text);
+        Ok(Self { url: path.to_owned(), record_id: String::new(), date: String::new(), form, text, opt_out })
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) const WALLET: &str = "WEIGH_WALLET";
 pub(crate) const HOTKEY: &str = "WEIGH_HOTKEY";
 /// A chain's name or address.
 pub(crate) const NETWORK: &str = "WEIGH_NETWORK";
+/// The file with a fastText model of languages.
+pub(crate) const LID: &str = "WEIGH_LID";
 /// Where it is set, there are no colours unless somebody asks for them: <https://no-color.org>.
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// What all variables of `weigh up` begin with; a name below it that is no setting is a slip. Other names that begin with

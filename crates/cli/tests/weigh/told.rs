@@ -133,6 +133,7 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
         (vec!["data", "inspect", "shards/00000"], 0),
         (vec!["data", "verify", "shards", "--source", "texts"], 0),
         (vec!["data", "extract", "page.md"], 0),
+        (vec!["data", "filter", "texts.jsonl"], 0),
         ([&["score", "dataset", "shards/00000"], &case[..]].concat(), 0),
         ([&["lm", "train", "shards", "--out", "model"], &small[..]].concat(), 0),
         (vec!["lm", "eval", "model", "page.md", "--per-token"], 0),
@@ -166,6 +167,7 @@ fn every_command_that_answers_in_json_prints_json_and_nothing_else() {
     lay_texts(&home.join("texts"), 240);
     lay_bert(&home.join("bert"));
     fs::write(home.join("page.md"), "# A page\n\nthe weight and the measure of that house\n").unwrap();
+    fs::write(home.join("texts.jsonl"), "{\"id\": 1, \"text\": \"the weight of that house\"}\n").unwrap();
     let text =
         "[up]\nsource = 'texts'\nstate = 'house'\nport = 0\nvalidators = 1\nminers = 1\nattacks = []\n";
     fs::write(home.join("weigh.toml"), text).unwrap();

@@ -7,6 +7,7 @@
     reason = "tests print what they measure, read shared files and may panic"
 )]
 
+mod filters;
 mod hub;
 mod remote;
 mod shared;
@@ -200,8 +201,11 @@ fn each_entry_gets_its_decision() {
         ("j.txt", format!("{} {secret}", long.replace("grain", "wool")).into_bytes()),
     ])
     .unwrap();
-    let rules =
-        Rules { languages: vec!["en".parse().unwrap()], exclusion: Exclusion::new([secret]).unwrap() };
+    let rules = Rules {
+        languages: vec!["en".parse().unwrap()],
+        exclusion: Exclusion::new([secret]).unwrap(),
+        ..Rules::default()
+    };
     let extent = source.extents(Cut { entries_max: 100, bytes_max: u64::MAX }).unwrap().remove(0);
     let shard = Shard::build(&extent, &source, MINER, &rules).unwrap();
     let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();

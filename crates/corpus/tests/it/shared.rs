@@ -21,7 +21,7 @@ fn pages_wanted() -> usize {
     option_env!("CORPUS_WCXB_PAGES").and_then(|pages| pages.parse().ok()).unwrap_or(60)
 }
 
-fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(path);
     if !place.exists() {
         println!("skipped: no {}", place.display());
