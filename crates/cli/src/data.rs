@@ -4,8 +4,6 @@
 //! such. Each task becomes a folder of its own below `--out`, with the task beside its shard, so that anyone who has
 //! the source can check it, and a case, so that `weigh score dataset` can examine it.
 
-mod filter;
-
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -25,7 +23,6 @@ use corpus::{
     verify,
 };
 use indicatif::ProgressBar;
-use mechanisms::dataset::Terms;
 use miette::Diagnostic;
 use primitives::{Hotkey, Seed};
 use rayon::prelude::*;
@@ -35,17 +32,14 @@ use thiserror::Error;
 
 use self::filter::FilterArguments;
 use crate::{
-    score::{CASE_FILE, CaseFile},
     source::{AnySource, Named, SourceOpenError},
     talk::{self, Unit},
 };
 
+mod build;
 mod export;
+mod filter;
 
-/// Stored bytes of a task by default: some thousand pages of a crawl.
-const BYTES_PER_TASK: u64 = 32 << 20;
-/// Most records of a task: what a shard's limits let through.
-const ENTRIES_PER_TASK: u32 = 1 << 16;
 /// The file with the task, beside its shard.
 const TASK_FILE: &str = "task.json";
 /// The file with a shard's counts, in its folder.
@@ -61,7 +55,7 @@ const SHOWN_DOCUMENTS: usize = 3;
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
     /// Make shards of a source: documents, and a ledger with a decision for every record.
-    Build(BuildArguments),
+    Build(build::BuildArguments),
     /// Show what a shard's folder or one of its Parquet files holds.
     Inspect(InspectArguments),
     /// Check shards against their source: every record is extracted again, unless a sample is asked for.
@@ -72,30 +66,6 @@ pub(crate) enum DataCommand {
     Extract(ExtractArguments),
     /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
     Filter(FilterArguments),
-}
-
-#[derive(Args)]
-pub(crate) struct BuildArguments {
-    /// A folder of HTML, Markdown and text, or an archive or its address, or a folder of archives.
-    source: Named,
-    /// The folder for the shards: new or empty.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Stored bytes at which a task is full.
-    #[arg(long, value_name = "N", default_value_t = BYTES_PER_TASK, value_parser = clap::value_parser!(u64).range(1..))]
-    bytes_per_task: u64,
-    /// Make only the task of this number.
-    #[arg(long, value_name = "N")]
-    task: Option<usize>,
-    /// The hotkey that the shards belong to; without it, nobody's.
-    #[arg(long, value_name = "SS58")]
-    miner: Option<Hotkey>,
-    /// Keep this language only (ISO 639-1); may be given more than once.
-    #[arg(long = "language", value_name = "CODE")]
-    languages: Vec<Language>,
-    /// One JSON object per shard on standard output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args)]
@@ -159,6 +129,17 @@ pub(crate) enum DataError {
     /// There is no such task.
     #[error("source {named} has {found} tasks of this size, none with number {asked}")]
     Task { named: String, found: usize, asked: usize },
+    /// The folder holds shards of another build.
+    #[error("folder {path} holds shards of another build: {what} differs")]
+    #[diagnostic(help("name a new folder, or the source and the flags that this one was begun with"))]
+    OtherBuild { path: PathBuf, what: &'static str },
+    /// No threads can be had.
+    #[error("could not start {threads} threads")]
+    Threads {
+        threads: usize,
+        #[source]
+        error: rayon::ThreadPoolBuildError,
+    },
     /// The folder to write to is in use.
     #[error("folder {path} is not empty")]
     #[diagnostic(help("name a new one: `weigh data build SOURCE --out DIR`"))]
@@ -222,7 +203,10 @@ impl DataError {
     /// 2 where other arguments would help, 3 where nothing was found, 1 else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            DataError::NotEmpty { .. } | DataError::Task { .. } | DataError::About(_) => 2,
+            DataError::NotEmpty { .. }
+            | DataError::OtherBuild { .. }
+            | DataError::Task { .. }
+            | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
             DataError::Source { .. } | DataError::NoShard { .. } => 3,
             _ => 1,
@@ -230,8 +214,25 @@ impl DataError {
     }
 }
 
+/// How many threads work on data.
+#[derive(Args)]
+pub(crate) struct Threads {
+    /// Threads; all cores where it is not given. The bytes are the same for any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Threads {
+    fn pool(&self) -> Result<rayon::ThreadPool, DataError> {
+        // None stands for all cores.
+        let threads = self.threads.map_or(0, usize::from);
+        let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        started.map_err(|error| DataError::Threads { threads, error })
+    }
+}
+
 /// What stands beside a shard: enough to check it with the source at hand.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Task {
     extent: Extent,
@@ -248,69 +249,13 @@ impl Task {
 /// Runs one of the commands; the exit code is 1 where a shard is at fault.
 pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
     match command {
-        DataCommand::Build(arguments) => build(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Build(arguments) => build::build(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Inspect(arguments) => inspect(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Verify(arguments) => check(arguments),
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),
     }
-}
-
-fn build(arguments: &BuildArguments) -> Result<(), DataError> {
-    empty_folder(&arguments.out)?;
-    let named = &arguments.source;
-    let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
-    let source = AnySource::open(named, arguments.json)?;
-    let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
-    let (extents, warnings) = source.survey(cut).map_err(failed)?;
-    for warning in warnings {
-        talk::warn(&warning);
-    }
-    let found = extents.len();
-    let mut numbered: Vec<(usize, Extent)> = extents.into_iter().enumerate().collect();
-    if let Some(asked) = arguments.task {
-        numbered.retain(|(number, _)| *number == asked);
-        if numbered.is_empty() {
-            return Err(DataError::Task { named: named.to_string(), found, asked });
-        }
-    }
-    let bytes = numbered.iter().map(|(_, extent)| extent.length_bytes()).sum();
-    let bar = talk::bar(bytes, Unit::Bytes, arguments.json);
-    let miner = arguments.miner.unwrap_or(Hotkey::from_bytes([0; 32]));
-    let made: Vec<Result<(PathBuf, Shard, FolderManifest), DataError>> = numbered
-        .into_par_iter()
-        .map(|(number, extent)| {
-            let task = Task { extent, miner, languages: arguments.languages.clone() };
-            let shard = Shard::build(&task.extent, &source, miner, &task.rules()).map_err(failed)?;
-            let folder = arguments.out.join(format!("{number:05}"));
-            let manifest = shard.write_folder(&folder).map_err(failed)?;
-            let terms = Terms { languages: task.languages.clone(), ..Terms::plain() };
-            let case = CaseFile::rehearsal(task.extent.clone(), terms, miner, manifest.root);
-            write_json(folder.join(TASK_FILE), &task)?;
-            write_json(folder.join(CASE_FILE), &case)?;
-            bar.inc(task.extent.length_bytes());
-            Ok((folder, shard, manifest))
-        })
-        .collect();
-    bar.finish_and_clear();
-    let mut out = io::stdout().lock();
-    let mut table = plain_table(&["shard", "records", "documents", "tokens", "root"]);
-    for made in made {
-        let (folder, shard, manifest) = made?;
-        if arguments.json {
-            let line = json!({"folder": folder, "decisions": shard.ledger.decisions(), "manifest": manifest});
-            writeln!(out, "{line}")?;
-            continue;
-        }
-        let root = manifest.root.short();
-        let counts = [manifest.records, manifest.documents, manifest.tokens].map(|count| count.to_string());
-        table.add_row([vec![folder.display().to_string()], counts.to_vec(), vec![root]].concat());
-    }
-    if !arguments.json {
-        writeln!(out, "{table}")?;
-    }
-    Ok(out.flush()?)
 }
 
 /// Makes the folder where it is missing; one that holds anything is refused.
@@ -553,50 +498,4 @@ fn plain_table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(headings.to_vec());
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use corpus::LedgerRow;
-
-    use super::*;
-
-    #[test]
-    fn a_shard_whose_ledger_was_touched_is_at_fault() {
-        let root = tempfile::tempdir().unwrap();
-        let source = root.path().join("source");
-        std::fs::create_dir(&source).unwrap();
-        for number in 0..4 {
-            let text =
-                format!("# Weight {number}\n\n{}", "the weight and the measure of that house ".repeat(12));
-            std::fs::write(source.join(format!("{number}.md")), text).unwrap();
-        }
-        let out = root.path().join("out");
-        let built = build(&BuildArguments {
-            source: Named::Path(source.clone()),
-            out: out.clone(),
-            bytes_per_task: BYTES_PER_TASK,
-            task: None,
-            miner: None,
-            languages: vec!["en".parse().unwrap()],
-            json: false,
-        });
-        built.unwrap();
-        let arguments =
-            VerifyArguments { path: out.clone(), source: Named::Path(source), sample: None, json: false };
-        assert_eq!(check(&arguments).unwrap(), ExitCode::SUCCESS);
-        let folder = out.join("00000");
-        let (whole, _) = Shard::open_folder(&folder, &Limits::default()).unwrap();
-        let touched: [fn(&mut Vec<LedgerRow>); 3] =
-            [|rows| drop(rows.remove(1)), |rows| rows.swap(0, 1), |rows| rows[1].decision = rows[2].decision];
-        for (number, touch) in touched.into_iter().enumerate() {
-            let mut shard = whole.clone();
-            touch(&mut shard.ledger.rows);
-            if shard == whole {
-                shard.ledger.rows[1].length_bytes += 1;
-            }
-            shard.write_folder(&folder).unwrap();
-            assert_eq!(check(&arguments).unwrap(), ExitCode::from(1), "{number}");
-        }
-    }
 }

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{DataError, plain_table};
+use super::{DataError, Threads, plain_table};
 use crate::config::environment;
 
 /// The longest line: texts are at most 2 MiB in shards; other pipelines keep longer ones.
@@ -38,9 +38,8 @@ pub(crate) struct FilterArguments {
     /// A fastText model of languages, such as lid.176.ftz; without it the language is guessed.
     #[arg(long, env = environment::LID, value_name = "FILE")]
     lid: Option<PathBuf>,
-    /// Threads; all cores where it is not given.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    threads: Threads,
     /// One JSON object with `id`, `lang` and `reject` per text.
     #[arg(long)]
     json: bool,
@@ -64,9 +63,7 @@ struct Judged {
 pub(super) fn filter(arguments: &FilterArguments) -> Result<(), DataError> {
     let path = &arguments.file;
     let model = arguments.lid.as_deref().map(read_model).transpose()?;
-    let threads =
-        rayon::ThreadPoolBuilder::new().num_threads(arguments.threads.map_or(0, usize::from)).build();
-    let threads = threads.map_err(|error| DataError::Output(io::Error::other(error)))?;
+    let threads = arguments.threads.pool()?;
     let mut lines = open(path).map_err(|error| DataError::File { path: path.clone(), error })?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut counts, mut languages) = (BTreeMap::new(), BTreeMap::new());
