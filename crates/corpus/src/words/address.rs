@@ -60,7 +60,7 @@ fn starts_named_host(text: &str, classes: Classes) -> bool {
         let (mut chars, mut bytes, mut last) = (0, 0, None);
         for c in rest.chars() {
             let hyphen = c == '-' || c == '_';
-            if !inner(c) && !(hyphen && chars > 0) {
+            if !(inner(c) || hyphen && chars > 0) {
                 break;
             }
             (chars, bytes, last) = (chars + 1, bytes + c.len_utf8(), Some(c));
