@@ -80,7 +80,8 @@ fn next_email(text: &str, from: usize) -> Option<Found> {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'@', &bytes[from..]).map(|at| from + at).find_map(|at| {
         let first = local_start(text, from, at)?;
-        let end = domain_end(bytes, at + 1)?;
+        // What goes on to another at sign is no domain, but the beginning of another address.
+        let end = domain_end(bytes, at + 1).filter(|end| bytes.get(*end) != Some(&b'@'))?;
         let domain = text[at + 1..end].to_ascii_lowercase();
         let is_example = ["example.com", "example.org", "example.net"].iter().any(|reserved| {
             domain.strip_suffix(reserved).is_some_and(|above| above.is_empty() || above.ends_with('.'))
@@ -209,6 +210,7 @@ mod tests {
         check("a@b.cd,e@f.gh", "email@example.com,email@example.com", (2, 0));
         check("'me@site.org' (me@site.org)", "'email@example.com' (email@example.com)", (2, 0));
         check("éme@site.org", "éme@site.org", (0, 0));
+        check("a@b.cd@e.fg", "a@email@example.com", (1, 0));
         for text in [
             "me@site",
             "@site.org",

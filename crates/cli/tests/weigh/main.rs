@@ -142,6 +142,37 @@ fn errors_say_what_and_how_to_mend_it_and_have_their_exit_codes() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn texts_are_judged_by_each_filter_by_itself() {
+    let home = tempfile::tempdir().expect("a folder can be made");
+    let path = home.path().join("texts.jsonl");
+    let lines = "{\"id\": \"a\", \"text\": \"the weight of that house\"}\n\n{\"id\": 2, \"text\": \"\"}\n";
+    fs::write(&path, lines).expect("a file can be written");
+    let path = path.to_str().expect("a plain path");
+    let output = weigh(&["data", "filter", path, "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let judged: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect();
+    let first = serde_json::json!({
+        "gopher_repetition": "top_2_gram",
+        "gopher_quality": "gopher_short_doc",
+        "c4": "too_few_sentences",
+        "fineweb_quality": "line_punct_ratio",
+    });
+    assert_eq!(
+        (&judged[0]["id"], &judged[0]["lang"], &judged[0]["reject"]),
+        (&"a".into(), &"en".into(), &first)
+    );
+    assert_eq!((&judged[1]["id"], &judged[1]["reject"]["fineweb_quality"]), (&2.into(), &"empty".into()));
+    fs::write(path, "{\"id\": 1}\n").expect("a file can be written");
+    let refused = weigh(&["data", "filter", path]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(message(&refused).contains("line 1 of"), "{}", message(&refused));
+    assert!(message(&refused).contains("missing field `text`"), "{}", message(&refused));
+}
+
+#[test]
 fn the_supervisors_child_is_hidden_and_reads_no_request_without_walls() {
     let help = weigh(&["--help"]);
     assert!(!String::from_utf8_lossy(&help.stdout).contains("worker-child"));

@@ -143,7 +143,7 @@ mod tests {
         check("", Some(C4::TooFewSentences));
         check(&times(4), Some(C4::TooFewSentences));
         check(&times(5), None);
-        check(&vec![sentence; 5].join("\n"), None);
+        check(&[sentence; 5].join("\n"), None);
         // What doesn't count: short lines, long words, scripts, policies.
         for line in
             ["Two words.", "We need JavaScript. Really we do.", "Read the Privacy Policy. Do read it."]

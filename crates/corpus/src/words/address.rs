@@ -32,7 +32,7 @@ fn scheme_length(word: &str) -> usize {
 }
 
 fn is_host_and_rest(text: &str, classes: Classes) -> bool {
-    starts_public_ipv4(text) || starts_named_host(text, classes)
+    starts_public_ipv4(text, classes) || starts_named_host(text, classes)
 }
 
 /// What may follow a host: a port or not, then the end or a path.
@@ -60,7 +60,7 @@ fn starts_named_host(text: &str, classes: Classes) -> bool {
         let (mut chars, mut bytes, mut last) = (0, 0, None);
         for c in rest.chars() {
             let hyphen = c == '-' || c == '_';
-            if !inner(c) && !(hyphen && chars > 0) {
+            if !(inner(c) || hyphen && chars > 0) {
                 break;
             }
             (chars, bytes, last) = (chars + 1, bytes + c.len_utf8(), Some(c));
@@ -75,7 +75,7 @@ fn starts_named_host(text: &str, classes: Classes) -> bool {
 }
 
 /// Whether the text begins with an address of four numbers that is in no private network, and what follows fits.
-fn starts_public_ipv4(text: &str) -> bool {
+fn starts_public_ipv4(text: &str, classes: Classes) -> bool {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let mut numbers = [0u16; 4];
     let mut count = 0;
@@ -93,7 +93,7 @@ fn starts_public_ipv4(text: &str) -> bool {
         && !private
         && (1..=223).contains(&a)
         && (1..=254).contains(&d)
-        && ends_host(&text[end..], Classes::get())
+        && ends_host(&text[end..], classes)
 }
 
 #[cfg(test)]

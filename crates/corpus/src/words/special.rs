@@ -173,9 +173,7 @@ fn place(text: &[u8]) -> usize {
     for byte in eights.remainder() {
         last = last << 8 | u64::from(*byte);
     }
-    #[expect(clippy::cast_possible_truncation, reason = "below SLOTS")]
-    let place = (mix(hash ^ last) >> 40) as usize % SLOTS;
-    place
+    (mix(hash ^ last) >> 40) as usize % SLOTS
 }
 
 fn mix(value: u64) -> u64 {

@@ -50,7 +50,7 @@ fn files(seed: u64, count: usize) -> Vec<(String, Vec<u8>)> {
             3 => "1234 5678 ".repeat(40).into_bytes(),
             4 | 5 if place > 0 => {
                 let (_, earlier) = &files[stream.index(place)];
-                String::from_utf8_lossy(earlier).to_uppercase().replace(". ", " ; ").into_bytes()
+                String::from_utf8_lossy(earlier).replace(" s", " S").replace(". ", " ; ").into_bytes()
             }
             _ => {
                 let words = 60 + stream.index(60);
@@ -190,7 +190,7 @@ fn each_entry_gets_its_decision() {
     let secret = "nobody may train on this sentence since it is a question of the final exam";
     let source = Memory::new([
         ("a.md", long.as_bytes().to_vec()),
-        ("b.md", long.to_uppercase().replace('#', "##").into_bytes()),
+        ("b.md", long.replace(" s", " S").replace('#', "##").into_bytes()),
         ("c.txt", b"short".to_vec()),
         ("d.md", b"<img src=x>".to_vec()),
         ("e.txt", vec![0x01; 10]),

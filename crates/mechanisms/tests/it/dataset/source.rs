@@ -85,9 +85,9 @@ pub(crate) fn library(seed: u64, files: usize) -> Memory {
     Memory::new(made).expect("plain paths")
 }
 
-/// A cosmetic variant: the same words in capitals with other marks between them.
+/// A cosmetic variant: the same words, some with a capital, with other marks between them.
 fn sentences_of(bytes: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(bytes).to_uppercase().replace(". ", " ; ").into_bytes()
+    String::from_utf8_lossy(bytes).replace(" s", " S").replace(". ", " ; ").into_bytes()
 }
 
 fn sentences(stream: &mut Stream, count: usize) -> String {
