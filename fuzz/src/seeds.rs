@@ -25,7 +25,8 @@ fn main() -> io::Result<()> {
     write("gguf", genuine_gguf())?;
     write("config", genuine_configs())?;
     write("tokenizer", genuine_tokenizers())?;
-    write("checkpoint", genuine_checkpoints())
+    write("checkpoint", genuine_checkpoints())?;
+    write("html", pages())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.
@@ -99,6 +100,28 @@ fn questions() -> Vec<Vec<u8>> {
     let of_keys = keys.iter().step_by(keys.len() / 20 + 1).flat_map(|one| [key(one), prefix(one)]);
     let method = |number: usize| [&b"r"[..], &[u8::try_from(number).expect("few")], &[1, 0, 0, 0]].concat();
     of_keys.chain((0..METHODS.len()).map(method)).collect()
+}
+
+/// A page of every kind of markup that is read apart from the rest.
+fn pages() -> Vec<Vec<u8>> {
+    let text = "The weighhouse stood at the market, and what was weighed there was sold with a certificate. ".repeat(6);
+    let whole = format!(
+        "<!doctype html><html lang=en><head><title>Weights</title><script>if (a<b) {{}}</script></head><body>\
+         <nav><ul><li><a href=/>Home</a><li><a href=/x>News</a></ul></nav><article><h1>Weights</h1><p>{text}<p>{text}\
+         <ol start=3><li>one<li>two</ol><pre>a\n b</pre><blockquote>{text}</blockquote>\
+         <table><tr><th>a<th>b<tr><td>1<td>2</table></article><footer>&copy; &#169;</footer>"
+    );
+    let small = [
+        "<b><p>a</b>b</p>c",
+        "<a href=x><div>a</a>b</div>",
+        "<svg><title><p>a</svg><math><mi>x</mi></math>",
+        "<script><!--<script></script>--></script>a",
+        "<template><li>a</template><noscript><p>b</noscript>",
+        "<table><tr><td><form></table></form>a",
+        "<textarea>&amp;</textarea><![CDATA[a]]><!-- a --!>b",
+        "<script type=application/ld+json>{\"@type\":\"Article\",\"articleBody\":\"a b\"}</script>",
+    ];
+    small.iter().map(|page| page.as_bytes().to_vec()).chain([whole.into_bytes()]).collect()
 }
 
 fn write(target: &str, seeds: Vec<Vec<u8>>) -> io::Result<()> {

@@ -3,69 +3,112 @@
 //! [`main_text`] is the pinned recipe's; [`paragraphs`] and [`all_lines`] are for open recipes, and differ from it and
 //! from each other as honest extractors do.
 
-use dom_smoothie::{CandidateSelectMode, Config, Readability};
+mod block;
+mod context;
+mod features;
+mod forest;
+mod lexicon;
+mod metadata;
+mod model;
+mod outline;
+mod render;
+mod text;
+
+pub use block::{Block, Blocks};
+pub use features::{COUNT as FEATURES, NAMES as FEATURE_NAMES};
+pub use metadata::{Metadata, metadata};
 
 use crate::{
     decision::Reason,
-    html::{self, Line},
+    html::{Tag, Tree},
     page::{Form, Page},
 };
 
 /// Words that make a line a paragraph.
-const PARAGRAPH_MIN_WORDS: usize = 12;
+const PARAGRAPH_MIN_WORDS: u32 = 12;
 /// Words of a line that is worth keeping at all: below are menus, buttons and dates.
-const LINE_MIN_WORDS: usize = 5;
+const LINE_MIN_WORDS: u32 = 5;
 
-/// The main text of a page by the pinned recipe: HTML through a readability score, the rest as it is.
+/// What the model is told of a page's blocks: the numbers of those that it judges, and for each of them a row of
+/// [`FEATURES`] numbers, whose names are [`FEATURE_NAMES`].
+#[must_use]
+pub fn features(html_bytes: usize, tree: &Tree<'_>, blocks: &Blocks) -> (Vec<usize>, Vec<i32>) {
+    let features = features::Features::of(html_bytes, tree, blocks);
+    (features.readings.iter().map(|reading| reading.block).collect(), features.rows)
+}
+
+/// The main text of a page by the pinned recipe: of HTML the blocks that the model chooses, as light Markdown; a text as
+/// it is.
 ///
 /// # Errors
-/// None of its own; the type is that of every extraction.
+/// Those of [`Tree::of`].
 pub fn main_text(page: &Page) -> Result<String, Reason> {
     match page.form {
         Form::Text => Ok(page.text.clone()),
-        Form::Html => Ok(readable(&page.text)),
+        Form::Html => {
+            let tree = Tree::of(&page.text)?;
+            let blocks = Blocks::of(&tree);
+            let wanted = if is_web_page(&tree) {
+                model::judge(page.text.len(), &tree, &blocks)
+            } else {
+                blocks.list().iter().map(|block| block.is_text).collect()
+            };
+            Ok(render::render(&tree, &blocks, &wanted))
+        }
     }
+}
+
+/// Whether a page has what pages of sites have around their text. What has none of it is a text with markup, such as a
+/// Markdown file rendered, and all of it is meant to be read.
+fn is_web_page(tree: &Tree<'_>) -> bool {
+    let is_of_page = |tag| {
+        matches!(
+            tag,
+            Tag::Html | Tag::Head | Tag::Body | Tag::Title | Tag::Meta | Tag::Link | Tag::Script | Tag::Nav
+        )
+    };
+    (0..tree.len()).any(|node| tree.tag(node).is_some_and(is_of_page))
 }
 
 /// Lines of at least twelve words that are not mostly links.
 ///
 /// # Errors
-/// None of its own; the type is that of every extraction.
+/// Those of [`Tree::of`].
 pub fn paragraphs(page: &Page) -> Result<String, Reason> {
-    Ok(lines_where(page, |line| line.words >= PARAGRAPH_MIN_WORDS && !line.is_link()))
+    blocks_where(page, |block| {
+        block.is_text && block.words >= PARAGRAPH_MIN_WORDS && block.link_words * 2 <= block.words
+    })
 }
 
-/// Every visible line of at least five words.
+/// Every line of at least five words.
 ///
 /// # Errors
-/// None of its own; the type is that of every extraction.
+/// Those of [`Tree::of`].
 pub fn all_lines(page: &Page) -> Result<String, Reason> {
-    Ok(lines_where(page, |line| line.words >= LINE_MIN_WORDS))
+    blocks_where(page, |block| block.is_text && block.words >= LINE_MIN_WORDS)
 }
 
-/// Everything that a reader of the page sees: what an open recipe's text is laid against.
-#[must_use]
-pub fn whole_text(page: &Page) -> String {
+/// All text of a page: what an open recipe's text is laid against.
+///
+/// # Errors
+/// Those of [`Tree::of`].
+pub fn whole_text(page: &Page) -> Result<String, Reason> {
+    blocks_where(page, |_| true)
+}
+
+/// The blocks that are wanted, one below the other; of a page without markup all.
+fn blocks_where(page: &Page, is_wanted: impl Fn(&Block) -> bool) -> Result<String, Reason> {
     match page.form {
-        Form::Text => page.text.clone(),
-        Form::Html => html::joined(&html::visible_text(&page.text)),
+        Form::Text => Ok(page.text.clone()),
+        Form::Html => {
+            let blocks = Blocks::of(&Tree::of(&page.text)?);
+            let wanted: Vec<&str> = blocks
+                .list()
+                .iter()
+                .filter(|block| is_wanted(block))
+                .map(|block| blocks.text(block))
+                .collect();
+            Ok(wanted.join("\n"))
+        }
     }
-}
-
-fn lines_where(page: &Page, wanted: impl Fn(&Line) -> bool) -> String {
-    match page.form {
-        Form::Text => page.text.clone(),
-        Form::Html => html::joined(html::visible_text(&page.text).iter().filter(|line| wanted(line))),
-    }
-}
-
-/// The readability algorithm of Firefox's reader view; the lines are ours.
-fn readable(html: &str) -> String {
-    let config = Config {
-        disable_json_ld: true,
-        candidate_select_mode: CandidateSelectMode::Readability,
-        ..Config::default()
-    };
-    let article = Readability::new(html, None, Some(config)).and_then(|mut page| page.parse());
-    article.map_or_else(|_| String::new(), |article| html::joined(&html::visible_text(&article.content)))
 }

@@ -1,4 +1,4 @@
-//! From a record, or a file, to a page: unpacked, decoded, safe to parse.
+//! From a record, or a file, to a page: unpacked and decoded.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use crate::{
     archive::{RATIO_FROM_BYTES, RATIO_MAX, RECORD_MAX_BYTES, Record, RecordKind},
     decision::Reason,
-    html, markdown,
+    markdown,
     optout::OptOut,
 };
 
@@ -48,7 +48,7 @@ pub struct Page {
 /// What a page is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// HTML within the bounds of [`html::check_shape`].
+    /// HTML.
     Html,
     /// Text as it is.
     Text,
@@ -136,11 +136,8 @@ fn decode(medium: Medium, bytes: &[u8], label: &str) -> Result<(Form, String), R
     let text = decode_text(bytes, label, medium == Medium::Html)?;
     match medium {
         Medium::Text => Ok((Form::Text, text)),
-        Medium::Html => html::check_shape(&text).map(|()| (Form::Html, text)),
-        Medium::Markdown => {
-            let rendered = markdown::to_html(&text)?;
-            html::check_shape(&rendered).map(|()| (Form::Html, rendered))
-        }
+        Medium::Html => Ok((Form::Html, text)),
+        Medium::Markdown => Ok((Form::Html, markdown::to_html(&text)?)),
     }
 }
 

@@ -327,15 +327,14 @@ pub fn aligned(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8]) -> Result
     if claimed.decision != Decision::Kept {
         return Ok(Alignment::default());
     }
-    let page = match page {
-        Ok(page) => page,
+    let (page, whole) = match page.and_then(|page| Ok((extract::whole_text(&page)?, page))) {
+        Ok((whole, page)) => (page, whole),
         Err(reason) => {
             at.fault(Rule::Decision, &reason, &claimed.decision)?;
             return Ok(Alignment::default());
         }
     };
     let found = at.document(shard)?;
-    let whole = extract::whole_text(&page);
     let expected = DocumentRow { url: page.url, record_id: page.record_id, date: page.date, ..found.clone() };
     at.provenance(&expected, found)?;
     at.labels(found)?;

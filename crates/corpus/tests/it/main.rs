@@ -173,9 +173,10 @@ fn the_recipe_gives_these_bits() {
         weigh  --twice\n```\n\n<p>raw</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
         was written down and it settled that price for good.\n";
     let made = made("docs/house.md", source).unwrap();
-    let expect = "The weighhouse\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
-        sworn to be fair.\nThe seller named the weight.\nThe buyer could have it taken again.\nWith witnesses.\nweigh \
-        --twice\nraw\ngood pounds\nwool 12\nWhat the scales said was written down and it settled that price for good.";
+    let expect = "# The weighhouse\n\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
+        sworn to be fair.\n\n1. The seller named the weight.\n2. The buyer could have it taken again.\n  - With witnesses.\n\n\
+        ```\nweigh  --twice\n```\n\nraw\n\n| good | pounds |\n| --- | --- |\n| wool | 12 |\n\nWhat the scales said was \
+        written down and it settled that price for good.";
     assert_eq!(made.text, expect);
     let pinned = (made.language, made.language_permille, made.tokens, made.fingerprint.to_string());
     let print = "f8e2e00893b9a81f255c42df0be514d88544808d8b327cd592a85af813fb5a4c".to_owned();
