@@ -53,6 +53,11 @@ pub enum Reason {
         /// The earlier record's row number in the ledger.
         row: u32,
     },
+    /// The text has a MinHash band in common with one that was kept from an earlier record of the shard.
+    NearDuplicateOf {
+        /// The first such record's row number in the ledger.
+        row: u32,
+    },
 }
 
 macro_rules! gopher {
@@ -107,6 +112,7 @@ mod code {
     pub(super) const CHARSET: u8 = 11;
     pub(super) const LANGUAGE: u8 = 12;
     pub(super) const CONTAMINATED: u8 = 13;
+    pub(super) const NEAR_DUPLICATE_OF: u8 = 20;
 }
 
 impl Encode for Decision {
@@ -118,6 +124,7 @@ impl Encode for Decision {
             Reason::Empty => to.push_byte(code::EMPTY),
             Reason::Gopher(rule) => (code::GOPHER, rule).encode_to(to),
             Reason::DuplicateOf { row } => (code::DUPLICATE_OF, row).encode_to(to),
+            Reason::NearDuplicateOf { row } => (code::NEAR_DUPLICATE_OF, row).encode_to(to),
             Reason::NotAPage { kind } => (code::NOT_A_PAGE, kind).encode_to(to),
             Reason::Status => to.push_byte(code::STATUS),
             Reason::ContentType => to.push_byte(code::CONTENT_TYPE),
@@ -138,6 +145,7 @@ impl Decode for Decision {
             code::EMPTY => Reason::Empty,
             code::GOPHER => Reason::Gopher(Gopher::decode(from)?),
             code::DUPLICATE_OF => Reason::DuplicateOf { row: u32::decode(from)? },
+            code::NEAR_DUPLICATE_OF => Reason::NearDuplicateOf { row: u32::decode(from)? },
             code::NOT_A_PAGE => Reason::NotAPage { kind: RecordKind::decode(from)? },
             code::STATUS => Reason::Status,
             code::CONTENT_TYPE => Reason::ContentType,
@@ -174,6 +182,7 @@ impl fmt::Display for Reason {
             Self::Gopher(rule) => write!(f, "gopher:{}", rule.name()),
             Self::Contaminated => f.write_str("contaminated"),
             Self::DuplicateOf { row } => write!(f, "dup_of:{row}"),
+            Self::NearDuplicateOf { row } => write!(f, "near_dup_of:{row}"),
         }
     }
 }
@@ -195,6 +204,7 @@ impl FromStr for Reason {
             _ => match text.split_once(':') {
                 Some(("gopher", name)) => gopher(name).map(Self::Gopher),
                 Some(("dup_of", row)) => row.parse().ok().map(|row| Self::DuplicateOf { row }),
+                Some(("near_dup_of", row)) => row.parse().ok().map(|row| Self::NearDuplicateOf { row }),
                 Some(("not_a_page", kind)) => kind.parse().ok().map(|kind| Self::NotAPage { kind }),
                 _ => None,
             },
@@ -262,6 +272,7 @@ mod tests {
         all.extend(plain.map(Decision::Dropped));
         all.extend(Gopher::ALL.iter().map(|rule| Decision::Dropped(Reason::Gopher(*rule))));
         all.push(Decision::Dropped(Reason::DuplicateOf { row: 17 }));
+        all.push(Decision::Dropped(Reason::NearDuplicateOf { row: 17 }));
         let texts: Vec<String> = all.iter().map(Decision::to_string).collect();
         assert_eq!(
             texts.join(" "),
@@ -269,7 +280,7 @@ mod tests {
              not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other status content_type \
              malformed too_large too_nested charset empty lang contaminated gopher:short_doc gopher:long_doc \
              gopher:short_words gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines \
-             gopher:ellipsis_lines gopher:alpha_words gopher:stop_words dup_of:17"
+             gopher:ellipsis_lines gopher:alpha_words gopher:stop_words dup_of:17 near_dup_of:17"
         );
         for (decision, text) in all.into_iter().zip(texts) {
             assert_eq!(text.parse(), Ok(decision));

@@ -17,6 +17,7 @@ use crate::{
     exclusion::Exclusion,
     filter, grams,
     language::{self, Language},
+    minhash::{BANDS, Signature},
     page::Page,
     tokens,
 };
@@ -53,6 +54,8 @@ pub struct Rules {
     pub languages: Vec<Language>,
     /// What no text may share 13 words in a row with.
     pub exclusion: Exclusion,
+    /// Whether a near duplicate of an earlier record is dropped.
+    pub near_duplicates: bool,
 }
 
 /// A function that takes the main text from a page.
@@ -71,6 +74,9 @@ pub struct Document {
     pub tokens: u64,
     /// What exact duplicates have in common; see [`fingerprint`].
     pub fingerprint: Digest,
+    /// What near duplicates have in common, where the rules ask for them and the text has five words; see
+    /// [`Signature::bands`].
+    pub bands: Option<[u64; BANDS]>,
 }
 
 impl Document {
@@ -93,6 +99,11 @@ impl Document {
             language_permille: guess.permille,
             tokens: tokens::count(&text),
             fingerprint: fingerprint(&text),
+            bands: rules
+                .near_duplicates
+                .then(|| Signature::of(&text))
+                .flatten()
+                .map(|signature| signature.bands()),
             text,
         })
     }

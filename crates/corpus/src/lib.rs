@@ -2,14 +2,15 @@
 //!
 //! A [`Source`] cuts what it has into tasks, each an [`Extent`]: a run of files, or of a web archive's records.
 //! [`Shard::build`] makes documents of one and writes down, for every record, whether it was kept and why not.
-//! [`verify`] recomputes any row of it from the record's bytes. Only [`source`] touch files: everything
-//! else is a function of bytes, so that a miner and a validator get the same bits. Start with [`document`] and
-//! [`shard`].
+//! [`verify`] recomputes any row of it from the record's bytes. Across shards, [`dedup`] tells which document came first.
+//! Only [`source`] and the index of [`dedup`] touch files: everything else is a function of bytes, so that a miner and a
+//! validator get the same bits. Start with [`document`] and [`shard`].
 
 mod alignment;
 pub mod archive;
 mod container;
 mod decision;
+pub mod dedup;
 pub mod document;
 mod exclusion;
 mod extent;
@@ -21,10 +22,12 @@ pub mod language;
 mod ledger;
 pub mod manifest;
 mod markdown;
+pub mod minhash;
 pub mod page;
 pub mod shard;
 pub mod source;
 mod table;
+pub mod token_shard;
 pub mod tokens;
 pub mod verify;
 

@@ -65,7 +65,7 @@ impl Terms {
                 Exclusion::decode(bytes).map_err(|error| error.to_string())?
             }
         };
-        Ok(Rules { languages: self.languages.clone(), exclusion })
+        Ok(Rules { languages: self.languages.clone(), exclusion, ..Rules::default() })
     }
 
     /// The rules, with the exclusion list read from beside the source.
