@@ -12,20 +12,24 @@
 
 use std::{env, error::Error, fs, path::Path};
 
-use corpus::dedup::{Claim, Clusters, DedupIndex, Item};
+use corpus::{
+    dedup::{Claim, Clusters, DedupIndex, Item},
+    minhash::BANDS,
+};
 use primitives::Digest;
 
 /// Documents in a batch: the most that a shard has.
 const BATCH: u64 = 65_536;
-const BANDS: u64 = corpus::minhash::BANDS as u64;
+/// Bands, and the place behind them.
+const LAST: u64 = BANDS as u64;
 
 /// The document that first had what stands at this place of document `number`, the fingerprint behind the bands: every
 /// tenth has a band of an earlier one, and every tenth an earlier one's fingerprint.
 fn owner(mut number: u64, place: u64) -> u64 {
     loop {
         number = match number % 10 {
-            7 if number % BANDS == place => number / 2,
-            3 if place == BANDS => number / 3,
+            7 if number % LAST == place => number / 2,
+            3 if place == LAST => number / 3,
             _ => return number,
         };
     }
@@ -40,12 +44,12 @@ fn claim(number: u64) -> Claim {
 }
 
 fn item(number: u64) -> Item {
-    let mut bands = [0; BANDS as usize];
+    let mut bands = [0; BANDS];
     for (place, band) in (0..).zip(&mut bands) {
         let bytes = value(owner(number, place), place).0;
         *band = u64::from_le_bytes(*bytes.first_chunk().expect("8 of 32 bytes"));
     }
-    let fingerprint = value(owner(number, BANDS), BANDS);
+    let fingerprint = value(owner(number, LAST), LAST);
     Item { claim: claim(number), fingerprint, bands: Some(bands) }
 }
 
@@ -83,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let matches = index.earlier(&items)?;
         seconds += cpu_seconds()? - start;
         for (number, (item, matches)) in (*first..).zip(items.iter().zip(matches)) {
-            let mut expected: Vec<u64> = (0..=BANDS).map(|place| owner(number, place)).collect();
+            let mut expected: Vec<u64> = (0..=LAST).map(|place| owner(number, place)).collect();
             expected.retain(|owner| *owner != number);
             if matches.iter().map(|found| found.claim).ne(expected.iter().map(|owner| claim(*owner))) {
                 return Err(format!("document {number}: {matches:?}, expected {expected:?}").into());

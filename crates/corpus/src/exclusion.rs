@@ -110,8 +110,10 @@ impl Exclusion {
         for gram in &grams {
             starts[bucket(*gram, buckets) + 1] += 1;
         }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+        let mut before = 0;
+        for start in &mut starts {
+            before += *start;
+            *start = before;
         }
         Self { grams, starts }
     }

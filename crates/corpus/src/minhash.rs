@@ -162,9 +162,9 @@ fn lower(minima: &mut [u32; HASHES], grams: &[u32]) {
         let mut least = minima.map(|value| (value ^ SIGN).cast_signed());
         let addends = addends.map(|addend| addend ^ SIGN);
         for gram in grams {
-            for lane in 0..LANES {
-                let value = factors[lane].wrapping_mul(*gram).wrapping_add(addends[lane]);
-                least[lane] = least[lane].min(value.cast_signed());
+            for ((least, factor), addend) in least.iter_mut().zip(factors).zip(&addends) {
+                let value = factor.wrapping_mul(*gram).wrapping_add(*addend);
+                *least = value.cast_signed().min(*least);
             }
         }
         *minima = least.map(|value| value.cast_unsigned() ^ SIGN);
