@@ -65,6 +65,11 @@ pub enum Reason {
         /// The earlier record's row number in the ledger.
         row: u32,
     },
+    /// The text has a MinHash band in common with one that was kept from an earlier record of the shard.
+    NearDuplicateOf {
+        /// The first such record's row number in the ledger.
+        row: u32,
+    },
 }
 
 macro_rules! rules {
@@ -171,6 +176,7 @@ mod code {
     pub(super) const URL: u8 = 17;
     pub(super) const PII: u8 = 18;
     pub(super) const OPT_OUT: u8 = 19;
+    pub(super) const NEAR_DUPLICATE_OF: u8 = 20;
 }
 
 impl Encode for Decision {
@@ -182,6 +188,7 @@ impl Encode for Decision {
             Reason::Empty => to.push_byte(code::EMPTY),
             Reason::Gopher(rule) => (code::GOPHER, rule).encode_to(to),
             Reason::DuplicateOf { row } => (code::DUPLICATE_OF, row).encode_to(to),
+            Reason::NearDuplicateOf { row } => (code::NEAR_DUPLICATE_OF, row).encode_to(to),
             Reason::NotAPage { kind } => (code::NOT_A_PAGE, kind).encode_to(to),
             Reason::Status => to.push_byte(code::STATUS),
             Reason::ContentType => to.push_byte(code::CONTENT_TYPE),
@@ -208,6 +215,7 @@ impl Decode for Decision {
             code::EMPTY => Reason::Empty,
             code::GOPHER => Reason::Gopher(Gopher::decode(from)?),
             code::DUPLICATE_OF => Reason::DuplicateOf { row: u32::decode(from)? },
+            code::NEAR_DUPLICATE_OF => Reason::NearDuplicateOf { row: u32::decode(from)? },
             code::NOT_A_PAGE => Reason::NotAPage { kind: RecordKind::decode(from)? },
             code::STATUS => Reason::Status,
             code::CONTENT_TYPE => Reason::ContentType,
@@ -256,6 +264,7 @@ impl fmt::Display for Reason {
             Self::Pii => f.write_str("pii"),
             Self::OptOut => f.write_str("optout"),
             Self::DuplicateOf { row } => write!(f, "dup_of:{row}"),
+            Self::NearDuplicateOf { row } => write!(f, "near_dup_of:{row}"),
         }
     }
 }
@@ -282,6 +291,7 @@ impl FromStr for Reason {
                 Some(("c4", name)) => C4::named(name).map(Self::C4),
                 Some(("fineweb", name)) => FineWeb::named(name).map(Self::FineWeb),
                 Some(("dup_of", row)) => row.parse().ok().map(|row| Self::DuplicateOf { row }),
+                Some(("near_dup_of", row)) => row.parse().ok().map(|row| Self::NearDuplicateOf { row }),
                 Some(("not_a_page", kind)) => kind.parse().ok().map(|kind| Self::NotAPage { kind }),
                 _ => None,
             },
@@ -357,6 +367,7 @@ mod tests {
             .chain(FineWeb::ALL.iter().copied().map(Reason::FineWeb));
         all.extend(rules.map(Decision::Dropped));
         all.push(Decision::Dropped(Reason::DuplicateOf { row: 17 }));
+        all.push(Decision::Dropped(Reason::NearDuplicateOf { row: 17 }));
         let texts: Vec<String> = all.iter().map(Decision::to_string).collect();
         assert_eq!(
             texts.join(" "),
@@ -369,7 +380,7 @@ mod tests {
              gopher_rep:top_2_gram gopher_rep:top_3_gram gopher_rep:top_4_gram gopher_rep:dup_5_gram \
              gopher_rep:dup_6_gram gopher_rep:dup_7_gram gopher_rep:dup_8_gram gopher_rep:dup_9_gram \
              gopher_rep:dup_10_gram c4:too_few_sentences c4:lorem_ipsum c4:curly_bracket fineweb:empty \
-             fineweb:line_punct_ratio fineweb:short_line_ratio fineweb:char_dup_ratio fineweb:list_ratio dup_of:17"
+             fineweb:line_punct_ratio fineweb:short_line_ratio fineweb:char_dup_ratio fineweb:list_ratio dup_of:17 near_dup_of:17"
         );
         for (decision, text) in all.into_iter().zip(texts) {
             assert_eq!(text.parse(), Ok(decision));

@@ -19,6 +19,7 @@ use crate::{
     filter::Filters,
     grams,
     language::{self, Language},
+    minhash::{BANDS, Signature},
     page::Page,
     pii::Redacted,
     tokens,
@@ -58,6 +59,8 @@ pub struct Rules {
     pub filters: Filters,
     /// What no text may share 13 words in a row with.
     pub exclusion: Exclusion,
+    /// Whether a near duplicate of an earlier record is dropped.
+    pub near_duplicates: bool,
     /// Addresses whose pages are not wanted.
     pub blocklist: Blocklist,
     /// What becomes of e-mail and public IP addresses in a text.
@@ -95,6 +98,9 @@ pub struct Document {
     pub tokens: u64,
     /// What exact duplicates have in common; see [`fingerprint`].
     pub fingerprint: Digest,
+    /// What near duplicates have in common, where the rules ask for them and the text has five words; see
+    /// [`Signature::bands`].
+    pub bands: Option<[u64; BANDS]>,
 }
 
 impl Document {
@@ -137,6 +143,11 @@ impl Document {
             language_permille: guess.permille,
             tokens: tokens::count(&text),
             fingerprint: fingerprint(&text),
+            bands: rules
+                .near_duplicates
+                .then(|| Signature::of(&text))
+                .flatten()
+                .map(|signature| signature.bands()),
             text,
         })
     }

@@ -1,8 +1,12 @@
 //! Texts that no shard may hold: benchmarks and held-out documents, as hashes of their runs of 13 words.
 //!
+//! A list has 64 bits of each run, so that a run that is not in it is taken for one with probability 2⁻⁴⁰ for the longest
+//! list: once in some hundred million documents of 10,000 words.
+//!
 //! Source for 13: Brown et al., "Language Models are Few-Shot Learners" (2020), appendix C.
 
 use primitives::Digest;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::grams::Grams;
@@ -15,6 +19,9 @@ pub(crate) const EXCLUSION_MAX_GRAMS: usize = 1 << 24;
 /// The first bytes of an encoded list; the last is the version of the encoding.
 const MAGIC: [u8; 8] = *b"whexcl\0\x01";
 const GRAM_BYTES: usize = 8;
+/// Hashes in a bucket, in the mean: two lines of a processor's cache, of which a look-up then reads one or
+/// two wherever they are in 128 MiB.
+const BUCKET_GRAMS: usize = 16;
 const DIGEST_DOMAIN: &str = "weighhouse corpus exclusion v1";
 
 /// Why bytes, or texts, are no exclusion list.
@@ -25,6 +32,14 @@ pub enum ExclusionError {
     Count {
         /// Runs found.
         found: usize,
+    },
+    /// A line of an eval set can't be read.
+    #[error("line {line} of an eval set is not JSON: {what}")]
+    Json {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
     },
     /// The bytes are not an encoded list of this version.
     #[error("{bytes} bytes are not an encoded exclusion list: {what}")]
@@ -49,6 +64,8 @@ pub struct Hit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exclusion {
     grams: Vec<u64>,
+    /// Where the hashes of each [`bucket`] begin, and behind the last one's the number of all.
+    starts: Vec<u32>,
 }
 
 impl Exclusion {
@@ -60,13 +77,51 @@ impl Exclusion {
         let mut grams = Vec::new();
         for text in texts {
             grams.extend(Grams::of(text.as_ref(), GRAM_WORDS).hashes());
+            // Texts may repeat each other without end, runs may not.
+            if grams.len() > 2 * EXCLUSION_MAX_GRAMS {
+                unique(&mut grams)?;
+            }
         }
-        grams.sort_unstable();
-        grams.dedup();
-        if grams.len() > EXCLUSION_MAX_GRAMS {
-            return Err(ExclusionError::Count { found: grams.len() });
+        unique(&mut grams)?;
+        Ok(Self::of_sorted(grams))
+    }
+
+    /// The list over an eval set in JSON lines: over every string in each line, wherever it stands. A run does not go from
+    /// one string to the next.
+    ///
+    /// # Errors
+    /// [`ExclusionError::Json`] with the first line that is not JSON; [`ExclusionError::Count`].
+    pub fn of_json_lines(lines: &str) -> Result<Self, ExclusionError> {
+        let mut texts = Vec::new();
+        for (line, json) in (1..).zip(lines.lines()).filter(|(_, json)| !json.trim().is_empty()) {
+            let value = serde_json::from_str(json)
+                .map_err(|error| ExclusionError::Json { line, what: error.to_string() })?;
+            strings(value, &mut texts);
         }
-        Ok(Self { grams })
+        Self::new(texts)
+    }
+
+    fn of_sorted(grams: Vec<u64>) -> Self {
+        if grams.is_empty() {
+            return Self::default();
+        }
+        let buckets = grams.len().div_ceil(BUCKET_GRAMS);
+        let mut starts = vec![0u32; buckets + 1];
+        for gram in &grams {
+            starts[bucket(*gram, buckets) + 1] += 1;
+        }
+        let mut before = 0;
+        for start in &mut starts {
+            before += *start;
+            *start = before;
+        }
+        Self { grams, starts }
+    }
+
+    fn contains(&self, gram: u64) -> bool {
+        let Some(buckets) = self.starts.len().checked_sub(1) else { return false };
+        let at = bucket(gram, buckets);
+        self.grams[self.starts[at] as usize..self.starts[at + 1] as usize].binary_search(&gram).is_ok()
     }
 
     /// Runs in the list.
@@ -88,7 +143,7 @@ impl Exclusion {
             return None;
         }
         let grams = Grams::of(text, GRAM_WORDS);
-        let word = grams.hashes().position(|gram| self.grams.binary_search(&gram).is_ok())?;
+        let word = grams.hashes().position(|gram| self.contains(gram))?;
         Some(Hit { word, gram: grams.text(word).to_owned() })
     }
 
@@ -120,10 +175,36 @@ impl Exclusion {
         }
         let grams: Vec<u64> = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk)).collect();
         if grams.is_sorted_by(|a, b| a < b) {
-            Ok(Self { grams })
+            Ok(Self::of_sorted(grams))
         } else {
             Err(form("hashes are not in ascending order"))
         }
+    }
+}
+
+/// The bucket of a hash out of so many, in the order of hashes.
+fn bucket(gram: u64, buckets: usize) -> usize {
+    let upper = (u128::from(gram) * buckets as u128) >> u64::BITS;
+    usize::try_from(upper).expect("less than the number of buckets")
+}
+
+/// Sorts hashes and keeps each once.
+fn unique(grams: &mut Vec<u64>) -> Result<(), ExclusionError> {
+    grams.sort_unstable();
+    grams.dedup();
+    match grams.len() {
+        found if found > EXCLUSION_MAX_GRAMS => Err(ExclusionError::Count { found }),
+        _ => Ok(()),
+    }
+}
+
+/// All strings in a value. The parser follows 128 levels.
+fn strings(value: Value, to: &mut Vec<String>) {
+    match value {
+        Value::String(text) => to.push(text),
+        Value::Array(values) => values.into_iter().for_each(|value| strings(value, to)),
+        Value::Object(fields) => fields.into_iter().for_each(|(_, value)| strings(value, to)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -148,6 +229,35 @@ mod tests {
         assert!(around(&words[..11].join(" ")).is_none());
         assert!(around(&words.iter().rev().copied().collect::<Vec<_>>().join(" ")).is_none());
         assert!(Exclusion::default().hits(QUESTION).is_none());
+    }
+
+    #[test]
+    fn each_hash_is_found_and_no_other() {
+        // Even and all in one bucket; of each kind also the ends of what 64 bits hold.
+        for count in [1u64, 15, 16, 17, 1000, 5000] {
+            for step in [1, 3, u64::MAX / count] {
+                let grams: Vec<u64> = (1..=count).map(|i| i * step).collect();
+                let list = Exclusion::of_sorted(grams.clone());
+                for gram in &grams {
+                    assert!(list.contains(*gram));
+                    for near in [gram.wrapping_sub(1), gram.wrapping_add(1)] {
+                        assert_eq!(list.contains(near), grams.binary_search(&near).is_ok());
+                    }
+                }
+                assert!(!list.contains(0));
+            }
+        }
+    }
+
+    #[test]
+    fn every_string_of_an_eval_set_counts() {
+        let json =
+            format!("{{\"id\": 7, \"q\": {{\"options\": [\"x\", {QUESTION:?}]}}}}\n\n{{\"a\": null}}\n");
+        assert_eq!(Exclusion::of_json_lines(&json), Exclusion::new([QUESTION]));
+        let broken = Exclusion::of_json_lines(&format!("{json}{{")).unwrap_err();
+        assert!(matches!(broken, ExclusionError::Json { line: 4, .. }), "{broken}");
+        let deep = Exclusion::of_json_lines(&"[".repeat(100_000));
+        assert!(matches!(deep, Err(ExclusionError::Json { line: 1, .. })));
     }
 
     #[test]

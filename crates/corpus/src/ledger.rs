@@ -130,7 +130,10 @@ impl Ledger {
         let mut counts = BTreeMap::new();
         for row in &self.rows {
             let text = row.decision.to_string();
-            let key = if text.starts_with("dup_of:") { "dup_of".to_owned() } else { text };
+            let key = match text.split_once(':') {
+                Some((kind @ ("dup_of" | "near_dup_of"), _)) => kind.to_owned(),
+                _ => text,
+            };
             *counts.entry(key).or_default() += 1;
         }
         counts

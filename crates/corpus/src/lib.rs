@@ -2,15 +2,16 @@
 //!
 //! A [`Source`] cuts what it has into tasks, each an [`Extent`]: a run of files, or of a web archive's records.
 //! [`Shard::build`] makes documents of one and writes down, for every record, whether it was kept and why not.
-//! [`verify`] recomputes any row of it from the record's bytes. Only [`source`] touch files: everything
-//! else is a function of bytes, so that a miner and a validator get the same bits. Start with [`document`] and
-//! [`shard`].
+//! [`verify`] recomputes any row of it from the record's bytes. Across shards, [`dedup`] tells which document came first.
+//! Only [`source`] and the index of [`dedup`] touch files: everything else is a function of bytes, so that a miner and a
+//! validator get the same bits. Start with [`document`] and [`shard`].
 
 mod alignment;
 pub mod archive;
 pub mod blocklist;
 mod container;
 mod decision;
+pub mod dedup;
 pub mod document;
 mod exclusion;
 mod extent;
@@ -23,6 +24,7 @@ pub mod language;
 mod ledger;
 pub mod manifest;
 mod markdown;
+pub mod minhash;
 mod numbering;
 pub mod optout;
 pub mod page;
@@ -30,6 +32,7 @@ pub mod pii;
 pub mod shard;
 pub mod source;
 mod table;
+pub mod token_shard;
 pub mod tokens;
 pub mod verify;
 mod words;

@@ -20,6 +20,7 @@ use crate::{
     extent::{ArchiveRange, Extent},
     extract,
     ledger::{Ledger, LedgerRow},
+    minhash::BANDS,
     page::Page,
     source::{Source, SourceError, unchanged},
 };
@@ -95,8 +96,8 @@ impl Shard {
         rules: &Rules,
         extract: &Extractor<'_>,
     ) -> Result<Self, SourceError> {
-        let mut making =
-            Making { rules, extract, first_with: BTreeMap::new(), rows: Vec::new(), documents: Vec::new() };
+        let kept = Kept::default();
+        let mut making = Making { rules, extract, kept, rows: Vec::new(), documents: Vec::new() };
         match extent {
             Extent::Files(slice) => {
                 for entry in slice.entries() {
@@ -153,8 +154,7 @@ impl Shard {
 struct Making<'a> {
     rules: &'a Rules,
     extract: &'a Extractor<'a>,
-    /// The row that was kept first with each fingerprint.
-    first_with: BTreeMap<Digest, u32>,
+    kept: Kept,
     rows: Vec<LedgerRow>,
     documents: Vec<DocumentRow>,
 }
@@ -202,16 +202,44 @@ impl Making<'_> {
         let made = page.and_then(|page| Ok((Document::of_page(&page, self.rules, self.extract)?, page)));
         row.decision = match made {
             Err(reason) => Decision::Dropped(reason),
-            Ok((document, page)) => match self.first_with.get(&document.fingerprint) {
-                Some(&row) => Decision::Dropped(Reason::DuplicateOf { row }),
+            Ok((document, page)) => match self.kept.duplicate_of(&document.fingerprint, document.bands) {
+                Some(reason) => Decision::Dropped(reason),
                 None => {
-                    self.first_with.insert(document.fingerprint, number);
+                    self.kept.insert(number, document.fingerprint, document.bands);
                     self.documents.push(DocumentRow::of(number, page, document));
                     Decision::Kept
                 }
             },
         };
         self.rows.push(row);
+    }
+}
+
+/// What was kept so far, by what duplicates have in common.
+#[derive(Default)]
+struct Kept {
+    /// The row that was kept first with each fingerprint.
+    exact: BTreeMap<Digest, u32>,
+    /// The row that was kept first with each band, by its number.
+    near: BTreeMap<(usize, u64), u32>,
+}
+
+impl Kept {
+    /// Takes in a row that is kept.
+    fn insert(&mut self, row: u32, fingerprint: Digest, bands: Option<[u64; BANDS]>) {
+        self.exact.entry(fingerprint).or_insert(row);
+        for band in bands.into_iter().flatten().enumerate() {
+            self.near.entry(band).or_insert(row);
+        }
+    }
+
+    /// Why a document with these is none of its own: it equals a kept one or, where it has bands, resembles one.
+    fn duplicate_of(&self, fingerprint: &Digest, bands: Option<[u64; BANDS]>) -> Option<Reason> {
+        if let Some(&row) = self.exact.get(fingerprint) {
+            return Some(Reason::DuplicateOf { row });
+        }
+        let rows = bands.into_iter().flatten().enumerate().filter_map(|band| self.near.get(&band));
+        rows.min().map(|&row| Reason::NearDuplicateOf { row })
     }
 }
 
@@ -228,7 +256,7 @@ impl DocumentRow {
     /// The row of a document made of this page.
     pub(crate) fn of(record: u32, page: Page, document: Document) -> Self {
         let Page { url, record_id, date, .. } = page;
-        let Document { text, language, language_permille, tokens, fingerprint } = document;
+        let Document { text, language, language_permille, tokens, fingerprint, .. } = document;
         Self {
             record,
             url,

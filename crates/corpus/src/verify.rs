@@ -19,6 +19,7 @@ use crate::{
     extent::Extent,
     extract, language,
     ledger::{LedgerRow, TilingError},
+    minhash::{Signature, share_a_band},
     page::Page,
     shard::{DocumentRow, Shard, page_of},
     tokens,
@@ -266,7 +267,9 @@ pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
                 kept_rows.push(number);
             }
             // Pushed in ascending order, so what is found in it is kept and earlier.
-            Decision::Dropped(Reason::DuplicateOf { row: of }) if kept_rows.binary_search(&of).is_err() => {
+            Decision::Dropped(Reason::DuplicateOf { row: of } | Reason::NearDuplicateOf { row: of })
+                if kept_rows.binary_search(&of).is_err() =>
+            {
                 return at.fault(Rule::DuplicateOf, &"an earlier kept row", &row.decision);
             }
             Decision::Dropped(_) => {}
@@ -285,7 +288,8 @@ pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
 ///
 /// `bytes` of an archive are what stands at the row's offset with its length, and count as they are; those of a file
 /// count if they are what the task names. Whether a document is a duplicate is decided by the fingerprints that the
-/// shard states for earlier rows; [`claims`] has checked them against the texts.
+/// shard states for earlier rows; [`claims`] has checked them against the texts. Whether it is a near duplicate is decided
+/// by these texts, at the cost of a signature for each: 50 µs for one of some 4 kB.
 ///
 /// # Errors
 /// [`RowError::Fault`] where the shard is wrong, [`RowError::NoEvidence`] where `bytes` are not the record's,
@@ -295,11 +299,9 @@ pub fn row(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8], rules: &Rules
     let made = page.and_then(|page| Ok((Document::of_page(&page, rules, &extract::main_text)?, page)));
     let decision = match &made {
         Err(reason) => Decision::Dropped(*reason),
-        Ok((document, _)) => shard
-            .documents
-            .iter()
-            .find(|earlier| earlier.record < row && earlier.fingerprint == document.fingerprint)
-            .map_or(Decision::Kept, |earlier| Decision::Dropped(Reason::DuplicateOf { row: earlier.record })),
+        Ok((document, _)) => {
+            duplicate_of_earlier(shard, row, document).map_or(Decision::Kept, Decision::Dropped)
+        }
     };
     if claimed.decision != decision {
         at.fault(Rule::Decision, &decision, &claimed.decision)?;
@@ -313,6 +315,19 @@ pub fn row(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8], rules: &Rules
         at.fault(Rule::Text, &expected, &found)?;
     }
     Ok(at.labels(found)?)
+}
+
+/// Why a row's document is none of its own, by the documents that the shard states for earlier rows.
+fn duplicate_of_earlier(shard: &Shard, row: u32, document: &Document) -> Option<Reason> {
+    let mut earlier = shard.documents.iter().filter(|earlier| earlier.record < row);
+    if let Some(same) = earlier.clone().find(|earlier| earlier.fingerprint == document.fingerprint) {
+        return Some(Reason::DuplicateOf { row: same.record });
+    }
+    let bands = document.bands?;
+    let is_like = |earlier: &&DocumentRow| {
+        Signature::of(&earlier.text).is_some_and(|signature| share_a_band(&signature.bands(), &bands))
+    };
+    earlier.find(is_like).map(|like| Reason::NearDuplicateOf { row: like.record })
 }
 
 /// Checks what an open recipe shares with the pinned one for a row, and lays its text against the page that its

@@ -7,10 +7,12 @@
     reason = "tests print what they measure, read shared files and may panic"
 )]
 
+mod dedup;
 mod filters;
 mod hub;
 mod remote;
 mod shared;
+mod token_shard;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -230,6 +232,44 @@ fn each_entry_gets_its_decision() {
         let bytes = source.read(path).unwrap();
         assert_eq!(verify::row(&shard, &extent, row, &bytes, &rules), Ok(()), "{path}");
     }
+}
+
+#[test]
+fn near_duplicates_are_dropped_where_the_rules_say_so() {
+    let mut stream = Seed::from_number(12).stream("t", 0);
+    // Of twelve words in chance order, so that the 5-grams of two texts are others.
+    let [one, other] = [(); 2].map(|()| prose(&mut stream, 200));
+    let like = one.replacen("grain", "wool", 1);
+    assert_ne!(one, like);
+    let files = [("a.md", &one), ("b.md", &like), ("c.md", &other), ("d.md", &like), ("e.md", &one)];
+    let source = Memory::new(files.map(|(path, text)| (path, text.as_bytes()))).unwrap();
+    let extent = source.extents(Cut { entries_max: 100, bytes_max: u64::MAX }).unwrap().remove(0);
+    let check = |near_duplicates: bool, expect: &str| {
+        let rules = Rules { near_duplicates, ..Rules::default() };
+        let shard = Shard::build(&extent, &source, MINER, &rules).unwrap();
+        let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();
+        assert_eq!(decisions.join(" "), expect);
+        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+        for (row, (_, text)) in (0u32..).zip(files) {
+            assert_eq!(verify::row(&shard, &extent, row, text.as_bytes(), &rules), Ok(()));
+            let others = Rules { near_duplicates: !near_duplicates, ..Rules::default() };
+            let found = verify::row(&shard, &extent, row, text.as_bytes(), &others);
+            // The copy of the variant is told otherwise too: what it copies is not kept.
+            assert_eq!(found.is_err(), row == 1 || (row == 3 && near_duplicates), "{found:?}");
+        }
+        assert_eq!(Shard::decode(&shard.encode(), &Limits::default()).as_ref(), Ok(&shard));
+        shard
+    };
+    check(false, "kept kept kept dup_of:1 dup_of:0");
+    let mut shard = check(true, "kept near_dup_of:0 kept near_dup_of:0 dup_of:0");
+    assert_eq!(shard.ledger.decisions()["near_dup_of"], 2);
+    shard.ledger.rows[1].decision = Decision::Dropped(Reason::NearDuplicateOf { row: 2 });
+    let rules = Rules { near_duplicates: true, ..Rules::default() };
+    let fault = verify::row(&shard, &extent, 1, like.as_bytes(), &rules);
+    assert!(matches!(fault, Err(RowError::Fault(fault)) if fault.rule == Rule::Decision));
+    shard.ledger.rows[1].decision = Decision::Dropped(Reason::NearDuplicateOf { row: 1 });
+    let fault = verify::offline(&shard, &extent, &MINER, Recipes::Pinned).unwrap_err();
+    assert_eq!((fault.row, fault.rule), (Some(1), Rule::DuplicateOf));
 }
 
 #[test]
