@@ -266,8 +266,8 @@ mod tests {
         assert_eq!(
             texts.join(" "),
             "kept not_a_page:file not_a_page:warcinfo not_a_page:request not_a_page:response not_a_page:metadata \
-             not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other status content_type \
-             malformed too_large too_nested charset empty lang contaminated gopher:short_doc gopher:long_doc \
+             not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other not_a_page:frame \
+             not_a_page:wiki_page not_a_page:thread not_a_page:row status content_type malformed too_large too_nested charset empty lang contaminated gopher:short_doc gopher:long_doc \
              gopher:short_words gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines \
              gopher:ellipsis_lines gopher:alpha_words gopher:stop_words dup_of:17"
         );

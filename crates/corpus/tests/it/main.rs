@@ -7,6 +7,7 @@
     reason = "tests print what they measure, read shared files and may panic"
 )]
 
+mod reading;
 mod remote;
 mod shared;
 
