@@ -95,7 +95,10 @@ impl Extent {
                 let facts = (path, archive_bytes, first_byte, length_bytes, digest).encode();
                 match layout {
                     Layout::Records => Digest::of_parts(ARCHIVE_DOMAIN, &[&facts]),
-                    layout => Digest::of_parts(DUMP_DOMAIN, &[&facts, &layout.encode()]),
+                    layout => {
+                        let layout = serde_json::to_vec(layout).expect("plain data with string keys");
+                        Digest::of_parts(DUMP_DOMAIN, &[&facts, &layout])
+                    }
                 }
             }
         }

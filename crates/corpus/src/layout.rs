@@ -2,7 +2,6 @@
 
 use std::io::Cursor;
 
-use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,28 +21,24 @@ pub(crate) use thread::Post;
 pub(crate) const WIKI_PAGE: &[u8] = b"<page>";
 
 /// How an archive is laid out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// WARC or ARC records; see [`archive`].
     #[default]
-    #[codec(index = 0)]
     Records,
     /// A dump of MediaWiki in XML: what stands around the pages, then each page up to the next one. A page of the main
     /// namespace that is no redirect is a document.
-    #[codec(index = 1)]
     Wiki,
     /// Posts of Stack Exchange as [`crate::source::Threads`] arranges them: a question with its answers, and a blank line
     /// behind them.
-    #[codec(index = 2)]
     Threads,
     /// One JSON object per line.
-    #[codec(index = 3)]
     Rows(Fields),
 }
 
 /// Which members of a JSON object, or columns of a table, hold what.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fields {
     /// The text.

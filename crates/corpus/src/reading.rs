@@ -102,7 +102,7 @@ pub fn records<'a>(extent: &'a Extent, source: &'a dyn Source) -> Result<Records
         Extent::Archive(range) => {
             let bytes = source.open(&range.path, range.first_byte, range.length_bytes)?;
             let reader = Reader::new(bytes, range.first_byte, range.length_bytes, range.layout.clone());
-            From::Archive { range, reader: Some(reader) }
+            From::Archive { range, reader: Some(Box::new(reader)) }
         }
     };
     Ok(Records { from })
@@ -115,7 +115,7 @@ pub struct Records<'a> {
 
 enum From<'a> {
     Files { entries: slice::Iter<'a, Entry>, source: &'a dyn Source },
-    Archive { range: &'a ArchiveRange, reader: Option<Reader<Box<dyn SourceBytes + 'a>>> },
+    Archive { range: &'a ArchiveRange, reader: Option<Box<Reader<Box<dyn SourceBytes + 'a>>>> },
 }
 
 impl<'a> Iterator for Records<'a> {

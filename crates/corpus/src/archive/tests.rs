@@ -80,7 +80,10 @@ fn kinds(bytes: &[u8]) -> Vec<&'static str> {
     steps(bytes).iter().map(kind).collect()
 }
 
-const PACKINGS: [fn(&[u8]) -> Vec<u8>; 3] = [|bytes| bytes.to_vec(), gzip, zstd];
+/// A way to store records.
+type Packing = fn(&[u8]) -> Vec<u8>;
+
+const PACKINGS: [Packing; 3] = [|bytes| bytes.to_vec(), gzip, zstd];
 
 #[test]
 fn a_step_ends_where_the_next_begins() {

@@ -138,7 +138,6 @@ impl Runs<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "runs are files of this module")]
 impl Drop for Runs<'_> {
     fn drop(&mut self) {
         for place in &self.files {
@@ -164,7 +163,6 @@ fn create(place: &Path) -> io::Result<File> {
     File::create(place)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this module writes what it arranges")]
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
