@@ -1,10 +1,12 @@
 //! What the fuzz targets share: requests as text, the keys and moment of the seeds, and the bound on memory.
 
+mod archives;
 mod local;
 mod models;
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+pub use archives::{genuine_archives, genuine_heads, layout_of};
 pub use local::{METHODS, calls, chain_at, genuine_extrinsics, hash_of, sign_extrinsic};
 pub use models::{
     START, cut, genuine_checkpoints, genuine_configs, genuine_gguf, genuine_safetensors, genuine_tokenizers,
@@ -37,12 +39,16 @@ const ALLOCATED_PER_BYTE: usize = 160;
 
 /// Runs `code`, and panics if it ever held more memory at once than its input's length justifies.
 pub fn bounded(input: &[u8], code: impl FnOnce()) {
+    within(ALLOCATED_BASE_BYTES + ALLOCATED_PER_BYTE * input.len(), code);
+}
+
+/// Runs `code`, and panics if it ever held more memory at once than this.
+pub fn within(allowed_bytes: usize, code: impl FnOnce()) {
     ALLOCATED.reset_peak_usage();
     let before = ALLOCATED.current_usage();
     code();
     let peak = ALLOCATED.peak_usage().saturating_sub(before);
-    let allowed = ALLOCATED_BASE_BYTES + ALLOCATED_PER_BYTE * input.len();
-    assert!(peak <= allowed, "{peak} bytes for {} bytes of input", input.len());
+    assert!(peak <= allowed_bytes, "{peak} bytes, {allowed_bytes} are allowed");
 }
 
 /// The moment at which all requests arrive.

@@ -3,8 +3,8 @@
 use std::{fs, io, path::Path};
 
 use fuzz::{
-    FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_checkpoints,
-    genuine_ciphertexts, genuine_configs, genuine_extrinsics, genuine_gguf, genuine_requests,
+    FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_archives, genuine_checkpoints,
+    genuine_ciphertexts, genuine_configs, genuine_extrinsics, genuine_gguf, genuine_heads, genuine_requests,
     genuine_safetensors, genuine_synapses, genuine_tokenizers, key,
 };
 use protocol::Scheme;
@@ -26,7 +26,9 @@ fn main() -> io::Result<()> {
     write("config", genuine_configs())?;
     write("tokenizer", genuine_tokenizers())?;
     write("checkpoint", genuine_checkpoints())?;
-    write("html", pages())
+    write("html", pages())?;
+    write("warc", genuine_archives())?;
+    write("http_head", genuine_heads())
 }
 
 /// Each request as it stands, and once more with the mark that has the target sign it anew.

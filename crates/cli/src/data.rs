@@ -13,12 +13,12 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Cut, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
+    Archives, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
     Source, SourceError,
-    archive::{self, Content},
+    archive::Content,
     document, extract,
     hub::{AboutError, HubError},
-    language,
+    language, reading,
     shard::{FolderError, FolderManifest, ShardError, documents_of_parquet, ledger_of_parquet},
     verify,
 };
@@ -169,9 +169,6 @@ pub(crate) enum DataError {
         #[source]
         error: serde_json::Error,
     },
-    /// Bytes of an archive are no record.
-    #[error("{path} can't be read at byte {at}: {error}")]
-    Unreadable { path: PathBuf, at: usize, error: archive::Unreadable },
     /// A repository can't be written.
     #[error("repository {path} can't be written")]
     Hub {
@@ -452,10 +449,6 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
     let path = &arguments.file;
     let unread = |error| DataError::File { path: path.clone(), error };
     let length = std::fs::metadata(path).map_err(unread)?.len();
-    if length > FILE_MAX_BYTES {
-        return Err(unread(io::Error::other(format!("{length} bytes, at most {FILE_MAX_BYTES} are taken"))));
-    }
-    let bytes = std::fs::read(path).map_err(unread)?;
     let name = path.display().to_string();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut print = |url: &str, text: Result<String, Reason>| -> io::Result<()> {
@@ -469,29 +462,42 @@ fn extract_file(arguments: &ExtractArguments) -> Result<(), DataError> {
     };
     let main = |page: &Page| document::text(page, &extract::main_text);
     if !corpus::source::is_archive(&name) {
+        if length > FILE_MAX_BYTES {
+            return Err(unread(io::Error::other(format!(
+                "{length} bytes, at most {FILE_MAX_BYTES} are taken"
+            ))));
+        }
+        let bytes = std::fs::read(path).map_err(unread)?;
         print(&name, Page::of_file(&name, &bytes).and_then(|page| main(&page)))?;
         return Ok(out.flush()?);
     }
     let bar = talk::bar(length, Unit::Bytes, arguments.json);
-    let mut at = 0;
-    while at < bytes.len() {
-        let step = archive::step(&bytes[at..]).map_err(|error| DataError::Unreadable {
-            path: path.clone(),
-            at,
-            error,
-        })?;
-        if let Content::Record(record) = &step.content {
-            match Page::of_record(record) {
+    let source = Archives::open(path).map_err(|error| unreadable(path, error))?;
+    let cut = Cut { entries_max: u32::MAX, bytes_max: u64::MAX };
+    let extents = source.extents(cut).map_err(|error| unreadable(path, error))?;
+    for extent in &extents {
+        for taken in reading::records(extent, &source).map_err(|error| unreadable(path, error))? {
+            let taken = taken.map_err(|error| unreadable(path, error))?;
+            match taken.page() {
                 Ok(page) => print(&page.url, main(&page))?,
                 Err(Reason::NotAPage { .. } | Reason::Status | Reason::ContentType) => {}
-                Err(reason) => print(&record.url, Err(reason))?,
+                Err(reason) => {
+                    let url = match &taken.step.content {
+                        Content::Record(record) => record.url.as_str(),
+                        _ => "",
+                    };
+                    print(url, Err(reason))?;
+                }
             }
+            bar.set_position(taken.step.offset_bytes + taken.step.length_bytes);
         }
-        at += step.length;
-        bar.set_position(at as u64);
     }
     bar.finish_and_clear();
     Ok(out.flush()?)
+}
+
+fn unreadable(path: &Path, error: SourceError) -> DataError {
+    DataError::Source { named: path.display().to_string(), error: Box::new(error) }
 }
 
 fn plain_table(headings: &[&str]) -> Table {

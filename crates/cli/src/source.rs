@@ -12,7 +12,10 @@ use std::{
 
 use corpus::{
     Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError,
-    source::remote::{Fetch, FetchError, fetch},
+    source::{
+        SourceBytes,
+        remote::{Fetch, FetchError, fetch},
+    },
 };
 use indicatif::ProgressBar;
 use miette::Diagnostic;
@@ -191,13 +194,13 @@ impl AnySource {
     pub(crate) fn survey(&self, cut: Cut) -> Result<(Vec<Extent>, Vec<String>), SourceError> {
         let Self::Archives(archives) = self else { return Ok((self.extents(cut)?, Vec::new())) };
         let survey = archives.survey(cut)?;
-        let tails = survey.tails.iter().map(|tail| {
+        let gaps = survey.gaps.iter().map(|gap| {
             format!(
                 "{} has {} bytes from {} that are left out: {}",
-                tail.path, tail.length_bytes, tail.first_byte, tail.error
+                gap.path, gap.length_bytes, gap.first_byte, gap.error
             )
         });
-        Ok((survey.extents, tails.collect()))
+        Ok((survey.extents, gaps.collect()))
     }
 }
 
@@ -212,6 +215,15 @@ impl Source for AnySource {
 
     fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
         self.get().read_range(path, first_byte, length_bytes)
+    }
+
+    fn open(
+        &self,
+        path: &str,
+        first_byte: u64,
+        length_bytes: u64,
+    ) -> Result<Box<dyn SourceBytes + '_>, SourceError> {
+        self.get().open(path, first_byte, length_bytes)
     }
 }
 

@@ -1,33 +1,55 @@
-//! Web archives: where a record begins and ends, and what it says.
+//! Archives: where a record begins and ends, and what it says.
 //!
-//! WARC (with WET, whose records are conversions) and ARC, either as gzip members of one record each or as plain
-//! records one after the other. A *step* is what one ledger row covers: one member, or one plain record with the
-//! line ends behind it. [`step`] finds the first one in some bytes and never reads past it, so that a validator who
-//! holds a row's bytes alone sees whether they are exactly one.
+//! WARC (with WET and WAT, whose records are conversions and metadata) and ARC, as gzip members or zstd frames of one
+//! record each, or as plain records one after the other; and dumps, which [`crate::Layout`] cuts. A *step* is what one
+//! ledger row covers: one member, or one plain record with the line ends behind it, or a gap up to the next of these.
+//! Every byte belongs to a step. [`Reader`] reads an archive of any length in bounded memory; [`step`] finds the first
+//! one in some bytes by the same rules, so that a validator who holds a row's bytes alone sees whether they are exactly
+//! one.
 //!
-//! Own code over a DEFLATE library, since a step's length in stored bytes is a claim that must be checked to the byte,
-//! and inflating must stop at a bound of ours: a record reader that owns the stream hides both.
+//! Own code over DEFLATE and zstd libraries, since a step's length in stored bytes is a claim that must be checked to the
+//! byte, and unpacking must stop at a bound of ours: a record reader that owns the stream hides both.
 
-use std::{fmt, io::Read as _, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Cursor, Read, Seek},
+    str::FromStr,
+};
 
-use flate2::bufread::GzDecoder;
+use flate2::Decompress;
 use parity_scale_codec::{Decode, Encode};
 use primitives::Digest;
 use thiserror::Error;
+use zstd::stream::raw::Decoder;
+
+use crate::layout::Layout;
+
+mod body;
+mod cut;
+mod gap;
+mod head;
+mod stored;
+
+use body::{Block, Body, Broken, KEEP_MAX_BYTES, Member, frame};
+use gap::{GAP_MAX_BYTES, SHOWN_BYTES, Vain};
+use head::{HEAD_MAX_BYTES, Head, field};
+use stored::{HELD_BYTES, Stored};
 
 /// The longest record, unpacked. Crawlers cut bodies at 1 MB or 5 MB.
 pub const RECORD_MAX_BYTES: usize = 16 << 20;
-/// The longest block of header lines, of a record or of a response in it; servers cut theirs at 8 or 16 kB.
-const HEAD_MAX_BYTES: usize = 64 << 10;
-/// Header lines in one block.
-const HEAD_MAX_LINES: usize = 512;
-/// Unpacked bytes beyond which the end of a member is not looked for: sixty times the longest record.
+/// Unpacked bytes beyond which the end of a gzip member is not looked for: sixty times the longest record.
 const MEMBER_MAX_BYTES: u64 = 1 << 30;
 /// Unpacked per stored byte. DEFLATE reaches 1,032; pages stay below 40.
 pub const RATIO_MAX: u64 = 200;
 /// Below this length a member's ratio says nothing: a few hundred equal bytes are no bomb.
 pub(crate) const RATIO_FROM_BYTES: u64 = 64 << 10;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Where a header is looked for first; nearly all end within it.
+const LOOK_BYTES: usize = 8 << 10;
+/// Magic and method of a gzip member.
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Upper bytes of the magic numbers of frames that decoders pass over; the lowest half byte is free.
+const SKIPPABLE_MAGIC: [u8; 3] = [0x2a, 0x4d, 0x18];
 
 /// What kind of record a ledger row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -59,11 +81,23 @@ pub enum RecordKind {
     /// Any other kind, and what is no record.
     #[codec(index = 8)]
     Other,
+    /// What stands around the records of a dump.
+    #[codec(index = 9)]
+    Frame,
+    /// A page of a wiki.
+    #[codec(index = 10)]
+    WikiPage,
+    /// A question with its answers, or another post of a forum.
+    #[codec(index = 11)]
+    Thread,
+    /// A row of a table.
+    #[codec(index = 12)]
+    Row,
 }
 
 impl RecordKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::File,
         Self::Warcinfo,
         Self::Request,
@@ -73,6 +107,10 @@ impl RecordKind {
         Self::Conversion,
         Self::Revisit,
         Self::Other,
+        Self::Frame,
+        Self::WikiPage,
+        Self::Thread,
+        Self::Row,
     ];
 
     /// The kind's name in reports, which is the archive format's own.
@@ -88,6 +126,10 @@ impl RecordKind {
             Self::Conversion => "conversion",
             Self::Revisit => "revisit",
             Self::Other => "other",
+            Self::Frame => "frame",
+            Self::WikiPage => "wiki_page",
+            Self::Thread => "thread",
+            Self::Row => "row",
         }
     }
 }
@@ -105,7 +147,7 @@ impl FromStr for RecordKind {
     }
 }
 
-/// Bytes at some place of an archive begin no step, so that nothing behind them can be told apart.
+/// Bytes are none that a step could be found in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("no record begins here: {what}")]
 pub struct Unreadable {
@@ -134,6 +176,22 @@ pub struct Record {
     pub payload: Vec<u8>,
 }
 
+impl Record {
+    /// A record of this kind with nothing else in it.
+    pub(crate) fn of_kind(kind: RecordKind) -> Self {
+        Self {
+            kind,
+            url: String::new(),
+            record_id: String::new(),
+            date: String::new(),
+            content_type: String::new(),
+            identified_type: String::new(),
+            http: None,
+            payload: Vec::new(),
+        }
+    }
+}
+
 /// Header lines: names in lower case with their values, in order.
 pub type Fields = Vec<(String, String)>;
 
@@ -160,16 +218,35 @@ pub enum Content {
     /// One record.
     Record(Box<Record>),
     /// It is longer, unpacked, than [`RECORD_MAX_BYTES`], or shrinks more than [`RATIO_MAX`] times.
-    TooLarge(RecordKind),
+    TooLarge {
+        /// What it says that it is.
+        kind: RecordKind,
+        /// The digest of the step's stored bytes.
+        stored: Digest,
+    },
     /// No record, or not exactly one.
-    Malformed(RecordKind),
+    Malformed {
+        /// What it says that it is.
+        kind: RecordKind,
+        /// The digest of the step's stored bytes.
+        stored: Digest,
+    },
+    /// Bytes that begin no record, up to the next beginning.
+    Gap {
+        /// What is wrong with the first of them.
+        error: Unreadable,
+        /// The digest of the step's stored bytes.
+        stored: Digest,
+    },
 }
 
-/// One step and its length.
+/// One step and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Where it begins, in stored bytes.
+    pub offset_bytes: u64,
     /// Stored bytes that it takes.
-    pub length: usize,
+    pub length_bytes: u64,
     /// What it holds.
     pub content: Content,
 }
@@ -180,362 +257,323 @@ impl Step {
     pub fn kind(&self) -> RecordKind {
         match &self.content {
             Content::Record(record) => record.kind,
-            Content::TooLarge(kind) | Content::Malformed(kind) => *kind,
+            Content::TooLarge { kind, .. } | Content::Malformed { kind, .. } => *kind,
+            Content::Gap { .. } => RecordKind::Other,
         }
     }
 
-    /// The digest of the record's payload; where there is no such, of the step's `stored` bytes.
+    /// The digest of the record's payload; where there is no such, of the step's stored bytes.
     #[must_use]
-    pub fn digest(&self, stored: &[u8]) -> Digest {
+    pub fn digest(&self) -> Digest {
         match &self.content {
             Content::Record(record) => Digest::of(&record.payload),
-            Content::TooLarge(_) | Content::Malformed(_) => Digest::of(stored),
+            Content::TooLarge { stored, .. }
+            | Content::Malformed { stored, .. }
+            | Content::Gap { stored, .. } => *stored,
         }
     }
 }
 
-/// The first step of `bytes`, which must begin with it.
+/// The first step of `bytes`.
 ///
 /// # Errors
-/// [`Unreadable`] where no step begins, or it does not end within the bytes.
+/// [`Unreadable`] where there are none, or they are made to be costly.
 pub fn step(bytes: &[u8]) -> Result<Step, Unreadable> {
-    if bytes.starts_with(&GZIP_MAGIC) { member(bytes) } else { plain(bytes) }
+    first_step(bytes, &Layout::Records)
 }
 
-/// The length of the first step alone; what is in a member need not be kept for it.
-pub(crate) fn step_length(bytes: &[u8]) -> Result<usize, Unreadable> {
-    if bytes.starts_with(&GZIP_MAGIC) {
-        inflate(bytes, 0).map(|member| member.length)
+/// The first step of `bytes` by another layout.
+pub(crate) fn first_step(bytes: &[u8], layout: &Layout) -> Result<Step, Unreadable> {
+    let mut reader = Reader::new(Cursor::new(bytes), 0, bytes.len() as u64, layout.clone());
+    match reader.step() {
+        Ok(Some(step)) => Ok(step),
+        Ok(None) => Err(Unreadable { what: "there are no bytes" }),
+        Err(_) => Err(Unreadable { what: "unpacking it costs too much" }),
+    }
+}
+
+/// The steps of an archive, or of a run of its bytes, one by one.
+///
+/// Holds one record and some 200 kB beside it, and what zstd needs where it is packed so: up to 128 MiB for frames that
+/// ask for it.
+pub struct Reader<R> {
+    stored: Stored<R>,
+    first_byte: u64,
+    layout: Layout,
+    inflater: Decompress,
+    held: Vec<u8>,
+    decoder: Option<Decoder<'static>>,
+    vain: Vain,
+}
+
+/// Whether an archive's first gzip member or zstd frame holds more than one record, so that records have no place of
+/// their own among the stored bytes.
+pub(crate) fn is_member_of_many(from: impl Read, length_bytes: u64) -> io::Result<bool> {
+    let mut stored = Stored::new(from, length_bytes);
+    let is_frame = stored.ahead(4)?.starts_with(&ZSTD_MAGIC);
+    let found = if is_frame {
+        frame(&mut stored, &mut None).and_then(|mut frame| has_second(&mut frame.body))
     } else {
-        plain_length(bytes)
+        let (mut inflater, mut held) = (Decompress::new_gzip(15), Vec::new());
+        has_second(&mut Member::new(&mut stored, &mut inflater, &mut held))
+    };
+    match found {
+        Ok(has_second) => Ok(has_second),
+        Err(Broken::Io(error)) => Err(error),
+        Err(Broken::Bytes(_)) => Ok(false),
     }
 }
 
-struct Member {
-    length: usize,
-    /// Up to the bound asked for.
-    unpacked: Vec<u8>,
-    unpacked_bytes: u64,
-}
-
-/// Unpacks one gzip member, keeps no more than `keep` bytes of it and finds its end.
-fn inflate(bytes: &[u8], keep: u64) -> Result<Member, Unreadable> {
-    let mut rest = bytes;
-    let mut decoder = GzDecoder::new(&mut rest);
-    let damaged = |_| Unreadable { what: "gzip member is damaged or cut" };
-    let mut unpacked = Vec::new();
-    decoder.by_ref().take(keep).read_to_end(&mut unpacked).map_err(damaged)?;
-    let left = MEMBER_MAX_BYTES.saturating_sub(unpacked.len() as u64);
-    let passed = std::io::copy(&mut decoder.by_ref().take(left), &mut std::io::sink()).map_err(damaged)?;
-    let unpacked_bytes = unpacked.len() as u64 + passed;
-    if unpacked_bytes >= MEMBER_MAX_BYTES {
-        return Err(Unreadable { what: "gzip member unpacks to more than 1 GiB" });
+/// Whether a record stands behind the first one.
+fn has_second(body: &mut impl Body) -> Result<bool, Broken> {
+    let Some(head) = look(body, u64::MAX, Head::parse)? else { return Ok(false) };
+    body.consume(head.length);
+    let mut left = head.block_bytes;
+    while left > 0 {
+        let ahead = body.ahead(1)?.len();
+        if ahead == 0 {
+            return Ok(false);
+        }
+        let step = usize::try_from(left).map_or(ahead, |left| left.min(ahead));
+        body.consume(step);
+        left -= step as u64;
     }
-    drop(decoder);
-    Ok(Member { length: bytes.len() - rest.len(), unpacked, unpacked_bytes })
+    let second = |bytes: &[u8]| {
+        let ends = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        Head::parse(&bytes[ends..])
+    };
+    Ok(look(body, u64::MAX, second)?.is_some())
 }
 
-fn member(bytes: &[u8]) -> Result<Step, Unreadable> {
-    let keep = RECORD_MAX_BYTES + HEAD_MAX_BYTES + 1;
-    let Member { length, unpacked, unpacked_bytes } = inflate(bytes, keep as u64)?;
-    let head = Head::parse(&unpacked);
-    let kind = head.as_ref().map_or(RecordKind::Other, |head| head.kind);
-    let is_bomb = unpacked_bytes > RATIO_FROM_BYTES && unpacked_bytes / RATIO_MAX > length as u64;
-    if unpacked_bytes >= keep as u64 || is_bomb {
-        return Ok(Step { length, content: Content::TooLarge(kind) });
-    }
-    // A cut block, or a second record behind the first: the member is not one record.
-    let content = head.filter(|head| end_of(&unpacked, head) == Some(unpacked.len()));
-    Ok(Step { length, content: content.map_or(Content::Malformed(kind), |head| head.content(&unpacked)) })
+/// What was found in a step, before its stored bytes are known.
+enum Found {
+    Record(Box<Record>),
+    TooLarge(RecordKind),
+    Malformed(RecordKind),
 }
 
-fn plain_length(bytes: &[u8]) -> Result<usize, Unreadable> {
-    let head = Head::parse(bytes).ok_or(Unreadable { what: "no header of a WARC or ARC record" })?;
-    end_of(bytes, &head).ok_or(Unreadable { what: "record is cut" })
-}
-
-fn plain(bytes: &[u8]) -> Result<Step, Unreadable> {
-    let head = Head::parse(bytes).ok_or(Unreadable { what: "no header of a WARC or ARC record" })?;
-    let length = end_of(bytes, &head).ok_or(Unreadable { what: "record is cut" })?;
-    Ok(Step { length, content: head.content(bytes) })
-}
-
-/// Where the record ends with the line ends behind it; none where its block is cut.
-fn end_of(bytes: &[u8], head: &Head) -> Option<usize> {
-    let end = head.length.checked_add(usize::try_from(head.block_bytes).ok()?)?;
-    let behind = bytes.get(end..)?;
-    Some(end + behind.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count())
-}
-
-/// The header of a record.
-struct Head {
-    /// Bytes of the header with the blank line behind it.
-    length: usize,
-    block_bytes: u64,
-    kind: RecordKind,
-    url: String,
-    record_id: String,
-    date: String,
-    content_type: String,
-    identified_type: String,
-}
-
-impl Head {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes.starts_with(b"WARC/") { Self::parse_warc(bytes) } else { Self::parse_arc(bytes) }
+impl<R: Read + Seek> Reader<R> {
+    /// Reads so many bytes; `from` stands at the first of them, which is the archive's byte `first_byte`.
+    pub fn new(from: R, first_byte: u64, length_bytes: u64, layout: Layout) -> Self {
+        Self {
+            stored: Stored::new(from, length_bytes),
+            first_byte,
+            layout,
+            inflater: Decompress::new_gzip(15),
+            held: Vec::new(),
+            decoder: None,
+            vain: Vain::new(length_bytes),
+        }
     }
 
-    fn parse_warc(bytes: &[u8]) -> Option<Self> {
-        let (_, fields, length) = head_lines(bytes)?;
-        let bare = |name| field(&fields, name).trim_start_matches('<').trim_end_matches('>').to_owned();
-        let kind = match field(&fields, "warc-type").to_ascii_lowercase().as_str() {
-            "warcinfo" => RecordKind::Warcinfo,
-            "request" => RecordKind::Request,
-            "response" => RecordKind::Response,
-            "metadata" => RecordKind::Metadata,
-            "resource" => RecordKind::Resource,
-            "conversion" => RecordKind::Conversion,
-            "revisit" => RecordKind::Revisit,
-            _ => RecordKind::Other,
-        };
-        Some(Self {
-            length,
-            block_bytes: decimal(field(&fields, "content-length"))?,
-            kind,
-            url: bare("warc-target-uri"),
-            record_id: bare("warc-record-id"),
-            date: field(&fields, "warc-date").to_owned(),
-            content_type: field(&fields, "content-type").to_owned(),
-            identified_type: field(&fields, "warc-identified-payload-type").to_owned(),
-        })
+    /// The digest of the stored bytes of all steps since the last call.
+    pub fn take_run_digest(&mut self) -> Digest {
+        self.stored.take_run()
     }
 
-    /// `URL address date type length`, and in the later version of the format some fields before the length. The URL
-    /// may have blanks in it, so fields are counted from the end.
+    /// The next step; none behind the last.
     ///
-    /// Source: Burner & Kahle, "Arc File Format" (1996).
-    fn parse_arc(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().take(HEAD_MAX_BYTES).position(|byte| *byte == b'\n')?;
-        let line = std::str::from_utf8(bytes.get(..end)?).ok()?.trim_end();
-        let mut fields: Vec<&str> = line.split(' ').collect();
-        let block_bytes = decimal(fields.pop()?)?;
-        let is_date = |text: &&str| text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
-        let date = fields.iter().rposition(is_date).filter(|at| *at >= 2)?;
-        let (place, rest) = (fields.get(..date - 1)?, fields.get(date..)?);
-        let url = place.join(" ");
-        if !url.contains(':') {
-            return None;
+    /// # Errors
+    /// What the source says; and `InvalidData` where it is made to be costly.
+    pub fn step(&mut self) -> io::Result<Option<Step>> {
+        if self.stored.left_bytes() == 0 {
+            return Ok(None);
         }
-        let kind = if url.starts_with("filedesc:") { RecordKind::Warcinfo } else { RecordKind::Response };
-        Some(Self {
-            length: end + 1,
-            block_bytes,
-            kind,
-            record_id: String::new(),
-            date: (*rest.first()?).to_owned(),
-            content_type: match kind {
-                // What stands in the line is the page's type; the block is the whole exchange.
-                RecordKind::Response if url.starts_with("http") => "application/http".to_owned(),
-                _ => (*rest.get(1)?).to_owned(),
-            },
-            identified_type: (*rest.get(1)?).to_owned(),
-            url,
-        })
-    }
-
-    /// The record whose header this is; `bytes` hold all of it.
-    fn content(self, bytes: &[u8]) -> Content {
-        let block_bytes = usize::try_from(self.block_bytes).unwrap_or(usize::MAX);
-        if block_bytes > RECORD_MAX_BYTES {
-            return Content::TooLarge(self.kind);
-        }
-        let Some(block) = bytes.get(self.length..).and_then(|rest| rest.get(..block_bytes)) else {
-            return Content::Malformed(self.kind);
-        };
-        let is_exchange = self.content_type.to_ascii_lowercase().starts_with("application/http");
-        let (http, payload) = if self.kind == RecordKind::Response && is_exchange {
-            match HttpHead::parse(block) {
-                Some((head, length)) => (Some(head), block.get(length..).unwrap_or_default().to_vec()),
-                None => return Content::Malformed(self.kind),
+        let from = self.stored.position();
+        let content = match self.found() {
+            Ok(Found::Record(record)) => Content::Record(record),
+            Ok(Found::TooLarge(kind)) => Content::TooLarge { kind, stored: self.stored.digest() },
+            Ok(Found::Malformed(kind)) => Content::Malformed { kind, stored: self.stored.digest() },
+            Err(Broken::Io(error)) => return Err(error),
+            Err(Broken::Bytes(what)) => {
+                self.gap(from)?;
+                Content::Gap { error: Unreadable { what }, stored: self.stored.digest() }
             }
-        } else {
-            (None, block.to_vec())
         };
-        Content::Record(Box::new(Record {
-            kind: self.kind,
-            url: self.url,
-            record_id: self.record_id,
-            date: self.date,
-            content_type: self.content_type,
-            identified_type: self.identified_type,
-            http,
-            payload,
-        }))
+        self.stored.finish();
+        let length_bytes = self.stored.position() - from;
+        Ok(Some(Step { offset_bytes: self.first_byte + from, length_bytes, content }))
     }
-}
 
-impl HttpHead {
-    fn parse(block: &[u8]) -> Option<(Self, usize)> {
-        let (first, fields, length) = head_lines(block)?;
-        let mut words = first.split_ascii_whitespace();
-        words.next().filter(|version| version.to_ascii_uppercase().starts_with("HTTP/"))?;
-        let status = words.next().filter(|word| word.len() == 3)?.parse().ok()?;
-        Some((Self { status, fields }, length))
-    }
-}
-
-/// A first line, header lines with their names in lower case, and the length of all with the blank line behind them.
-/// A line that begins with white space continues the one before; one without a colon is passed over.
-fn head_lines(bytes: &[u8]) -> Option<(String, Fields, usize)> {
-    let mut fields = Fields::new();
-    let (mut first, mut at) = (None, 0);
-    for _ in 0..HEAD_MAX_LINES {
-        let rest = bytes.get(at..)?;
-        let end = rest.iter().take(HEAD_MAX_BYTES.checked_sub(at)?).position(|byte| *byte == b'\n')?;
-        let line = rest.get(..end)?;
-        at += end + 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if first.is_none() {
-            first = Some(String::from_utf8_lossy(line).into_owned());
-            continue;
+    fn found(&mut self) -> Result<Found, Broken> {
+        if self.layout != Layout::Records {
+            return cut::record(&mut self.stored, &self.layout);
         }
-        if line.is_empty() {
-            return Some((first?, fields, at));
-        }
-        let text = String::from_utf8_lossy(line);
-        if text.starts_with([' ', '\t']) {
-            if let Some((_, value)) = fields.last_mut() {
-                value.push(' ');
-                value.push_str(text.trim());
+        let from = self.stored.position();
+        let magic = self.stored.ahead(4)?;
+        if magic.starts_with(&GZIP_MAGIC) {
+            let mut member = Member::new(&mut self.stored, &mut self.inflater, &mut self.held);
+            let found = in_member(&mut member);
+            let unpacked = member.unpacked_bytes();
+            let stored = self.stored.position() - from;
+            if matches!(found, Err(Broken::Bytes(_))) {
+                self.vain.spend(unpacked + stored)?;
             }
-        } else if let Some((name, value)) = text.split_once(':') {
-            fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+            return Ok(judged(found?, unpacked, stored));
+        }
+        if magic.starts_with(&ZSTD_MAGIC) {
+            let frame = frame(&mut self.stored, &mut self.decoder);
+            let stored = self.stored.position() - from;
+            if matches!(frame, Err(Broken::Bytes(_))) {
+                self.vain.spend(KEEP_MAX_BYTES as u64)?;
+            }
+            let mut frame = frame?;
+            let unpacked = frame.unpacked_bytes();
+            if frame.is_large {
+                let head = look(&mut frame.body, u64::MAX, Head::parse)?;
+                return Ok(Found::TooLarge(head.map_or(RecordKind::Other, |head| head.kind)));
+            }
+            return Ok(judged(in_member(&mut frame.body)?, unpacked, stored));
+        }
+        if magic.first().is_some_and(|low| low & 0xf0 == 0x50) && magic.get(1..4) == Some(&SKIPPABLE_MAGIC) {
+            return self.skippable();
+        }
+        self.plain()
+    }
+
+    /// A plain record.
+    fn plain(&mut self) -> Result<Found, Broken> {
+        let head = look(&mut self.whole(), u64::MAX, Head::parse)?;
+        let head = head.ok_or(Broken::Bytes("no header of a WARC or ARC record"))?;
+        let block_bytes = head.block_bytes;
+        if block_bytes.saturating_add(head.length as u64) > self.stored.left_bytes() {
+            return Err(Broken::Bytes("record is cut"));
+        }
+        self.stored.consume(head.length);
+        let mut rest = Block { stored: &mut self.stored, left_bytes: block_bytes };
+        let found = block(head, &mut rest)?;
+        let left = rest.left_bytes;
+        self.stored.skip(left)?;
+        loop {
+            let ahead = self.stored.ahead(LOOK_BYTES)?;
+            let ends = ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let is_all = ends == ahead.len();
+            self.stored.consume(ends);
+            if !is_all || ends == 0 {
+                return Ok(found);
+            }
         }
     }
-    None
+
+    /// A frame of zstd's that holds something else than packed bytes.
+    fn skippable(&mut self) -> Result<Found, Broken> {
+        let &[_, _, _, _, a, b, c, d, ..] = self.stored.ahead(8)? else {
+            return Err(Broken::Bytes("zstd frame is cut"));
+        };
+        let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+        if length + 8 > self.stored.left_bytes() {
+            return Err(Broken::Bytes("zstd frame is cut"));
+        }
+        self.stored.skip(length + 8)?;
+        Ok(Found::Malformed(RecordKind::Other))
+    }
+
+    fn whole(&mut self) -> Block<'_, R> {
+        let left_bytes = self.stored.left_bytes();
+        Block { stored: &mut self.stored, left_bytes }
+    }
+
+    /// Goes from where no step begins to where one does.
+    fn gap(&mut self, from: u64) -> io::Result<()> {
+        self.stored.go_back(from)?;
+        let (mut first, mut before) = (1, 0);
+        loop {
+            let passed = self.stored.position() - from;
+            let limit = usize::try_from(GAP_MAX_BYTES - passed).expect("a gap is short");
+            let left = self.stored.left_bytes();
+            let ahead = self.stored.ahead(HELD_BYTES / 2)?;
+            let is_last = ahead.len() as u64 == left;
+            // A beginning shows itself in some bytes, which have to be ahead.
+            let to = if is_last { ahead.len() } else { ahead.len() - SHOWN_BYTES };
+            let to = to.min(limit);
+            let found = gap::beginning(ahead, first.min(to), to, before, &mut self.inflater, &mut self.vain)?;
+            before = ahead[to.saturating_sub(1)];
+            self.stored.consume(found.unwrap_or(to));
+            first = 0;
+            if found.is_some() || to == limit || is_last {
+                return Ok(());
+            }
+        }
+    }
 }
 
-fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
-    fields.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+/// The record in a member, which is read to its end.
+fn in_member(body: &mut impl Body) -> Result<(Found, bool), Broken> {
+    let head = look(body, u64::MAX, Head::parse)?;
+    let found = match head {
+        None => Found::Malformed(RecordKind::Other),
+        Some(head) => {
+            body.consume(head.length);
+            block(head, body)?
+        }
+    };
+    // What is left of a record that is no good is not looked at, and neither is what a large one says of its length.
+    let mut is_one = true;
+    loop {
+        let rest = body.ahead(HEAD_MAX_BYTES)?;
+        if rest.is_empty() {
+            return Ok((found, is_one));
+        }
+        is_one &= rest.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let rest = rest.len();
+        body.consume(rest);
+    }
 }
 
-/// Digits only: `+5` and the like are other people's spellings of nothing.
-fn decimal(text: &str) -> Option<u64> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) { None } else { text.parse().ok() }
+/// What a member holds, once its lengths are known.
+fn judged((found, is_one): (Found, bool), unpacked: u64, stored: u64) -> Found {
+    let kind = match &found {
+        Found::Record(record) => record.kind,
+        Found::TooLarge(kind) | Found::Malformed(kind) => *kind,
+    };
+    let is_bomb = unpacked > RATIO_FROM_BYTES && unpacked / RATIO_MAX > stored;
+    match found {
+        _ if unpacked > KEEP_MAX_BYTES as u64 || is_bomb => Found::TooLarge(kind),
+        // A second record behind the first: the member is not one record.
+        Found::Record(_) if !is_one => Found::Malformed(kind),
+        // Its header states more than there is.
+        Found::TooLarge(_) if unpacked <= RECORD_MAX_BYTES as u64 => Found::Malformed(kind),
+        found => found,
+    }
+}
+
+/// The record whose header this is; `body` stands at its block.
+fn block(head: Head, body: &mut impl Body) -> Result<Found, Broken> {
+    let kind = head.kind;
+    if head.block_bytes > RECORD_MAX_BYTES as u64 {
+        return Ok(Found::TooLarge(kind));
+    }
+    let mut payload_bytes = usize::try_from(head.block_bytes).expect("at most the longest record");
+    let mut http = None;
+    if head.is_exchange() {
+        let Some((answer, length)) = look(body, head.block_bytes, HttpHead::parse)? else {
+            return Ok(Found::Malformed(kind));
+        };
+        body.consume(length);
+        payload_bytes -= length;
+        http = Some(answer);
+    }
+    let mut payload = Vec::new();
+    body.take(&mut payload, payload_bytes)?;
+    if payload.len() < payload_bytes {
+        return Ok(Found::Malformed(kind));
+    }
+    Ok(Found::Record(Box::new(head.record(http, payload))))
+}
+
+/// Parses what is ahead, at most so many bytes of it: the first kilobytes, or as many as a head may have.
+fn look<T>(body: &mut impl Body, most: u64, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Option<T>, Broken> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    for wanted in [LOOK_BYTES, HEAD_MAX_BYTES] {
+        let ahead = body.ahead(wanted.min(most))?;
+        let ahead = &ahead[..ahead.len().min(most)];
+        let parsed = parse(ahead);
+        if parsed.is_some() || ahead.len() < wanted {
+            return Ok(parsed);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use flate2::{Compression, write::GzEncoder};
-
-    use super::*;
-
-    fn warc(kind: &str, content_type: &str, block: &str) -> Vec<u8> {
-        let length = block.len();
-        format!(
-            "WARC/1.0\r\nWARC-Type: {kind}\r\nwarc-target-uri: <https://x.example/a b>\r\nWARC-Record-ID: <urn:x:1>\r\n\
-             WARC-Date: 2026-01-02T03:04:05Z\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{block}\r\n\r\n"
-        )
-        .into_bytes()
-    }
-
-    fn response(body: &str) -> Vec<u8> {
-        let block = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Folded: a\r\n b\r\n\r\n{body}");
-        warc("response", "application/http; msgtype=response", &block)
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn record(bytes: &[u8]) -> Record {
-        let step = step(bytes).unwrap();
-        assert_eq!(step.length, bytes.len());
-        let Content::Record(record) = step.content else { panic!("{:?}", step.content) };
-        *record
-    }
-
-    #[test]
-    fn packed_and_plain_records_are_the_same() {
-        let plain = response("<p>hello");
-        let read = record(&plain);
-        assert_eq!(read, record(&gzip(&plain)));
-        assert_eq!((read.kind, read.url.as_str()), (RecordKind::Response, "https://x.example/a b"));
-        assert_eq!((read.record_id.as_str(), read.date.as_str()), ("urn:x:1", "2026-01-02T03:04:05Z"));
-        assert_eq!(read.payload, b"<p>hello");
-        let head = read.http.unwrap();
-        assert_eq!((head.status, head.field("x-folded")), (200, "a b"));
-        let request = record(&warc("request", "application/http", "GET / HTTP/1.1\r\n\r\n"));
-        assert_eq!(
-            (request.kind, request.http, &request.payload[..4]),
-            (RecordKind::Request, None, &b"GET "[..])
-        );
-    }
-
-    #[test]
-    fn a_step_ends_where_the_next_begins() {
-        for pack in [|bytes: &[u8]| bytes.to_vec(), gzip as fn(&[u8]) -> Vec<u8>] {
-            let (one, two) = (pack(&response("one")), pack(&response("two")));
-            let both = [&one[..], &two].concat();
-            assert_eq!(step(&both).unwrap(), step(&one).unwrap());
-            assert_eq!(step_length(&both), Ok(one.len()));
-            for cut in [0, 1, 20, one.len() / 2] {
-                assert!(step(&one[..cut]).is_err(), "{cut}");
-            }
-            assert!(step(&both[1..]).is_err());
-        }
-    }
-
-    #[test]
-    fn a_member_of_two_records_is_malformed() {
-        let two = gzip(&[response("one"), response("two")].concat());
-        assert_eq!(step(&two).unwrap().content, Content::Malformed(RecordKind::Response));
-        let cut = gzip(&response("one")[..250]);
-        assert!(matches!(step(&cut).unwrap().content, Content::Malformed(_)));
-        assert_eq!(step(&gzip(b"nothing")).unwrap().content, Content::Malformed(RecordKind::Other));
-        assert_eq!(step(&two).unwrap().digest(&two), Digest::of(&two));
-    }
-
-    #[test]
-    fn bombs_and_giants_are_too_large() {
-        let bomb = gzip(&response(&"a".repeat(8 << 20)));
-        assert!(8 << 20 > bomb.len() as u64 * RATIO_MAX);
-        assert_eq!(step(&bomb).unwrap().content, Content::TooLarge(RecordKind::Response));
-        let giant = response(&"a".repeat(RECORD_MAX_BYTES + 1));
-        assert_eq!(step(&giant).unwrap().content, Content::TooLarge(RecordKind::Response));
-        assert_eq!(step(&giant).unwrap().length, giant.len());
-    }
-
-    #[test]
-    fn arc_records_are_read() {
-        let body = "HTTP/1.0 404 Not Found\r\nContent-Type: text/html\r\n\r\ngone";
-        let arc = format!("http://x.example/a b 192.0.2.1 20260102030405 text/html {}\n{body}\n", body.len());
-        let read = record(arc.as_bytes());
-        assert_eq!((read.kind, read.url.as_str()), (RecordKind::Response, "http://x.example/a b"));
-        assert_eq!((read.date.as_str(), read.payload.as_slice()), ("20260102030405", &b"gone"[..]));
-        assert_eq!(read.http.unwrap().status, 404);
-        assert!(step(b"not an archive 5\nhello").is_err());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_a_step_or_an_error(edits in proptest::collection::vec((0usize..400, 0u8..=255), 0..6), pack: bool) {
-            let mut bytes = response("one");
-            if pack {
-                bytes = gzip(&bytes);
-            }
-            for (at, value) in edits {
-                let at = at % bytes.len();
-                bytes[at] = value;
-            }
-            if let Ok(step) = step(&bytes) {
-                proptest::prop_assert!(step.length > 0 && step.length <= bytes.len());
-                proptest::prop_assert_eq!(step_length(&bytes), Ok(step.length));
-            }
-        }
-    }
-}
+mod tests;

@@ -372,7 +372,8 @@ mod tests {
         assert_eq!(
             texts.join(" "),
             "kept not_a_page:file not_a_page:warcinfo not_a_page:request not_a_page:response not_a_page:metadata \
-             not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other status content_type \
+             not_a_page:resource not_a_page:conversion not_a_page:revisit not_a_page:other not_a_page:frame \
+             not_a_page:wiki_page not_a_page:thread not_a_page:row status content_type \
              malformed too_large too_nested charset empty lang contaminated url pii optout gopher:short_doc gopher:long_doc \
              gopher:short_words gopher:long_words gopher:hashes gopher:ellipses gopher:bullet_lines \
              gopher:ellipsis_lines gopher:alpha_words gopher:stop_words gopher_rep:empty gopher_rep:dup_para_frac \

@@ -1,12 +1,17 @@
 //! What one task covers: a run of a manifest's files, or a run of an archive's bytes.
 
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::Encode;
 use primitives::Digest;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::manifest::{TaskSlice, plain_path};
+use crate::{
+    layout::Layout,
+    manifest::{TaskSlice, plain_path},
+};
 
 const ARCHIVE_DOMAIN: &str = "weighhouse corpus archive task v1";
+/// Of archives with another layout, which is bound as well.
+const DUMP_DOMAIN: &str = "weighhouse corpus dump task v1";
 
 /// What a task covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +24,7 @@ pub enum Extent {
 }
 
 /// A run of whole records in one archive, as stored bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ArchiveRange {
     /// The archive's path in its source.
     pub path: String,
@@ -31,6 +36,9 @@ pub struct ArchiveRange {
     pub length_bytes: u64,
     /// The BLAKE3 digest of the run's stored bytes.
     pub digest: Digest,
+    /// How the archive is laid out.
+    #[serde(skip_serializing_if = "Layout::is_records")]
+    pub layout: Layout,
 }
 
 impl ArchiveRange {
@@ -56,13 +64,15 @@ struct RangeForm {
     first_byte: u64,
     length_bytes: u64,
     digest: Digest,
+    #[serde(default)]
+    layout: Layout,
 }
 
 impl<'de> Deserialize<'de> for ArchiveRange {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let RangeForm { path, archive_bytes, first_byte, length_bytes, digest } =
+        let RangeForm { path, archive_bytes, first_byte, length_bytes, digest, layout } =
             RangeForm::deserialize(from)?;
-        let range = Self { path, archive_bytes, first_byte, length_bytes, digest };
+        let range = Self { path, archive_bytes, first_byte, length_bytes, digest, layout };
         if range.fits() {
             return Ok(range);
         }
@@ -80,7 +90,17 @@ impl Extent {
     pub fn digest(&self) -> Digest {
         match self {
             Self::Files(slice) => slice.digest(),
-            Self::Archive(range) => Digest::of_parts(ARCHIVE_DOMAIN, &[&range.encode()]),
+            Self::Archive(range) => {
+                let ArchiveRange { path, archive_bytes, first_byte, length_bytes, digest, layout } = range;
+                let facts = (path, archive_bytes, first_byte, length_bytes, digest).encode();
+                match layout {
+                    Layout::Records => Digest::of_parts(ARCHIVE_DOMAIN, &[&facts]),
+                    layout => {
+                        let layout = serde_json::to_vec(layout).expect("plain data with string keys");
+                        Digest::of_parts(DUMP_DOMAIN, &[&facts, &layout])
+                    }
+                }
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub struct LedgerRow {
     /// What kind of record it is.
     pub kind: RecordKind,
     /// The digest of what it holds: the file's bytes; what a server sent behind its header, as stored; of other records
-    /// the block; of what can't be read as a record, the stored bytes.
+    /// the block; of what can't be read as a record, and of a dump, the stored bytes.
     pub digest: Digest,
     /// Kept, or dropped and why.
     pub decision: Decision,
@@ -290,6 +290,7 @@ mod tests {
             first_byte: 1000,
             length_bytes: at - 1000,
             digest: Digest::default(),
+            layout: crate::Layout::Records,
         };
         (Extent::Archive(range), Ledger { rows })
     }

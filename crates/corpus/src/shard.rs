@@ -14,15 +14,15 @@ pub use crate::container::{
 };
 
 use crate::{
-    archive::{self, Content, RecordKind},
     decision::{Decision, Reason},
     document::{Document, Extractor, RECIPE, Recipe, Rules},
-    extent::{ArchiveRange, Extent},
+    extent::Extent,
     extract,
     ledger::{Ledger, LedgerRow},
     minhash::BANDS,
     page::Page,
-    source::{Source, SourceError, unchanged},
+    reading,
+    source::{Source, SourceError},
 };
 
 /// Who made a shard, of what and how.
@@ -98,25 +98,9 @@ impl Shard {
     ) -> Result<Self, SourceError> {
         let kept = Kept::default();
         let mut making = Making { rules, extract, kept, rows: Vec::new(), documents: Vec::new() };
-        match extent {
-            Extent::Files(slice) => {
-                for entry in slice.entries() {
-                    let bytes = unchanged(entry, source.read(&entry.path)?)?;
-                    let row = LedgerRow {
-                        path: entry.path.clone(),
-                        offset_bytes: 0,
-                        length_bytes: entry.length_bytes,
-                        kind: RecordKind::File,
-                        digest: entry.digest,
-                        decision: Decision::Kept,
-                    };
-                    // A file's path is in its row already.
-                    let page =
-                        Page::of_file(&entry.path, &bytes).map(|page| Page { url: String::new(), ..page });
-                    making.add(row, page);
-                }
-            }
-            Extent::Archive(range) => making.add_range(range, source)?,
+        for taken in reading::records(extent, source)? {
+            let taken = taken?;
+            making.add(taken.row(), taken.page());
         }
         let header = Header { recipe, task: extent.digest(), miner };
         Ok(Self { header, ledger: Ledger { rows: making.rows }, documents: making.documents })
@@ -160,41 +144,6 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn add_range(&mut self, range: &ArchiveRange, source: &dyn Source) -> Result<(), SourceError> {
-        let bytes = source.read_range(&range.path, range.first_byte, range.length_bytes)?;
-        let found = Digest::of(&bytes);
-        if found != range.digest {
-            return Err(SourceError::Changed {
-                path: range.path.clone(),
-                expected_bytes: range.length_bytes,
-                expected: range.digest,
-                found_bytes: bytes.len() as u64,
-                found,
-            });
-        }
-        let mut at = 0;
-        while at < bytes.len() {
-            let offset_bytes = range.first_byte + at as u64;
-            let step = archive::step(&bytes[at..]).map_err(|error| SourceError::Unreadable {
-                path: range.path.clone(),
-                offset_bytes,
-                error,
-            })?;
-            let stored = &bytes[at..at + step.length];
-            let row = LedgerRow {
-                path: range.path.clone(),
-                offset_bytes,
-                length_bytes: step.length as u64,
-                kind: step.kind(),
-                digest: step.digest(stored),
-                decision: Decision::Kept,
-            };
-            self.add(row, page_of(&step.content));
-            at += step.length;
-        }
-        Ok(())
-    }
-
     /// Decides about one record.
     fn add(&mut self, mut row: LedgerRow, page: Result<Page, Reason>) {
         // A task's limits keep its rows far below; a shard of more would be refused anyway.
@@ -240,15 +189,6 @@ impl Kept {
         }
         let rows = bands.into_iter().flatten().enumerate().filter_map(|band| self.near.get(&band));
         rows.min().map(|&row| Reason::NearDuplicateOf { row })
-    }
-}
-
-/// The page in a step of an archive.
-pub(crate) fn page_of(content: &Content) -> Result<Page, Reason> {
-    match content {
-        Content::Record(record) => Page::of_record(record),
-        Content::TooLarge(_) => Err(Reason::TooLarge),
-        Content::Malformed(_) => Err(Reason::Malformed),
     }
 }
 

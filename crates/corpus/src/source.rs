@@ -2,13 +2,17 @@
 //!
 //! A [`Source`] cuts what it has into tasks and hands out bytes. [`Folder`] is a directory tree, or the crate registry
 //! of a cargo home (real prose that every machine that builds Rust has), with a manifest: a file that changed since is
-//! reported, never passed on. [`Archives`] are web archives on disk. [`Memory`] and [`MemoryArchive`] are the same in
-//! memory, for tests and the simulator. [`remote`] brings archives from elsewhere onto the disk.
+//! reported, never passed on. [`Archives`] are web archives and dumps on disk, packed or not. [`Memory`] and
+//! [`MemoryArchive`] are the same in memory, for tests and the simulator. [`remote`] brings archives from elsewhere onto the
+//! disk, [`crawl`] knows where Common Crawl has them, and [`threads`] arranges a forum's posts.
+//!
+//! Buckets of object stores that are open to all are read by their HTTPS addresses. Private ones are not: the client that
+//! signs requests would bring twenty crates, among them a C library for cryptography.
 
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufWriter, Read as _},
+    io::{self, BufWriter, Cursor, Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -17,15 +21,18 @@ use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::{
-    archive::Unreadable,
     extent::{Cut, Extent},
     manifest::{Entry, Manifest, ManifestError, Span, TaskSlice, plain_path},
 };
 
 mod archives;
+pub mod crawl;
+mod parquet;
 pub mod remote;
+pub mod threads;
+mod unpacked;
 
-pub use archives::{Archives, MemoryArchive, Survey, Tail, is_archive};
+pub use archives::{Archives, Gap, MemoryArchive, Survey, is_archive};
 
 /// The longest file that a folder takes in by default: twice the longest text of a document, so that `too_large`
 /// stands in ledgers and isn't hidden by the walk, and small enough to be read whole.
@@ -100,16 +107,6 @@ pub enum SourceError {
         /// The number of bytes asked for.
         length_bytes: u64,
     },
-    /// Bytes of an archive that a task covers are no record.
-    #[error("{path} can't be read at byte {offset_bytes}: {error}")]
-    Unreadable {
-        /// The archive's path.
-        path: String,
-        /// Where.
-        offset_bytes: u64,
-        /// Why.
-        error: Unreadable,
-    },
     /// There are more files than the limit.
     #[error("{root} holds more than {max} files")]
     Files {
@@ -123,8 +120,13 @@ pub enum SourceError {
     Manifest(#[from] ManifestError),
 }
 
+/// Bytes that are read from front to back, and at times from a little before again.
+pub trait SourceBytes: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> SourceBytes for T {}
+
 /// A place that documents come from.
-pub trait Source {
+pub trait Source: Sync {
     /// What there is, cut into tasks: in the order of paths, and of bytes within an archive.
     ///
     /// # Errors
@@ -142,6 +144,19 @@ pub trait Source {
     /// # Errors
     /// As [`Source::read`]; [`SourceError::Range`] where the file does not have them.
     fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError>;
+
+    /// A run of a file's bytes, to be read piece by piece. Its length is as asked for.
+    ///
+    /// # Errors
+    /// As [`Source::read_range`].
+    fn open(
+        &self,
+        path: &str,
+        first_byte: u64,
+        length_bytes: u64,
+    ) -> Result<Box<dyn SourceBytes + '_>, SourceError> {
+        Ok(Box::new(Cursor::new(self.read_range(path, first_byte, length_bytes)?)))
+    }
 
     /// What the subnet's owner put beside the source, by the digest of its bytes; see [`Supplied`].
     ///
@@ -179,6 +194,15 @@ impl<S: Source> Source for Supplied<S> {
 
     fn read_range(&self, path: &str, first_byte: u64, length_bytes: u64) -> Result<Vec<u8>, SourceError> {
         self.source.read_range(path, first_byte, length_bytes)
+    }
+
+    fn open(
+        &self,
+        path: &str,
+        first_byte: u64,
+        length_bytes: u64,
+    ) -> Result<Box<dyn SourceBytes + '_>, SourceError> {
+        self.source.open(path, first_byte, length_bytes)
     }
 
     fn supply(&self, digest: &Digest) -> Result<Vec<u8>, SourceError> {

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::{
     alignment::Alignment,
-    archive::{self, RecordKind},
+    archive::RecordKind,
     decision::{Decision, Reason},
     document::{Document, RECIPE, Rules, fingerprint},
     extent::Extent,
@@ -21,7 +21,7 @@ use crate::{
     ledger::{LedgerRow, TilingError},
     minhash::{Signature, share_a_band},
     page::Page,
-    shard::{DocumentRow, Shard, page_of},
+    shard::{DocumentRow, Shard},
     tokens,
 };
 
@@ -385,14 +385,14 @@ fn record<'a>(
             let page = Page::of_file(&entry.path, bytes).map(|page| Page { url: String::new(), ..page });
             Ok((at, claimed, page))
         }
-        Extent::Archive(_) => {
+        Extent::Archive(range) => {
             if bytes.len() as u64 != claimed.length_bytes {
                 return Err(no_evidence(claimed.name().to_string()));
             }
-            let step = match archive::step(bytes) {
-                Ok(step) if step.length == bytes.len() => step,
+            let step = match range.layout.step(bytes) {
+                Ok(step) if step.length_bytes == bytes.len() as u64 => step,
                 Ok(step) => {
-                    let expected = format!("one record of {} bytes", step.length);
+                    let expected = format!("one record of {} bytes", step.length_bytes);
                     at.fault(Rule::RowSpan, &expected, &format!("{} bytes", bytes.len()))?;
                     step
                 }
@@ -401,11 +401,11 @@ fn record<'a>(
                     return Err(RowError::Unknown { row: number });
                 }
             };
-            let expected = facts(step.kind(), step.digest(bytes));
+            let expected = facts(step.kind(), step.digest());
             if expected != found {
                 at.fault(Rule::RowChanged, &expected, &found)?;
             }
-            Ok((at, claimed, page_of(&step.content)))
+            Ok((at, claimed, range.layout.page(&step.content)))
         }
     }
 }

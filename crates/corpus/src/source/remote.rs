@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -92,6 +93,16 @@ pub enum FetchError {
         /// Why the last one ended.
         reason: String,
     },
+    /// The server has other bytes than it was asked for.
+    #[error("{url} does not have {length_bytes} bytes from {first_byte}")]
+    Range {
+        /// The address.
+        url: String,
+        /// The first byte asked for.
+        first_byte: u64,
+        /// The number of bytes asked for.
+        length_bytes: u64,
+    },
     /// The file can't be kept.
     #[error("cannot write {path}")]
     Io {
@@ -128,7 +139,123 @@ pub fn fetch(url: &str, folder: &Path, how: &Fetch<'_>) -> Result<PathBuf, Fetch
     if whole.exists() {
         return Ok(whole);
     }
-    let agent: Agent = Agent::config_builder()
+    let agent = agent();
+    attempts(url, how, part.length, || {
+        let done = attempt(&agent, url, &mut part, how);
+        (done, part.length)
+    })?;
+    part.finish(&whole)?;
+    Ok(whole)
+}
+
+/// Brings a run of a file's bytes, and nothing else of it: one record of an archive, of which an index tells the place.
+///
+/// # Errors
+/// [`FetchError`]; [`FetchError::Range`] where the server has other bytes than those.
+pub fn fetch_range(
+    url: &str,
+    first_byte: u64,
+    length_bytes: u64,
+    how: &Fetch<'_>,
+) -> Result<Vec<u8>, FetchError> {
+    name_of(url)?;
+    let too_long = FetchError::TooLong { url: url.to_owned(), found: length_bytes, max: how.bytes_max };
+    let range = || FetchError::Range { url: url.to_owned(), first_byte, length_bytes };
+    let end = first_byte.checked_add(length_bytes).filter(|end| *end > first_byte).ok_or_else(range)?;
+    if length_bytes > how.bytes_max {
+        return Err(too_long);
+    }
+    let agent = agent();
+    let (mut bytes, mut tag) = (Vec::new(), None);
+    attempts(url, how, 0, || {
+        let done = attempt_range(&agent, url, first_byte..end, &mut bytes, &mut tag, how);
+        let length = bytes.len() as u64;
+        (done.map_err(|ended| ended.unwrap_or_else(|| Ended::For(range()))), length)
+    })?;
+    Ok(bytes)
+}
+
+/// One attempt at a range; it goes on behind what is there, if the file is still the same. None is an answer that can't be
+/// right.
+fn attempt_range(
+    agent: &Agent,
+    url: &str,
+    wanted: Range<u64>,
+    bytes: &mut Vec<u8>,
+    tag: &mut Option<String>,
+    how: &Fetch<'_>,
+) -> Result<(), Option<Ended>> {
+    let later = |reason: String| Some(Ended::Retry { reason, pause: Duration::ZERO });
+    let first = wanted.start + bytes.len() as u64;
+    let mut request = agent.get(url).header(RANGE, format!("bytes={first}-{}", wanted.end - 1));
+    if let Some(tag) = &tag {
+        request = request.header(IF_RANGE, tag);
+    }
+    let mut response = request.call().map_err(|error| later(error.to_string()))?;
+    let status = response.status();
+    if status == StatusCode::RANGE_NOT_SATISFIABLE || status == StatusCode::OK {
+        return Err(None);
+    }
+    if status != StatusCode::PARTIAL_CONTENT {
+        return Err(Some(refusal(&response, url)));
+    }
+    let stated = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    if stated.and_then(range).is_none_or(|(found, total)| found != first || total < wanted.end) {
+        return Err(None);
+    }
+    *tag = tag_of(response.headers());
+    let left = wanted.end - first;
+    let mut body = response.body_mut().as_reader().take(left);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        (how.progress)(bytes.len() as u64, Some(wanted.end - wanted.start));
+        match body.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(later(error.to_string())),
+        }
+    }
+    if wanted.start + bytes.len() as u64 == wanted.end {
+        return Ok(());
+    }
+    Err(later(format!("it ended after {} of {} bytes", bytes.len(), wanted.end - wanted.start)))
+}
+
+/// Removes what was fetched longest ago, until no more than `bytes_max` lie in the folder; `kept` stays. Parts of files go
+/// like files.
+///
+/// # Errors
+/// [`FetchError::Io`] where the folder can't be read. A file that somebody else has removed in the meantime is none.
+#[expect(clippy::disallowed_methods, reason = "this module keeps what it fetches")]
+pub fn trim(folder: &Path, kept: &Path, bytes_max: u64) -> Result<(), FetchError> {
+    let mut files = Vec::new();
+    for found in walkdir::WalkDir::new(folder).min_depth(2).max_depth(2).follow_links(false) {
+        let found = found.map_err(|error| failed(folder, error.into()))?;
+        let Ok(metadata) = found.metadata() else { continue };
+        let Ok(time) = metadata.modified() else { continue };
+        if metadata.is_file() {
+            files.push((time, found.into_path(), metadata.len()));
+        }
+    }
+    files.sort();
+    let mut bytes = files.iter().fold(0u64, |sum, (.., length)| sum.saturating_add(*length));
+    for (_, path, length) in files {
+        if bytes <= bytes_max {
+            break;
+        }
+        if path != kept {
+            let _gone = fs::remove_file(&path);
+            // Only an empty folder goes.
+            let _kept = path.parent().map(fs::remove_dir);
+            bytes -= length;
+        }
+    }
+    Ok(())
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(REDIRECTS_MAX)
         .timeout_resolve(Some(REACH_TIME))
@@ -137,16 +264,26 @@ pub fn fetch(url: &str, folder: &Path, how: &Fetch<'_>) -> Result<PathBuf, Fetch
         .timeout_per_read(Some(SILENCE_TIME))
         .user_agent(concat!("weighhouse/", env!("CARGO_PKG_VERSION")))
         .build()
-        .into();
+        .into()
+}
+
+/// Tries until it is done, or further attempts are of no use. `once` gives how far it has come from `farthest` on.
+fn attempts(
+    url: &str,
+    how: &Fetch<'_>,
+    mut farthest: u64,
+    mut once: impl FnMut() -> (Result<(), Ended>, u64),
+) -> Result<(), FetchError> {
     // Where a server doesn't let a file be gone on with, only an attempt that comes farther than all before is one.
-    let (mut farthest, mut idle) = (part.length, 0);
+    let mut idle = 0;
     loop {
-        match attempt(&agent, url, &mut part, how) {
-            Ok(()) => break,
+        let (done, length) = once();
+        match done {
+            Ok(()) => return Ok(()),
             Err(Ended::For(error)) => return Err(error),
             Err(Ended::Retry { reason, pause }) => {
-                idle = if part.length > farthest { 0 } else { idle + 1 };
-                farthest = farthest.max(part.length);
+                idle = if length > farthest { 0 } else { idle + 1 };
+                farthest = farthest.max(length);
                 if idle >= how.attempts.max(1) {
                     return Err(FetchError::Broken { url: url.to_owned(), attempts: idle, reason });
                 }
@@ -155,8 +292,18 @@ pub fn fetch(url: &str, folder: &Path, how: &Fetch<'_>) -> Result<PathBuf, Fetch
             }
         }
     }
-    part.finish(&whole)?;
-    Ok(whole)
+}
+
+/// What follows from a status that brings nothing.
+fn refusal<B>(response: &Response<B>, url: &str) -> Ended {
+    let status = response.status();
+    if !status.is_server_error() && !matches!(status.as_u16(), 408 | 425 | 429) {
+        return Ended::For(FetchError::Refused { url: url.to_owned(), status: status.as_u16() });
+    }
+    let stated = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = stated.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let pause = Duration::from_secs(seconds).min(PAUSE_MAX);
+    Ended::Retry { reason: format!("status {}", status.as_u16()), pause }
 }
 
 /// The last part of an address, under which the file will lie.
@@ -265,12 +412,7 @@ fn opening<B>(response: &Response<B>, url: &str, part: &mut Part) -> Result<Open
             let reason = "the server has no such range".to_owned();
             Err(Ended::Retry { reason, pause: Duration::ZERO })
         }
-        status if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) => {
-            let seconds = text(RETRY_AFTER).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-            let pause = Duration::from_secs(seconds).min(PAUSE_MAX);
-            Err(Ended::Retry { reason: format!("status {}", status.as_u16()), pause })
-        }
-        status => Err(Ended::For(FetchError::Refused { url: url.to_owned(), status: status.as_u16() })),
+        _ => Err(refusal(response, url)),
     }
 }
 

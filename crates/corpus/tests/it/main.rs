@@ -10,6 +10,7 @@
 mod dedup;
 mod filters;
 mod hub;
+mod reading;
 mod remote;
 mod shared;
 mod token_shard;

@@ -10,7 +10,14 @@ use std::{
     time::Duration,
 };
 
-use corpus::source::remote::{Fetch, FetchError, fetch};
+use corpus::{
+    MemoryArchive,
+    archive::{self, Content},
+    source::{
+        crawl::{CrawlId, Files, Place, file_url, list_url, paths},
+        remote::{Fetch, FetchError, fetch, fetch_range, trim},
+    },
+};
 
 /// How the server answers one request for its file.
 #[derive(Clone, Copy)]
@@ -29,6 +36,8 @@ enum Answer {
     TooShort,
     /// Somewhere else: here again.
     Redirect,
+    /// The range asked for, whatever the tag, but the connection ends after so many bytes.
+    Part(usize),
 }
 
 /// What was asked: the range and the tag that it depends on.
@@ -98,6 +107,10 @@ fn respond(
 ) -> std::io::Result<()> {
     let own = format!("\"{}\"", primitives::Digest::of(file));
     let tagged = if is_tagged { format!("ETag: {own}\r\n") } else { String::new() };
+    let part = range.as_ref().and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((first.parse::<usize>().ok()?, last.parse::<usize>().ok()?))
+    });
     let first = range
         .filter(|_| tag.as_ref() == Some(&own))
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
@@ -121,6 +134,19 @@ fn respond(
             );
             (head, &file[1..])
         }
+        (Answer::Part(_), _) => match part.filter(|(first, last)| first <= last && *last < file.len()) {
+            Some((first, last)) => {
+                let (all, length) = (file.len(), last + 1 - first);
+                let head = format!(
+                    "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {first}-{last}/{all}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                );
+                (head, &file[first..=last])
+            }
+            None => {
+                let head = "HTTP/1.1 416 Some\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                (head.to_owned(), &file[..0])
+            }
+        },
         (Answer::TooShort, _) => (whole, &file[..file.len() / 2]),
         (Answer::Right | Answer::Cut(_), Some(first)) if first >= file.len() => {
             let head = format!(
@@ -139,7 +165,7 @@ fn respond(
         (Answer::Right | Answer::Whole | Answer::Cut(_), _) => (whole, file),
     };
     let body = match answer {
-        Answer::Cut(bytes) => &body[..bytes.min(body.len())],
+        Answer::Cut(bytes) | Answer::Part(bytes) => &body[..bytes.min(body.len())],
         _ => body,
     };
     stream.write_all(head.as_bytes())?;
@@ -274,4 +300,109 @@ fn an_address_that_names_no_plain_file_or_holds_a_password_is_refused() {
         assert!(matches!(refused, FetchError::Address { .. }), "{url}: {refused}");
         assert!(!refused.to_string().contains("secret"), "{refused}");
     }
+}
+
+/// A range of the file, fetched from a server that gives these answers, and the pauses.
+fn ranged(
+    answers: &[Answer],
+    first: u64,
+    length: u64,
+) -> (Result<Vec<u8>, FetchError>, Vec<Duration>, Vec<Asked>) {
+    let server = Server::start(answers.iter().map(|answer| (*answer, file(0))).collect(), false);
+    let pauses = RefCell::new(Vec::new());
+    let how = Fetch {
+        bytes_max: 1 << 16,
+        attempts: 3,
+        wait: &|pause| pauses.borrow_mut().push(pause),
+        progress: &|_, _| {},
+    };
+    let done = fetch_range(&server.url(), first, length, &how);
+    (done, pauses.into_inner(), server.asked())
+}
+
+#[test]
+fn a_run_of_bytes_is_fetched_alone_and_gone_on_with() {
+    let all = usize::MAX;
+    let (done, pauses, asked) = ranged(&[Answer::Part(all)], 1000, 500);
+    assert!(done.unwrap() == file(0)[1000..1500]);
+    assert_eq!((pauses.len(), asked), (0, vec![(Some("bytes=1000-1499".to_owned()), None)]));
+    let answers = [Answer::Part(200), Answer::Status(503, 3), Answer::Part(100), Answer::Part(all)];
+    let (done, pauses, asked) = ranged(&answers, 1000, 500);
+    assert!(done.unwrap() == file(0)[1000..1500]);
+    assert_eq!(pauses, [500, 3000, 500].map(Duration::from_millis));
+    assert_eq!(asked[3].0.as_deref(), Some("bytes=1300-1499"));
+}
+
+#[test]
+fn other_bytes_than_those_asked_for_are_refused() {
+    let range = |done: Result<Vec<u8>, FetchError>| matches!(done, Err(FetchError::Range { .. }));
+    assert!(range(ranged(&[Answer::Whole], 1000, 500).0));
+    assert!(range(ranged(&[Answer::OtherRange], 1000, 500).0));
+    assert!(range(ranged(&[Answer::Part(9)], 99_999, 2).0));
+    assert!(range(ranged(&[], 1000, 0).0));
+    assert!(range(ranged(&[], u64::MAX, 2).0));
+    assert!(matches!(ranged(&[], 0, 1 << 20).0, Err(FetchError::TooLong { .. })));
+    assert!(matches!(
+        ranged(&[Answer::Status(404, 0)], 0, 9).0,
+        Err(FetchError::Refused { status: 404, .. })
+    ));
+    let broken = ranged(&[Answer::Part(0); 3], 0, 9).0;
+    assert!(matches!(broken, Err(FetchError::Broken { attempts: 3, .. })), "{broken:?}");
+}
+
+#[test]
+fn what_was_fetched_longest_ago_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |number: u64| folder.path().join(format!("{number}/part.warc.gz"));
+    for number in 0..4u64 {
+        std::fs::create_dir(folder.path().join(number.to_string())).unwrap();
+        std::fs::write(place(number), vec![0; 100]).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - number);
+        std::fs::File::options().append(true).open(place(number)).unwrap().set_modified(time).unwrap();
+    }
+    let there = || (0..4).filter(|number| place(*number).exists()).collect::<Vec<_>>();
+    trim(folder.path(), &place(0), 400).unwrap();
+    assert_eq!(there(), [0, 1, 2, 3]);
+    trim(folder.path(), &place(3), 250).unwrap();
+    assert_eq!(there(), [0, 3]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "empty folders go, too");
+    trim(folder.path(), &place(3), 0).unwrap();
+    assert_eq!(there(), [3]);
+}
+
+/// From a crawl's id to its list, its first archive and one record of it.
+#[test]
+fn a_crawl_is_found_by_its_id() {
+    let archive = MemoryArchive::of_pages(
+        "a.warc.gz",
+        [("https://x.example/1", "<p>one"), ("https://x.example/2", "<p>two")],
+    );
+    let mut list = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    list.write_all(b"crawl-data/CC-MAIN-2024-10/segments/1/warc/a-00000.warc.gz\n").unwrap();
+    let first = archive::step(archive.bytes()).unwrap().length_bytes;
+    let second = archive.bytes().len() as u64 - first;
+    let answers = vec![
+        (Answer::Right, list.finish().unwrap()),
+        (Answer::Right, archive.bytes().to_vec()),
+        (Answer::Part(usize::MAX), archive.bytes().to_vec()),
+    ];
+    let server = Server::start(answers, true);
+    let host = format!("http://{}/", server.address);
+    let crawl: CrawlId = "CC-MAIN-2024-10".parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let list = run(&list_url(&host, &crawl, Files::Warc), folder.path()).0.unwrap();
+    let listed = paths(&std::fs::read(list).unwrap()).unwrap();
+    let fetched = run(&file_url(&host, &listed[0]), folder.path()).0.unwrap();
+    assert!(std::fs::read(fetched).unwrap() == archive.bytes());
+    let line = format!(
+        r#"example,x)/2 20240301000000 {{"filename": "{}", "offset": "{first}", "length": "{second}"}}"#,
+        listed[0]
+    );
+    let place: Place = line.parse().unwrap();
+    let how = Fetch { bytes_max: 1 << 20, attempts: 2, wait: &|_| {}, progress: &|_, _| {} };
+    let bytes =
+        fetch_range(&file_url(&host, &place.path), place.first_byte, place.length_bytes, &how).unwrap();
+    let step = archive::step(&bytes).unwrap();
+    let Content::Record(record) = &step.content else { panic!("a record") };
+    assert_eq!((step.length_bytes, record.url.as_str()), (second, "https://x.example/2"));
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use corpus::{
-    Alignment, Archives, Cut, Document, Extent, Limits, Page, Recipe, Recipes, Rules, Shard, Source, archive,
-    document, extract, language,
+    Alignment, Archives, Cut, Document, Extent, Layout, Limits, Page, Recipe, Recipes, Rules, Shard, Source,
+    archive, document, extract, language,
     source::MemoryArchive,
     verify::{self, Rule},
 };
@@ -84,15 +84,15 @@ fn golds() -> Option<Vec<Gold>> {
 fn pages() -> Option<Vec<(Page, Gold)>> {
     let golds = golds()?;
     let bytes = std::fs::read(shared("wcxb/dev.warc.gz")?).unwrap();
-    let (mut at, mut pages) = (0, Vec::new());
-    while at < bytes.len() && pages.len() < pages_wanted() {
-        let step = archive::step(&bytes[at..]).unwrap();
-        if let archive::Content::Record(record) = &step.content
+    let (mut reader, mut pages) = (Layout::Records.reader(&bytes), Vec::new());
+    while pages.len() < pages_wanted()
+        && let Some(step) = reader.step().unwrap()
+    {
+        if let archive::Content::Record(record) = step.content
             && record.kind == corpus::RecordKind::Response
         {
-            pages.push(record.clone());
+            pages.push(record);
         }
-        at += step.length;
     }
     Some(pages.iter().zip(golds).map(|(record, gold)| (Page::of_record(record).unwrap(), gold)).collect())
 }
@@ -209,7 +209,7 @@ fn the_benchmarks_archive_is_tiled_exactly_and_verified() {
     let Some(place) = shared("wcxb/dev.warc.gz") else { return };
     let source = Archives::open(&place).unwrap();
     let survey = source.survey(all(4 << 20)).unwrap();
-    assert_eq!(survey.tails, []);
+    assert_eq!(survey.gaps, []);
     assert!(survey.extents.len() >= 16, "{}", survey.extents.len());
     let mut at = 0;
     for extent in &survey.extents {
@@ -256,10 +256,10 @@ fn every_archive_gives_records_or_an_error() {
     let source = Archives::open(&root).unwrap();
     let rules = Rules::default();
     let survey = source.survey(all(u64::MAX)).unwrap();
-    for tail in &survey.tails {
+    for gap in &survey.gaps {
         println!(
             "{}: {} bytes from {} are no records: {}",
-            tail.path, tail.length_bytes, tail.first_byte, tail.error
+            gap.path, gap.length_bytes, gap.first_byte, gap.error
         );
     }
     for extent in &survey.extents {

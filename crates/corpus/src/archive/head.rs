@@ -1,0 +1,166 @@
+//! Header lines: of records in either format, and of what servers answered.
+
+use super::{Fields, HttpHead, Record, RecordKind};
+
+/// The longest block of header lines, of a record or of a response in it; servers cut theirs at 8 or 16 kB.
+pub(super) const HEAD_MAX_BYTES: usize = 64 << 10;
+/// Header lines in one block.
+const HEAD_MAX_LINES: usize = 512;
+/// Fields in the heading line of an ARC record: an address with more blanks in it is none.
+const ARC_MAX_FIELDS: usize = 256;
+
+/// The header of a record.
+pub(super) struct Head {
+    /// Bytes of the header with the blank line behind it.
+    pub(super) length: usize,
+    pub(super) block_bytes: u64,
+    pub(super) kind: RecordKind,
+    url: String,
+    record_id: String,
+    date: String,
+    content_type: String,
+    identified_type: String,
+}
+
+impl Head {
+    /// The header that these bytes begin with; none where there is no such, or it goes on behind them.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        if is_warc(bytes) { Self::parse_warc(bytes) } else { Self::parse_arc(bytes) }
+    }
+
+    fn parse_warc(bytes: &[u8]) -> Option<Self> {
+        let (_, fields, length) = head_lines(bytes)?;
+        let bare = |name| field(&fields, name).trim_start_matches('<').trim_end_matches('>').to_owned();
+        let kind = match field(&fields, "warc-type").to_ascii_lowercase().as_str() {
+            "warcinfo" => RecordKind::Warcinfo,
+            "request" => RecordKind::Request,
+            "response" => RecordKind::Response,
+            "metadata" => RecordKind::Metadata,
+            "resource" => RecordKind::Resource,
+            "conversion" => RecordKind::Conversion,
+            "revisit" => RecordKind::Revisit,
+            _ => RecordKind::Other,
+        };
+        Some(Self {
+            length,
+            block_bytes: decimal(field(&fields, "content-length"))?,
+            kind,
+            url: bare("warc-target-uri"),
+            record_id: bare("warc-record-id"),
+            date: field(&fields, "warc-date").to_owned(),
+            content_type: field(&fields, "content-type").to_owned(),
+            identified_type: field(&fields, "warc-identified-payload-type").to_owned(),
+        })
+    }
+
+    /// `URL address date type length`, and in the later version of the format some fields before the length. The URL
+    /// may have blanks in it, so fields are counted from the end.
+    ///
+    /// Source: Burner & Kahle, "Arc File Format" (1996).
+    fn parse_arc(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().take(HEAD_MAX_BYTES).position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(bytes.get(..end)?).ok()?.trim_end();
+        let mut fields: Vec<&str> = line.split(' ').take(ARC_MAX_FIELDS).collect();
+        let block_bytes = decimal(fields.pop()?)?;
+        let is_date = |text: &&str| text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let date = fields.iter().rposition(is_date).filter(|at| *at >= 2)?;
+        let (place, rest) = (fields.get(..date - 1)?, fields.get(date..)?);
+        let url = place.join(" ");
+        if !url.contains(':') {
+            return None;
+        }
+        let kind = if url.starts_with("filedesc:") { RecordKind::Warcinfo } else { RecordKind::Response };
+        Some(Self {
+            length: end + 1,
+            block_bytes,
+            kind,
+            record_id: String::new(),
+            date: (*rest.first()?).to_owned(),
+            content_type: match kind {
+                // What stands in the line is the page's type; the block is the whole exchange.
+                RecordKind::Response if url.starts_with("http") => "application/http".to_owned(),
+                _ => (*rest.get(1)?).to_owned(),
+            },
+            identified_type: (*rest.get(1)?).to_owned(),
+            url,
+        })
+    }
+
+    /// Whether its block is an answer with a head of its own.
+    pub(super) fn is_exchange(&self) -> bool {
+        self.kind == RecordKind::Response
+            && self.content_type.to_ascii_lowercase().starts_with("application/http")
+    }
+
+    /// The record with this header.
+    pub(super) fn record(self, http: Option<HttpHead>, payload: Vec<u8>) -> Record {
+        Record {
+            kind: self.kind,
+            url: self.url,
+            record_id: self.record_id,
+            date: self.date,
+            content_type: self.content_type,
+            identified_type: self.identified_type,
+            http,
+            payload,
+        }
+    }
+}
+
+/// Whether bytes begin as a WARC record does, of any version.
+pub(super) fn is_warc(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"WARC/")
+}
+
+impl HttpHead {
+    /// The head of an answer, and its length with the blank line behind it; none where the bytes don't begin with one
+    /// that ends in them.
+    #[must_use]
+    pub fn parse(block: &[u8]) -> Option<(Self, usize)> {
+        let (first, fields, length) = head_lines(block)?;
+        let mut words = first.split_ascii_whitespace();
+        words.next().filter(|version| version.to_ascii_uppercase().starts_with("HTTP/"))?;
+        let status = words.next().filter(|word| word.len() == 3)?.parse().ok()?;
+        Some((Self { status, fields }, length))
+    }
+}
+
+/// A first line, header lines with their names in lower case, and the length of all with the blank line behind them.
+/// A line that begins with white space continues the one before; one without a colon is passed over.
+fn head_lines(bytes: &[u8]) -> Option<(String, Fields, usize)> {
+    let mut fields = Fields::new();
+    let (mut first, mut at) = (None, 0);
+    for _ in 0..HEAD_MAX_LINES {
+        let rest = bytes.get(at..)?;
+        let end = rest.iter().take(HEAD_MAX_BYTES.checked_sub(at)?).position(|byte| *byte == b'\n')?;
+        let line = rest.get(..end)?;
+        at += end + 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if first.is_none() {
+            first = Some(String::from_utf8_lossy(line).into_owned());
+            continue;
+        }
+        if line.is_empty() {
+            return Some((first?, fields, at));
+        }
+        let text = String::from_utf8_lossy(line);
+        if text.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut() {
+                value.push(' ');
+                value.push_str(text.trim());
+            }
+        } else if let Some((name, value)) = text.split_once(':') {
+            fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+    }
+    None
+}
+
+pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
+    fields.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+}
+
+/// Digits only: `+5` and the like are other people's spellings of nothing.
+fn decimal(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) { None } else { text.parse().ok() }
+}

@@ -1,0 +1,200 @@
+//! Tables of others as lines of JSON, row group by row group.
+//!
+//! Rows of a Parquet file have no place among its bytes. Its view has a line of JSON for each, with the named columns in
+//! their order and nothing else, so that a row's place and digest are those of a line.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use ::parquet::{
+    basic::Type as Physical,
+    column::reader::ColumnReader,
+    data_type::ByteArray,
+    file::reader::{FileReader as _, SerializedFileReader},
+};
+
+use super::{SourceError, archives::open_file, shown};
+use crate::layout::Fields;
+
+const MAGIC: &[u8; 4] = b"PAR1";
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 256;
+/// The longest footer. Source: as for tables of our own.
+const FOOTER_MAX_BYTES: u32 = 16 << 20;
+
+/// Whether the file says that it is a Parquet file.
+pub(super) fn is_parquet(place: &Path) -> Result<bool, SourceError> {
+    let mut magic = Vec::new();
+    let read = open_file(place)?.take(4).read_to_end(&mut magic);
+    read.map_err(|source| SourceError::Io { path: shown(place), source })?;
+    Ok(magic == MAGIC)
+}
+
+/// The table as lines of JSON.
+pub(super) fn lines(place: &Path, fields: &Fields) -> Result<Box<dyn Read + Send>, SourceError> {
+    let failed = |source| SourceError::Io { path: shown(place), source };
+    let file = open_file(place)?;
+    let table = guarded(|| Table::open(file, fields)).map_err(failed)?;
+    Ok(Box::new(Lines { table, line: Vec::new(), at: 0, is_over: false }))
+}
+
+/// Runs code of the library, which panics at some damaged files, and tells that as an error.
+fn guarded<T>(code: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let caught = catch_unwind(AssertUnwindSafe(code));
+    caught.unwrap_or_else(|_| Err(damaged("the table is damaged")))
+}
+
+fn damaged(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+struct Table {
+    file: SerializedFileReader<File>,
+    columns: Vec<(String, usize)>,
+    next_group: usize,
+    /// Of the row group under way.
+    readers: Vec<ColumnReader>,
+    left_rows: usize,
+}
+
+impl Table {
+    fn open(mut file: File, fields: &Fields) -> io::Result<Self> {
+        use io::{Seek as _, SeekFrom};
+        let mut tail = [0; 8];
+        file.seek(SeekFrom::End(-8))?;
+        file.read_exact(&mut tail)?;
+        let footer = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
+        if footer > FOOTER_MAX_BYTES {
+            return Err(damaged(format!(
+                "the footer has {footer} bytes, at most {FOOTER_MAX_BYTES} are taken"
+            )));
+        }
+        let file = SerializedFileReader::new(file).map_err(damaged)?;
+        let schema = file.metadata().file_metadata().schema_descr();
+        let mut columns = Vec::new();
+        for name in fields.names() {
+            let found = (0..schema.num_columns()).find(|at| schema.column(*at).path().string() == name);
+            let Some(at) = found else {
+                if name == fields.text {
+                    return Err(damaged(format!("the table has no column {name:?}")));
+                }
+                continue;
+            };
+            let column = schema.column(at);
+            let is_taken =
+                matches!(column.physical_type(), Physical::BYTE_ARRAY | Physical::INT32 | Physical::INT64);
+            if !is_taken || column.max_rep_level() > 0 || column.max_def_level() > 1 {
+                return Err(damaged(format!("column {name:?} holds neither texts nor numbers")));
+            }
+            columns.push((name.to_owned(), at));
+        }
+        Ok(Self { file, columns, next_group: 0, readers: Vec::new(), left_rows: 0 })
+    }
+
+    /// Some more rows as lines; whether there were any.
+    fn batch(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        while self.left_rows == 0 {
+            if self.next_group == self.file.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.file.get_row_group(self.next_group).map_err(damaged)?;
+            self.next_group += 1;
+            self.left_rows = usize::try_from(group.metadata().num_rows()).map_err(damaged)?;
+            let readers = self.columns.iter().map(|(_, at)| group.get_column_reader(*at));
+            self.readers = readers.collect::<Result<_, _>>().map_err(damaged)?;
+        }
+        let rows = self.left_rows.min(BATCH_ROWS);
+        let mut values = Vec::new();
+        for reader in &mut self.readers {
+            values.push(column(reader, rows)?);
+        }
+        self.left_rows -= rows;
+        for row in 0..rows {
+            for (at, ((name, _), values)) in self.columns.iter().zip(&values).enumerate() {
+                out.push(if at == 0 { b'{' } else { b',' });
+                serde_json::to_writer(&mut *out, name)?;
+                out.push(b':');
+                serde_json::to_writer(&mut *out, &values[row])?;
+            }
+            out.extend_from_slice(b"}\n");
+        }
+        Ok(true)
+    }
+}
+
+/// So many values of a column.
+fn column(reader: &mut ColumnReader, rows: usize) -> io::Result<Vec<serde_json::Value>> {
+    let mut levels: Vec<i16> = Vec::new();
+    let (read, values): (usize, Vec<serde_json::Value>) = match reader {
+        ColumnReader::ByteArrayColumnReader(reader) => {
+            let mut values: Vec<ByteArray> = Vec::new();
+            let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
+            let texts = values.iter().map(|value| String::from_utf8_lossy(value.data()).into_owned().into());
+            (read, texts.collect())
+        }
+        ColumnReader::Int32ColumnReader(reader) => {
+            let mut values = Vec::new();
+            let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
+            (read, values.into_iter().map(Into::into).collect())
+        }
+        ColumnReader::Int64ColumnReader(reader) => {
+            let mut values = Vec::new();
+            let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
+            (read, values.into_iter().map(Into::into).collect())
+        }
+        _ => return Err(damaged("a column holds neither texts nor numbers")),
+    };
+    let mut values = values.into_iter();
+    let is_there = |row: usize| levels.get(row).is_none_or(|level| *level > 0);
+    let spread: Option<Vec<_>> = (0..read)
+        .map(|row| if is_there(row) { values.next() } else { Some(serde_json::Value::Null) })
+        .collect();
+    spread
+        .filter(|spread| spread.len() == rows)
+        .ok_or_else(|| damaged("a column is shorter than its row group"))
+}
+
+/// Reads until there are so many records, or no more.
+fn all(
+    rows: usize,
+    mut read: impl FnMut(usize) -> Result<(usize, usize, usize), ::parquet::errors::ParquetError>,
+) -> io::Result<usize> {
+    let mut done = 0;
+    while done < rows {
+        match read(rows - done).map_err(damaged)?.0 {
+            0 => break,
+            more => done += more,
+        }
+    }
+    Ok(done)
+}
+
+struct Lines {
+    table: Table,
+    line: Vec<u8>,
+    at: usize,
+    is_over: bool,
+}
+
+impl Read for Lines {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.line.len() && !self.is_over {
+            self.line.clear();
+            self.at = 0;
+            let (table, line) = (&mut self.table, &mut self.line);
+            let more = guarded(|| table.batch(line));
+            // What a panic or an error has left is not gone on with.
+            self.is_over = !matches!(more, Ok(true));
+            more?;
+        }
+        let ready = &self.line[self.at..];
+        let read = ready.len().min(out.len());
+        out[..read].copy_from_slice(&ready[..read]);
+        self.at += read;
+        Ok(read)
+    }
+}
