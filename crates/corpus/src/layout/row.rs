@@ -8,6 +8,7 @@ use serde::{
 use super::Fields;
 use crate::{
     decision::Reason,
+    optout::OptOut,
     page::{Form, NAME_MAX_BYTES, Page, URL_MAX_BYTES},
 };
 
@@ -21,7 +22,7 @@ pub(super) fn page(line: &[u8], fields: &Fields) -> Result<Page, Reason> {
         return Err(Reason::Malformed);
     }
     let text = text.ok_or(Reason::Empty)?;
-    Ok(Page { url, record_id: id, date, form: Form::Text, text })
+    Ok(Page { url, record_id: id, date, form: Form::Text, text, opt_out: OptOut::default() })
 }
 
 /// Takes text, address, name and date out of an object, and passes over all else.

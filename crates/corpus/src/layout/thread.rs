@@ -7,7 +7,7 @@ use quick_xml::{Reader, XmlVersion, events::Event};
 use crate::{
     archive::RecordKind,
     decision::Reason,
-    html,
+    optout::OptOut,
     page::{Form, Page},
 };
 
@@ -111,9 +111,8 @@ pub(super) fn page(rows: &[u8]) -> Result<Page, Reason> {
         text.push_str("</section>");
     }
     text.push_str("</article></body></html>");
-    html::check_shape(&text)?;
     let (record_id, date) = (question.id.to_string(), question.date);
-    Ok(Page { url: String::new(), record_id, date, form: Form::Html, text })
+    Ok(Page { url: String::new(), record_id, date, form: Form::Html, text, opt_out: OptOut::default() })
 }
 
 /// The votes of the question that a thread begins with.

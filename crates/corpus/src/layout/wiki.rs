@@ -8,6 +8,7 @@ use super::wikitext;
 use crate::{
     archive::RecordKind,
     decision::Reason,
+    optout::OptOut,
     page::{Form, NAME_MAX_BYTES, Page, URL_MAX_BYTES},
 };
 
@@ -74,7 +75,14 @@ pub(super) fn page(bytes: &[u8]) -> Result<Page, Reason> {
         return Err(Reason::Empty);
     }
     let text = format!("# {title}\n\n{body}");
-    Ok(Page { url: title.replace(' ', "_"), record_id: id, date, form: Form::Text, text })
+    Ok(Page {
+        url: title.replace(' ', "_"),
+        record_id: id,
+        date,
+        form: Form::Text,
+        text,
+        opt_out: OptOut::default(),
+    })
 }
 
 #[cfg(test)]
