@@ -13,8 +13,8 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Archives, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
-    Source, SourceError,
+    Archives, Cut, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules,
+    Shard, Source, SourceError,
     archive::Content,
     document, extract,
     hub::{AboutError, HubError},
