@@ -136,7 +136,7 @@ impl<W: Write> RunWriter<W> {
 
 impl Child {
     fn of(place: u64, check: u64) -> Self {
-        let (block, records) = ((place & u64::from(u32::MAX)) as u32, (place >> 32) as u32);
+        let [block, records] = [place, place >> 32].map(low_half);
         Self { block, records, check }
     }
 
@@ -274,6 +274,12 @@ impl<R: Read + Seek> Cursor<R> {
         }
         Ok(Level { records: records.to_vec(), at: 0 })
     }
+}
+
+/// The lower four bytes.
+fn low_half(number: u64) -> u32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

@@ -573,7 +573,7 @@ fn marks(outline: &Outline, tree: &Tree<'_>) -> Vec<[i32; ANCESTORS.len() + TOKE
                 let part = if is_item { part.rsplit('/').next().unwrap_or(part) } else { part };
                 for_tokens(part, |token| {
                     let is_token = |known: &&str| known.eq_ignore_ascii_case(token);
-                    if let Some(at) = TOKENS.iter().position(|known| is_token(known)) {
+                    if let Some(at) = TOKENS.iter().position(is_token) {
                         own[ANCESTORS.len() + at] = 1;
                     }
                 });
