@@ -41,7 +41,7 @@ fn main() {
                 groups.entry(group).or_default().push(f1);
             }
         }
-        at += step.length;
+        at += step.length_bytes;
     }
     for (group, values) in &groups {
         println!(

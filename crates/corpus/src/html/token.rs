@@ -534,7 +534,7 @@ mod tests {
                 }
                 pages += 1;
             }
-            at += step.length;
+            at += step.length_bytes;
         }
         assert!(pages > 0);
     }
