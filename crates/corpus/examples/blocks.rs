@@ -37,7 +37,7 @@ fn main() {
             out.write_all(b"\n").expect("a pipe that is open");
             number += 1;
         }
-        at += step.length_bytes;
+        at += usize::try_from(step.length_bytes).expect("it lies in memory");
     }
 }
 

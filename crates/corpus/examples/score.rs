@@ -41,7 +41,7 @@ fn main() {
                 groups.entry(group).or_default().push(f1);
             }
         }
-        at += step.length_bytes;
+        at += usize::try_from(step.length_bytes).expect("it lies in memory");
     }
     for (group, values) in &groups {
         println!(

@@ -534,7 +534,7 @@ mod tests {
                 }
                 pages += 1;
             }
-            at += step.length_bytes;
+            at += usize::try_from(step.length_bytes).expect("it lies in memory");
         }
         assert!(pages > 0);
     }

@@ -126,7 +126,7 @@ fn main_text_is_as_good_as_promised() {
     let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     while at < bytes.len() {
         let step = archive::step(&bytes[at..]).unwrap();
-        at += step.length_bytes;
+        at += usize::try_from(step.length_bytes).expect("it lies in memory");
         let archive::Content::Record(record) = step.content else { continue };
         if record.kind != corpus::RecordKind::Response {
             continue;
