@@ -435,6 +435,8 @@ mod tests {
 
     use super::*;
 
+    type InMemory<'a> = TokenShard<Cursor<&'a [u8]>, Cursor<&'a [u8]>>;
+
     fn vocabulary(vocab: u32, end: Option<u32>) -> Vocabulary {
         Vocabulary { tokenizer: "bytes/1".into(), vocab, end }
     }
@@ -450,11 +452,7 @@ mod tests {
         Ok((head, bin, idx))
     }
 
-    fn opened<'a>(
-        head: &Head,
-        bin: &'a [u8],
-        idx: &'a [u8],
-    ) -> Result<TokenShard<Cursor<&'a [u8]>, Cursor<&'a [u8]>>, TokenShardError> {
+    fn opened<'a>(head: &Head, bin: &'a [u8], idx: &'a [u8]) -> Result<InMemory<'a>, TokenShardError> {
         TokenShard::open(head.clone(), Cursor::new(bin), Cursor::new(idx))
     }
 
