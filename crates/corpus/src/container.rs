@@ -551,7 +551,7 @@ mod tests {
     fn the_content_decides_the_root() {
         let shard = small();
         assert_eq!(Shard::decode(&shard.encode(), &Limits::default()), Ok(shard.clone()));
-        let expect = "72f1c3b85162af8f7cc5ba2947a501f52c3a82d216d58d324741bb05d868fc18";
+        let expect = "46ce63af356fb50c9fe9a609dc5e2110a047f94b80e86a447e864a77c288fcb7";
         assert_eq!(shard.root().to_string(), expect);
         let mut copied = small();
         copied.header.miner = Hotkey::from_bytes([8; 32]);

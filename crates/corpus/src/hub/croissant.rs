@@ -32,6 +32,7 @@ pub(super) fn description(about: &About, manifest: &HubManifest) -> Value {
             "{} documents out of {} records of {}, with the decision on every record.",
             manifest.documents, manifest.records, about.source
         ),
+        "citeAs": format!("{}, Merkle root {}", about.name, manifest.root),
         "license": about.license,
         "url": format!("https://huggingface.co/datasets/{}", about.name),
         "version": "1.0.0",
