@@ -132,6 +132,7 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
         (vec!["data", "build", "texts", "--out", "more"], 0),
         (vec!["data", "inspect", "shards/00000"], 0),
         (vec!["data", "verify", "shards", "--source", "texts"], 0),
+        (vec!["data", "export", "shards", "--out", "hub"], 0),
         (vec!["data", "extract", "page.md"], 0),
         (vec!["data", "filter", "texts.jsonl"], 0),
         ([&["score", "dataset", "shards/00000"], &case[..]].concat(), 0),
