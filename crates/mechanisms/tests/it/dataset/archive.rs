@@ -116,7 +116,11 @@ fn expected(attack: &Falsifier, own_recipe: bool) -> (u8, &'static [&'static str
     match (attack.id(), own_recipe) {
         ("limit-and-run", _) => (0, &["ledger has a row for every record"]),
         ("padding", _) => (0, &["tokens are counted"]),
-        ("one-row", _) | ("made-up-ids", _) => (1, &["a row is exactly one record"]),
+        // What begins at a place of nobody's is no record, or damage of another kind and digest.
+        ("one-row", _) | ("made-up-ids", _) => (
+            1,
+            &["a row is exactly one record", "ledger states each record's place, length, kind and digest"],
+        ),
         ("false-drops", _) => (1, &["decision is the recipe's"]),
         ("made-up", _) => (
             1,
