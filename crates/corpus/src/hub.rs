@@ -561,8 +561,8 @@ mod tests {
         check(25_000, wide, &[25_000]);
         // A row takes 322 bytes: a group is full before its rows, and ends its file.
         check(250, Ends { group_max_bytes: 33_000, ..wide }, &[103, 103, 44]);
-        // Two groups of 10,000 rows fit a file of 10 MB, three might not.
-        check(45_000, Ends { file_max_bytes: 12 << 20, ..wide }, &[20_000, 20_000, 5_000]);
+        // A group of 10,000 rows takes 1.3 MB packed, and is reckoned with its 3.2 MB and a frame before it is.
+        check(50_000, Ends { file_max_bytes: 9_400_000, ..wide }, &[20_000, 20_000, 10_000]);
     }
 
     #[test]

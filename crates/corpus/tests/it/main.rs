@@ -175,13 +175,15 @@ fn the_recipe_gives_these_bits() {
         fair.\n\n1. The seller named the weight.\n2. The buyer could have it taken again.\n   - With witnesses.\n\n```sh\n\
         weigh  --twice\n```\n\n<p>raw</p>\n\n| good | pounds |\n|---|---|\n| wool | 12 |\n\nWhat the scales said \
         was written down and it settled that price for good. A merchant who doubted what he was told asked that his wool \
-        be weighed once more before witnesses of his own choice.\n";
+        be weighed once more before witnesses of his own choice and so it was done in that town and in every other that \
+        had such a house until the scales of the shops were good enough to be believed without it.\n";
     let made = made("docs/house.md", source).unwrap();
     let expect = "# The weighhouse\n\nGoods were weighed here, in the open, before they were sold; the master of the scales had \
         sworn to be fair.\n\n1. The seller named the weight.\n2. The buyer could have it taken again.\n  - With witnesses.\n\n\
         ```\nweigh  --twice\n```\n\nraw\n\n| good | pounds |\n| --- | --- |\n| wool | 12 |\n\nWhat the scales said was \
         written down and it settled that price for good. A merchant who doubted what he was told asked that his wool be \
-        weighed once more before witnesses of his own choice.";
+        weighed once more before witnesses of his own choice and so it was done in that town and in every other that had \
+        such a house until the scales of the shops were good enough to be believed without it.";
     assert_eq!(made.text, expect);
     let pinned = (made.language, made.language_permille, made.tokens, made.fingerprint.to_string());
     let print = "4d1bd364f3711621fb1d87096f24e0067a100efd3f3ce05e8ba66f807dbb62ff".to_owned();
