@@ -30,7 +30,7 @@ pub enum Layout {
     /// A dump of MediaWiki in XML: what stands around the pages, then each page up to the next one. A page of the main
     /// namespace that is no redirect is a document.
     Wiki,
-    /// Posts of Stack Exchange as [`crate::source::Threads`] arranges them: a question with its answers, and a blank line
+    /// Posts of Stack Exchange as [`crate::source::threads`] arranges them: a question with its answers, and a blank line
     /// behind them.
     Threads,
     /// One JSON object per line.
