@@ -320,7 +320,7 @@ pub(crate) fn is_member_of_many(from: impl Read, length_bytes: u64) -> io::Resul
     match found {
         Ok(has_second) => Ok(has_second),
         Err(Broken::Io(error)) => Err(error),
-        Err(Broken::Bytes(_)) => Ok(false),
+        Err(Broken::Bytes) => Ok(false),
     }
 }
 
@@ -343,6 +343,19 @@ fn has_second(body: &mut impl Body) -> Result<bool, Broken> {
         Head::parse(&bytes[ends..])
     };
     Ok(look(body, u64::MAX, second)?.is_some())
+}
+
+/// What is said of bytes that begin no step, by the first of them alone: what follows them would have a say in whether
+/// they are cut or damaged, and whoever holds a gap's bytes alone finds the same gap.
+fn no_step(begins: &[u8]) -> Unreadable {
+    let what = if begins.starts_with(&GZIP_MAGIC) {
+        "no whole gzip member, or one that unpacks to more than 1 GiB"
+    } else if begins.starts_with(&ZSTD_MAGIC) {
+        "no whole zstd frame"
+    } else {
+        "no whole WARC or ARC record"
+    };
+    Unreadable { what }
 }
 
 /// What was found in a step, before its stored bytes are known.
@@ -380,14 +393,15 @@ impl<R: Read + Seek> Reader<R> {
             return Ok(None);
         }
         let from = self.stored.position();
+        let begins = no_step(self.stored.ahead(ZSTD_MAGIC.len())?);
         let content = match self.found() {
             Ok(Found::Record(record)) => Content::Record(record),
             Ok(Found::TooLarge(kind)) => Content::TooLarge { kind, stored: self.stored.digest() },
             Ok(Found::Malformed(kind)) => Content::Malformed { kind, stored: self.stored.digest() },
             Err(Broken::Io(error)) => return Err(error),
-            Err(Broken::Bytes(what)) => {
+            Err(Broken::Bytes) => {
                 self.gap(from)?;
-                Content::Gap { error: Unreadable { what }, stored: self.stored.digest() }
+                Content::Gap { error: begins, stored: self.stored.digest() }
             }
         };
         self.stored.finish();
@@ -406,7 +420,7 @@ impl<R: Read + Seek> Reader<R> {
             let found = in_member(&mut member);
             let unpacked = member.unpacked_bytes();
             let stored = self.stored.position() - from;
-            if matches!(found, Err(Broken::Bytes(_))) {
+            if matches!(found, Err(Broken::Bytes)) {
                 self.vain.spend(unpacked + stored)?;
             }
             return Ok(judged(found?, unpacked, stored));
@@ -414,7 +428,7 @@ impl<R: Read + Seek> Reader<R> {
         if magic.starts_with(&ZSTD_MAGIC) {
             let frame = frame(&mut self.stored, &mut self.decoder);
             let stored = self.stored.position() - from;
-            if matches!(frame, Err(Broken::Bytes(_))) {
+            if matches!(frame, Err(Broken::Bytes)) {
                 self.vain.spend(KEEP_MAX_BYTES as u64)?;
             }
             let mut frame = frame?;
@@ -434,10 +448,10 @@ impl<R: Read + Seek> Reader<R> {
     /// A plain record.
     fn plain(&mut self) -> Result<Found, Broken> {
         let head = look(&mut self.whole(), u64::MAX, Head::parse)?;
-        let head = head.ok_or(Broken::Bytes("no header of a WARC or ARC record"))?;
+        let head = head.ok_or(Broken::Bytes)?;
         let block_bytes = head.block_bytes;
         if block_bytes.saturating_add(head.length as u64) > self.stored.left_bytes() {
-            return Err(Broken::Bytes("record is cut"));
+            return Err(Broken::Bytes);
         }
         self.stored.consume(head.length);
         let mut rest = Block { stored: &mut self.stored, left_bytes: block_bytes };
@@ -458,11 +472,11 @@ impl<R: Read + Seek> Reader<R> {
     /// A frame of zstd's that holds something else than packed bytes.
     fn skippable(&mut self) -> Result<Found, Broken> {
         let &[_, _, _, _, a, b, c, d, ..] = self.stored.ahead(8)? else {
-            return Err(Broken::Bytes("zstd frame is cut"));
+            return Err(Broken::Bytes);
         };
         let length = u64::from(u32::from_le_bytes([a, b, c, d]));
         if length + 8 > self.stored.left_bytes() {
-            return Err(Broken::Bytes("zstd frame is cut"));
+            return Err(Broken::Bytes);
         }
         self.stored.skip(length + 8)?;
         Ok(Found::Malformed(RecordKind::Other))

@@ -29,8 +29,8 @@ const FRAME_HEAD_MAX_BYTES: usize = 18;
 pub(super) enum Broken {
     /// Its source fails.
     Io(io::Error),
-    /// Its bytes are no step.
-    Bytes(&'static str),
+    /// Its bytes are no step. Why, the bytes behind it have a say in: see [`super::no_step`].
+    Bytes,
 }
 
 impl From<io::Error> for Broken {
@@ -115,19 +115,19 @@ impl<'a, R: Read> Member<'a, R> {
             let (read, made) = (self.inflater.total_in(), out.len());
             let input = self.stored.ahead(1)?;
             if input.is_empty() {
-                return Err(Broken::Bytes("gzip member is cut"));
+                return Err(Broken::Bytes);
             }
             let status = self.inflater.decompress_vec(input, out, FlushDecompress::None);
-            let status = status.map_err(|_| Broken::Bytes("gzip member is damaged"))?;
+            let status = status.map_err(|_| Broken::Bytes)?;
             let read = usize::try_from(self.inflater.total_in() - read).expect("within what was ahead");
             self.stored.consume(read);
             self.unpacked_bytes += (out.len() - made) as u64;
             if self.unpacked_bytes > MEMBER_MAX_BYTES {
-                return Err(Broken::Bytes("gzip member unpacks to more than 1 GiB"));
+                return Err(Broken::Bytes);
             }
             self.is_ended = status == Status::StreamEnd;
             if !self.is_ended && read == 0 && out.len() == made {
-                return Err(Broken::Bytes("gzip member is damaged"));
+                return Err(Broken::Bytes);
             }
         }
         Ok(())
@@ -219,17 +219,17 @@ pub(super) fn frame<R: Read>(
     decoder: &mut Option<Decoder<'static>>,
 ) -> Result<Frame, Broken> {
     let head = stored.ahead(FRAME_HEAD_MAX_BYTES)?;
-    let (head_bytes, content_bytes, is_summed) = frame_head(head).ok_or(Broken::Bytes("no zstd frame"))?;
+    let (head_bytes, content_bytes, is_summed) = frame_head(head).ok_or(Broken::Bytes)?;
     let mut is_large = content_bytes.is_some_and(|bytes| bytes > KEEP_MAX_BYTES as u64);
     let mut packed = Vec::new();
     keep(stored, head_bytes, &mut packed, &mut is_large)?;
     loop {
         let block = stored.ahead(3)?;
-        let &[a, b, c, ..] = block else { return Err(Broken::Bytes("zstd frame is cut")) };
+        let &[a, b, c, ..] = block else { return Err(Broken::Bytes) };
         let head = u32::from_le_bytes([a, b, c, 0]);
         let (is_last, kind, size) = (head & 1 == 1, head >> 1 & 3, head >> 3);
         if kind == 3 || size > BLOCK_MAX_BYTES {
-            return Err(Broken::Bytes("zstd frame is damaged"));
+            return Err(Broken::Bytes);
         }
         let size = if kind == 1 { 1 } else { size as usize };
         keep(stored, 3 + size, &mut packed, &mut is_large)?;
@@ -283,7 +283,7 @@ fn keep<R: Read>(
     while left > 0 {
         let ahead = stored.ahead(1)?;
         if ahead.is_empty() {
-            return Err(Broken::Bytes("zstd frame is cut"));
+            return Err(Broken::Bytes);
         }
         let taken = ahead.len().min(left);
         // Bytes that don't shrink take a few more in a frame; of a large one the beginning tells its kind.
@@ -331,11 +331,11 @@ fn unpack(
         match left {
             Ok(0) => return Ok(false),
             Ok(_) if input.pos() == read && bytes.len() == made && bytes.len() < bytes.capacity() => {
-                return if is_cut { Ok(true) } else { Err(Broken::Bytes("zstd frame is cut")) };
+                return if is_cut { Ok(true) } else { Err(Broken::Bytes) };
             }
             Ok(_) => {}
             Err(_) if is_cut => return Ok(true),
-            Err(_) => return Err(Broken::Bytes("zstd frame is damaged")),
+            Err(_) => return Err(Broken::Bytes),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::layout::{Layout, WIKI_PAGE};
 /// The step that begins here, of any bytes.
 pub(super) fn record<R: Read>(stored: &mut Stored<R>, layout: &Layout) -> Result<Found, Broken> {
     let (kind, mark, is_within) = match layout {
-        Layout::Records => return Err(Broken::Bytes("records of archives are not cut by marks")),
+        Layout::Records => return Err(Broken::Bytes),
         Layout::Wiki if stored.ahead(WIKI_PAGE.len())?.starts_with(WIKI_PAGE) => {
             (RecordKind::WikiPage, WIKI_PAGE, false)
         }

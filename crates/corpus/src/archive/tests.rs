@@ -202,6 +202,18 @@ fn frames_that_are_passed_over_are_no_records() {
 }
 
 #[test]
+fn what_is_wrong_is_said_by_the_gap_alone() {
+    // The length of the first frame's block reaches into the second one, which makes it damaged; alone it is cut.
+    let one = zstd(&response(&"0".repeat(50)));
+    let (head_bytes, ..) = super::body::frame_head(&one).unwrap();
+    for changed in 0..=255 {
+        let mut bytes = [&one[..], &zstd(&response("two")), &zstd(&response("three"))].concat();
+        bytes[head_bytes + 1] = changed;
+        assert_eq!(steps(&bytes).last().unwrap().kind(), RecordKind::Response);
+    }
+}
+
+#[test]
 fn arc_records_are_read() {
     let body = "HTTP/1.0 404 Not Found\r\nContent-Type: text/html\r\n\r\ngone";
     let arc = format!("http://x.example/a b 192.0.2.1 20260102030405 text/html {}\n{body}\n", body.len());
