@@ -38,8 +38,8 @@ use crate::{
 pub(crate) const CASE_FILE: &str = "case.json";
 /// The longest case: a task has at most 1 MiB as its mechanism writes it, and a person may set it with spaces.
 const CASE_MAX_BYTES: u64 = 4 << 20;
-/// The longest supply: what the mechanism takes, as a base or a pool.
-const SUPPLY_MAX_BYTES: u64 = 64 << 20;
+/// The longest supply: a model of languages or a blocklist; bases and pools are shorter.
+const SUPPLY_MAX_BYTES: u64 = 256 << 20;
 /// Most threads that one examination is given.
 const THREADS_MAX: i64 = 256;
 
