@@ -40,6 +40,7 @@ use crate::{
 mod build;
 mod export;
 mod filter;
+mod origin;
 mod terms;
 
 /// The file with the task, beside its shard.
@@ -386,7 +387,8 @@ fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
     }
     let rules_of =
         |task: &Task| &known.iter().find(|(terms, _)| **terms == task.terms).expect("read above").1;
-    let source = AnySource::open(&arguments.source, arguments.json)?;
+    let extents = tasks.iter().map(|task| &task.extent);
+    let source = AnySource::reopen(&arguments.source, extents, arguments.json)?;
     let records = folders.iter().map(|folder| records_to_check(folder, arguments.sample)).sum();
     let bar = talk::bar(records, Unit::Records, arguments.json);
     let verdicts: Vec<Result<Verdict, DataError>> = folders

@@ -203,7 +203,8 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
     let submission = Arc::new(submission(&arguments.shard)?);
     let supplies = arguments.supplies.iter().map(|path| read(path, SUPPLY_MAX_BYTES));
     let supplies = supplies.collect::<Result<Vec<_>, _>>()?;
-    let source = Supplied::new(AnySource::open(&arguments.source, arguments.json)?, supplies);
+    let source =
+        Supplied::new(AnySource::reopen(&arguments.source, [&case.task.extent], arguments.json)?, supplies);
     let job = case.job(&submission);
     let threads = NonZeroUsize::new(arguments.threads.into()).unwrap_or(NonZeroUsize::MIN);
     let shelves = Shelves { source: &source, artifacts: &InMemory::new() };

@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    DataError, TASK_FILE, Task, Threads, empty_folder, plain_table, task_of,
+    DataError, TASK_FILE, Task, Threads, empty_folder,
+    origin::OriginArguments,
+    plain_table, task_of,
     terms::{self, EXCLUSION_FILE, TermsArguments},
     write_json,
 };
 use crate::{
     score::{CASE_FILE, CaseFile},
-    source::{AnySource, Named},
+    source::AnySource,
     talk::{self, Unit},
 };
 
@@ -38,8 +40,8 @@ const BUILD_FILE: &str = "build.json";
 
 #[derive(Args)]
 pub(crate) struct BuildArguments {
-    /// A folder of HTML, Markdown and text, or an archive or its address, or a folder of archives.
-    source: Named,
+    #[command(flatten)]
+    origin: OriginArguments,
     /// The folder for the shards: new, empty, or begun by the same command, which then goes on with it.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -82,7 +84,7 @@ struct Made {
 }
 
 pub(super) fn build(arguments: &BuildArguments) -> Result<(), DataError> {
-    let named = &arguments.source;
+    let named = arguments.origin.named(arguments.json)?;
     let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
     let (terms, given) = arguments.terms.read()?;
     let rules = given.rules(&terms)?;
@@ -90,7 +92,7 @@ pub(super) fn build(arguments: &BuildArguments) -> Result<(), DataError> {
     if !begun.is_file() {
         empty_folder(&arguments.out)?;
     }
-    let source = AnySource::open(named, arguments.json)?;
+    let source = AnySource::open(&named, arguments.origin.layout().as_ref(), arguments.json)?;
     let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
     let (extents, warnings) = source.survey(cut).map_err(failed)?;
     for warning in warnings {
@@ -189,9 +191,12 @@ mod tests {
     use corpus::LedgerRow;
 
     use super::*;
-    use crate::data::{
-        VerifyArguments, check,
-        terms::{Filter, PiiArgument, TermsFiles},
+    use crate::{
+        data::{
+            VerifyArguments, check,
+            terms::{Filter, PiiArgument, TermsFiles},
+        },
+        source::Named,
     };
 
     /// Every file below a folder, with its bytes.
@@ -214,7 +219,7 @@ mod tests {
 
     fn arguments(source: &Path, out: &Path, threads: u16) -> BuildArguments {
         BuildArguments {
-            source: Named::Path(source.to_owned()),
+            origin: OriginArguments::of(source.to_owned()),
             out: out.to_owned(),
             bytes_per_task: 4 << 10,
             task: None,
@@ -292,7 +297,7 @@ mod tests {
         }
         let out = root.path().join("out");
         let built = build(&BuildArguments {
-            source: Named::Path(source.clone()),
+            origin: OriginArguments::of(source.clone()),
             out: out.clone(),
             bytes_per_task: BYTES_PER_TASK,
             task: None,
@@ -396,5 +401,45 @@ mod tests {
         let source = Named::Path(source.clone());
         let unasked = VerifyArguments { path: plain.out, source, files: files(), sample: None, json: false };
         assert!(matches!(check(&unasked), Err(DataError::Unasked { what: "blocklist", .. })));
+    }
+
+    #[test]
+    fn dumps_are_told_by_their_names_and_checked_as_they_were_built() {
+        use std::io::Write as _;
+        let root = tempfile::tempdir().unwrap();
+        let prose =
+            "the weight and the measure of the house that the town had built for its merchants ".repeat(6);
+        let rows: String = (0..5)
+            .map(|number| format!("{}\n", json!({"id": number, "text": format!("{number} {prose}")})))
+            .collect();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(rows.as_bytes()).unwrap();
+        let page = |number: u32| {
+            format!(
+                "<page><title>House {number}</title><ns>0</ns><id>{number}</id><revision><timestamp>2026-11-22T00:00:00Z\
+                 </timestamp><text>{number} {prose}</text></revision></page>\n"
+            )
+        };
+        let wiki = format!("<mediawiki>\n{}{}</mediawiki>\n", page(1), page(2));
+        let dumps: [(&str, Vec<u8>, usize); 3] = [
+            ("rows.jsonl", rows.clone().into_bytes(), 5),
+            ("rows.ndjson.gz", packed.finish().unwrap(), 5),
+            ("pages.xml", wiki.into_bytes(), 2),
+        ];
+        for (name, bytes, expect) in dumps {
+            let source = root.path().join(name);
+            std::fs::write(&source, bytes).unwrap();
+            let out = root.path().join(format!("{name}-out"));
+            build(&arguments(&source, &out, 2)).unwrap();
+            let folders = crate::data::shard_folders(&out).unwrap();
+            let open = |folder: &PathBuf| Shard::open_folder(folder, &Limits::default()).unwrap().0.documents;
+            let documents: Vec<_> = folders.iter().flat_map(open).collect();
+            assert_eq!(documents.len(), expect, "{name}");
+            assert_eq!(documents.iter().all(|row| row.title.starts_with("House ")), name == "pages.xml");
+            let source = Named::Path(source);
+            let files = TermsFiles::default();
+            let verify = VerifyArguments { path: out, source, files, sample: None, json: false };
+            assert_eq!(check(&verify).unwrap(), ExitCode::SUCCESS, "{name}");
+        }
     }
 }
