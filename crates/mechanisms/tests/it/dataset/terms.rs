@@ -26,7 +26,7 @@ fn prose(seed: u64) -> String {
         let words: Vec<&str> = (0..40).map(|_| words[stream.index(words.len())]).collect();
         format!("<p>{}.</p>", words.join(" "))
     };
-    (0..4).map(|_| sentence(&mut stream)).collect()
+    (0..6).map(|_| sentence(&mut stream)).collect()
 }
 
 /// Pages of which each but the first breaks one of the terms.
