@@ -29,7 +29,8 @@ pub(crate) struct OriginArguments {
     /// Where crawls are fetched from.
     #[arg(long, hide = true, env = environment::CRAWL_HOST, value_name = "URL", default_value = crawl::HOST)]
     crawl_host: String,
-    /// How a dump is laid out; without it, its name tells.
+    /// How a dump is laid out: WARC or ARC records, MediaWiki's pages, Stack Exchange's posts, lines of JSON or Parquet;
+    /// without it, its name tells.
     #[arg(long, value_enum, value_name = "NAME")]
     layout: Option<LayoutName>,
     /// The member or column that holds the text of a row; asks for rows.
@@ -45,13 +46,10 @@ pub(crate) enum CrawlFiles {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LayoutName {
-    /// WARC or ARC records.
+    // Doc comments here would make the command's help two pages longer.
     Records,
-    /// A dump of MediaWiki in XML.
     Wiki,
-    /// Stack Exchange's Posts.xml.
     Threads,
-    /// JSON lines, or Parquet.
     Rows,
 }
 

@@ -46,14 +46,13 @@ pub(crate) struct TermsArguments {
 /// The files that terms name by digest.
 #[derive(Args, Default)]
 pub(crate) struct TermsFiles {
-    /// Leave out pages whose address is on this list: a domain or a word per line.
+    /// A list of addresses whose pages are left out: a domain or a word per line.
     #[arg(long, value_name = "FILE")]
     pub(super) blocklist: Option<PathBuf>,
-    /// Leave out texts that share 13 words in a row with these: JSON lines, or one text per line, or `exclusion.bin` of a
-    /// build.
+    /// Texts that none may share 13 words in a row with: JSON lines, one text per line, or `exclusion.bin` of a build.
     #[arg(long, value_name = "FILE")]
     pub(super) exclude: Option<PathBuf>,
-    /// Tell languages by this fastText model, such as lid.176.ftz, instead of by trigrams.
+    /// A fastText model that tells languages, such as lid.176.ftz, instead of trigrams.
     #[arg(long, value_name = "FILE")]
     pub(super) lid: Option<PathBuf>,
 }
