@@ -13,8 +13,8 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Archives, Cut, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules,
-    Shard, Source, SourceError,
+    Archives, Cut, DocumentRow, Extent, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
+    Source, SourceError,
     archive::Content,
     document, extract,
     hub::{AboutError, HubError},
@@ -23,14 +23,15 @@ use corpus::{
     verify,
 };
 use indicatif::ProgressBar;
+use mechanisms::dataset::Terms;
 use miette::Diagnostic;
-use primitives::{Hotkey, Seed};
+use primitives::{Digest, Hotkey, Seed};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
-use self::filter::FilterArguments;
+use self::{filter::FilterArguments, terms::TermsFiles};
 use crate::{
     source::{AnySource, Named, SourceOpenError},
     talk::{self, Unit},
@@ -39,6 +40,8 @@ use crate::{
 mod build;
 mod export;
 mod filter;
+mod origin;
+mod terms;
 
 /// The file with the task, beside its shard.
 const TASK_FILE: &str = "task.json";
@@ -84,6 +87,8 @@ pub(crate) struct VerifyArguments {
     /// What the shards were made of.
     #[arg(long, value_name = "PATH|URL")]
     source: Named,
+    #[command(flatten)]
+    files: TermsFiles,
     /// Check so many records of each shard, drawn by its root, instead of all.
     #[arg(long, value_name = "N")]
     sample: Option<usize>,
@@ -191,6 +196,33 @@ pub(crate) enum DataError {
         #[source]
         error: language::ModelError,
     },
+    /// A list can't be read.
+    #[error("{path} is no {what}")]
+    List {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file is too long.
+    #[error("{path} has more than {max} bytes")]
+    LongFile { path: PathBuf, max: usize },
+    /// Filters and none of them were asked for.
+    #[error("`--filter none` stands beside another filter")]
+    Filters,
+    /// A file that a task names was not given.
+    #[error("the task names the {what} {digest}, and none was given")]
+    #[diagnostic(help("name it: `{flag} FILE`"))]
+    Lacking { what: &'static str, flag: &'static str, digest: Digest },
+    /// A file that a task does not name was given.
+    #[error("the task names no {what}, and {path} was given")]
+    Unasked { what: &'static str, path: PathBuf },
+    /// Another file than the one that a task names was given.
+    #[error("{path} is the {what} {found}, and the task names {expected}")]
+    OtherFile { what: &'static str, path: PathBuf, found: Digest, expected: Digest },
+    /// What was checked already can't be read.
+    #[error("the rules can't be read: {0}")]
+    Rules(String),
     /// Nobody reads the output.
     #[error("could not write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -203,6 +235,10 @@ impl DataError {
             DataError::NotEmpty { .. }
             | DataError::OtherBuild { .. }
             | DataError::Task { .. }
+            | DataError::Filters
+            | DataError::Lacking { .. }
+            | DataError::Unasked { .. }
+            | DataError::OtherFile { .. }
             | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
             DataError::Source { .. } | DataError::NoShard { .. } => 3,
@@ -234,13 +270,7 @@ impl Threads {
 struct Task {
     extent: Extent,
     miner: Hotkey,
-    languages: Vec<Language>,
-}
-
-impl Task {
-    fn rules(&self) -> Rules {
-        Rules { languages: self.languages.clone(), ..Rules::default() }
-    }
+    terms: Terms,
 }
 
 /// Runs one of the commands; the exit code is 1 where a shard is at fault.
@@ -346,11 +376,26 @@ fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64>
 
 fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
     let folders = shard_folders(&arguments.path)?;
-    let source = AnySource::open(&arguments.source, arguments.json)?;
+    let tasks = folders.iter().map(|folder| task_of(folder)).collect::<Result<Vec<_>, _>>()?;
+    let given = arguments.files.read()?;
+    // Shards of one build have one set of rules, however many they are.
+    let mut known: Vec<(&Terms, Rules)> = Vec::new();
+    for Task { terms, .. } in &tasks {
+        if known.iter().all(|(known, _)| *known != terms) {
+            known.push((terms, given.rules(terms)?));
+        }
+    }
+    let rules_of =
+        |task: &Task| &known.iter().find(|(terms, _)| **terms == task.terms).expect("read above").1;
+    let extents = tasks.iter().map(|task| &task.extent);
+    let source = AnySource::reopen(&arguments.source, extents, arguments.json)?;
     let records = folders.iter().map(|folder| records_to_check(folder, arguments.sample)).sum();
     let bar = talk::bar(records, Unit::Records, arguments.json);
-    let verdicts: Vec<Result<Verdict, DataError>> =
-        folders.par_iter().map(|folder| check_one(folder, &source, arguments, &bar)).collect();
+    let verdicts: Vec<Result<Verdict, DataError>> = folders
+        .par_iter()
+        .zip(&tasks)
+        .map(|(folder, task)| check_one(folder, task, rules_of(task), &source, arguments, &bar))
+        .collect();
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     let mut faults = 0u32;
@@ -385,17 +430,17 @@ fn records_to_check(folder: &Path, sample: Option<usize>) -> u64 {
 
 fn check_one(
     folder: &Path,
+    task: &Task,
+    rules: &Rules,
     source: &dyn Source,
     arguments: &VerifyArguments,
     bar: &ProgressBar,
 ) -> Result<Verdict, DataError> {
-    let task = task_of(folder)?;
     let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
     let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
-    if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned) {
+    if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned, rules) {
         return Ok(Verdict { checked: 0, fault: Some(*fault) });
     }
-    let rules = task.rules();
     let rows = &shard.ledger.rows;
     let mut drawn: Vec<usize> = match arguments.sample {
         None => (0..rows.len()).collect(),
@@ -414,7 +459,7 @@ fn check_one(
             Extent::Archive(range) => source.read_range(&range.path, row.offset_bytes, row.length_bytes),
         };
         let number = u32::try_from(*at).expect("a shard has at most 2^16 rows");
-        match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, &rules) {
+        match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, rules) {
             Ok(()) => {}
             Err(RowError::Fault(fault)) => return Ok(Verdict { checked, fault: Some(*fault) }),
             Err(error @ RowError::NoEvidence { .. }) => {

@@ -16,6 +16,7 @@ mod text;
 
 pub use block::{Block, Blocks};
 pub use features::{COUNT as FEATURES, NAMES as FEATURE_NAMES};
+pub(crate) use metadata::TITLE_MAX_CHARS;
 pub use metadata::{Metadata, metadata};
 
 use crate::{

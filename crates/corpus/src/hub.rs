@@ -20,9 +20,10 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    container::FolderManifest,
+    container::{FolderManifest, bands_text},
     decision::Decision,
     extent::Extent,
+    filter::Signals,
     shard::Shard,
     source::{self, SourceError},
     table::{self, Column, GROUP_ROWS, Kind, Values},
@@ -59,8 +60,8 @@ const fn described(name: &'static str, kind: Kind, meaning: &'static str) -> Des
     Described { column: (name, kind), meaning }
 }
 
-/// The documents' columns.
-const DATA: [Described; 16] = [
+/// The documents' columns before their signals.
+const LABELS: [Described; 20] = [
     described("text", Kind::Prose, "The main text, normalised."),
     described("url", Kind::Text, "The address that the record names; empty for files."),
     described("warc_path", Kind::Text, "The archive, or the file, in its source."),
@@ -69,6 +70,13 @@ const DATA: [Described; 16] = [
     described("record_id", Kind::Text, "The record's own name; empty for files."),
     described("payload_digest", Kind::Text, "BLAKE3 of what the record holds, as hexadecimal digits."),
     described("date", Kind::Text, "When the record was taken, as it says it; empty for files."),
+    described("title", Kind::Text, "The page's title, without its site's name; empty where it has none."),
+    described("published", Kind::Text, "The day on which the page says that it was published; else empty."),
+    described(
+        "opt_out",
+        Kind::Text,
+        "What page and server ask for, of `noai`, `noimageai`, `noindex`, `tdm-reservation`.",
+    ),
     described("language", Kind::Text, "ISO 639-1, or `und`."),
     described("language_permille", Kind::Number, "How sure the language is, in thousandths."),
     described("token_count", Kind::Number, "The text's length in tokens of `tokenizer`."),
@@ -79,9 +87,21 @@ const DATA: [Described; 16] = [
         Kind::Text,
         "BLAKE3 of the text's words in lower case: equal for cosmetic variants.",
     ),
+    described(
+        "minhash_bands",
+        Kind::Text,
+        "14 MinHash bands as hexadecimal digits: documents with one in common at the same place are near duplicates; empty \
+         where the task does not ask for such.",
+    ),
     described("shard", Kind::Number, "The shard's number in `manifest.json`."),
     described("record", Kind::Number, "The record's row in that shard's ledger."),
 ];
+
+/// The documents' columns.
+static DATA: LazyLock<Vec<Described>> = LazyLock::new(|| {
+    let signals = Signals::NAMES.iter().map(|(name, meaning)| described(name, Kind::Number, meaning));
+    LABELS.into_iter().chain(signals).collect()
+});
 
 /// The ledger's columns.
 const LEDGER: [Described; 7] = [
@@ -270,7 +290,7 @@ impl Hub {
             let row = shard.ledger.rows.get(document.record as usize);
             let row = row.filter(|row| row.decision == Decision::Kept);
             let row = row.ok_or(HubError::Stray { shard: number, record: document.record })?;
-            self.data.push(vec![
+            let mut cells = vec![
                 Cell::Text(document.text.clone()),
                 Cell::Text(document.url.clone()),
                 Cell::Text(row.path.clone()),
@@ -279,15 +299,21 @@ impl Hub {
                 Cell::Text(document.record_id.clone()),
                 Cell::Text(row.digest.to_string()),
                 Cell::Text(document.date.clone()),
+                Cell::Text(document.title.clone()),
+                Cell::Text(document.published.clone()),
+                Cell::Text(document.opt_out.to_string()),
                 Cell::Text(document.language.clone()),
                 Cell::Number(u64::from(document.language_permille)),
                 Cell::Number(document.tokens),
                 Cell::Text(self.manifest.tokenizer.clone()),
                 Cell::Text(recipe.clone()),
                 Cell::Text(document.fingerprint.to_string()),
+                Cell::Text(bands_text(document.bands)),
                 Cell::Number(number),
                 Cell::Number(u64::from(document.record)),
-            ])?;
+            ];
+            cells.extend(document.signals.values().map(|signal| Cell::Number(u64::from(signal))));
+            self.data.push(cells)?;
             *self.manifest.languages.entry(document.language.clone()).or_default() += 1;
         }
         for row in &shard.ledger.rows {

@@ -46,7 +46,7 @@ pub use decision::{C4, Decision, FineWeb, Gopher, Reason, ReasonError, Repetitio
 pub use document::{Document, Extractor, Pii, RECIPE, Recipe, Rules};
 pub use exclusion::{Exclusion, ExclusionError, Hit};
 pub use extent::{ArchiveRange, Cut, Extent};
-pub use filter::{Filters, Verdict};
+pub use filter::{Filters, Signals, Verdict};
 pub use language::Language;
 pub use layout::{Fields, Layout};
 pub use ledger::{Ledger, LedgerRow, TilingError};

@@ -32,7 +32,7 @@ pub mod remote;
 pub mod threads;
 mod unpacked;
 
-pub use archives::{Archives, Gap, MemoryArchive, Survey, is_archive};
+pub use archives::{Archives, Gap, MemoryArchive, Survey, is_archive, layout_of};
 
 /// The longest file that a folder takes in by default: twice the longest text of a document, so that `too_large`
 /// stands in ledgers and isn't hidden by the walk, and small enough to be read whole.

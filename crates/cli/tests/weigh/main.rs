@@ -3,6 +3,7 @@
 #[path = "../lm/bert.rs"]
 mod bert;
 mod configured;
+mod crawls;
 mod doctors;
 mod queues;
 mod told;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     archive::{self, Content, Reader, Step, Unreadable},
     extent::{ArchiveRange, Cut, Extent},
-    layout::Layout,
+    layout::{Fields, Layout},
     manifest::plain_path,
 };
 
@@ -234,6 +234,18 @@ fn unpacked_bytes(view: &mut Unpacked) -> (u64, Option<Unreadable>) {
 #[must_use]
 pub fn is_archive(path: &str) -> bool {
     ends_as(path, &Layout::Records)
+}
+
+/// How the file of this name is laid out, as far as the name tells; none where it is no archive's nor dump's. `Posts.xml` is
+/// Stack Exchange's, and becomes [`Layout::Threads`] by [`super::threads::arrange`].
+#[must_use]
+pub fn layout_of(path: &str) -> Option<Layout> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if unpacked::bare(name).unwrap_or(name).eq_ignore_ascii_case("posts.xml") {
+        return Some(Layout::Threads);
+    }
+    let layouts = [Layout::Records, Layout::Wiki, Layout::Threads, Layout::Rows(Fields::default())];
+    layouts.into_iter().find(|layout| ends_as(name, layout))
 }
 
 /// Whether a name is that of an archive of this layout.
