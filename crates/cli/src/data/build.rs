@@ -278,8 +278,12 @@ mod tests {
             json: false,
         });
         built.unwrap();
-        let arguments =
-            VerifyArguments { path: out.clone(), source: Named::Path(source), sample: None, json: false };
+        let arguments = VerifyArguments {
+            path: out.clone(),
+            source: Some(Named::Path(source)),
+            sample: None,
+            json: false,
+        };
         assert_eq!(check(&arguments).unwrap(), ExitCode::SUCCESS);
         let folder = out.join("00000");
         let (whole, _) = Shard::open_folder(&folder, &Limits::default()).unwrap();

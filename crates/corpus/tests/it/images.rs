@@ -117,7 +117,8 @@ fn each_change_of_a_pair_is_named() {
     let records = reading::records(&extents[0], &source).unwrap().map(Result::unwrap);
     let rows: Vec<Examined> = records.map(|taken| Examined::of(&taken, false)).collect();
     let name = rows[3].row.name().to_string();
-    let changes: [(fn(&mut Pair), &str); 8] = [
+    type Change = fn(&mut Pair);
+    let changes: [(Change, &str); 8] = [
         (|pair| pair.src.push('x'), "src"),
         (|pair| pair.alt = "words of mine".into(), "alt"),
         (|pair| pair.caption.push('x'), "caption"),
