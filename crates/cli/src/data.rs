@@ -31,17 +31,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
-use self::{filter::FilterArguments, terms::TermsFiles};
+use self::{
+    filter::FilterArguments,
+    terms::{KnownRules, TermsFiles},
+};
 use crate::{
     source::{AnySource, Named, SourceOpenError},
     talk::{self, Unit},
 };
 
+mod bench;
 mod build;
 mod export;
 mod filter;
+mod images;
 mod origin;
+mod repository;
 mod terms;
+mod tokens;
 
 /// The file with the task, beside its shard.
 const TASK_FILE: &str = "task.json";
@@ -61,14 +68,19 @@ pub(crate) enum DataCommand {
     Build(build::BuildArguments),
     /// Show what a shard's folder or one of its Parquet files holds.
     Inspect(InspectArguments),
-    /// Check shards against their source: every record is extracted again, unless a sample is asked for.
+    /// Check shards, or a repository of shards or of image–text pairs, against their source: every record is extracted
+    /// again, unless a sample is asked for.
     Verify(VerifyArguments),
     /// Make a dataset repository of shards, in the layout of the Hugging Face Hub.
     Export(export::ExportArguments),
+    /// Take the image–text pairs from each page: address, alt, caption, heading, and the text around.
+    Images(images::ImagesArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
     /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
     Filter(FilterArguments),
+    /// Measure on this machine how fast a source is read, extracted, filtered and signed, step by step.
+    Bench(bench::BenchArguments),
 }
 
 #[derive(Args)]
@@ -82,11 +94,11 @@ pub(crate) struct InspectArguments {
 
 #[derive(Args)]
 pub(crate) struct VerifyArguments {
-    /// A shard's folder, or a folder of such.
+    /// A shard's folder, or a folder of such, or a repository.
     path: PathBuf,
-    /// What the shards were made of.
+    /// What it was made of; a repository is checked by itself where none is named.
     #[arg(long, value_name = "PATH|URL")]
-    source: Named,
+    source: Option<Named>,
     #[command(flatten)]
     files: TermsFiles,
     /// Check so many records of each shard, drawn by its root, instead of all.
@@ -174,6 +186,14 @@ pub(crate) enum DataError {
         #[source]
         error: serde_json::Error,
     },
+    /// Shards are checked against their source only.
+    #[error("shards in {path} can't be checked without their source")]
+    #[diagnostic(help("name it: `--source PATH`"))]
+    NoSource { path: PathBuf },
+    /// A repository doesn't have what it takes to check its records.
+    #[error("repository {path} has no {file}, which says how shard {shard} was made")]
+    #[diagnostic(help("check it without `--source`, or export it again"))]
+    NoTask { path: PathBuf, file: String, shard: u64 },
     /// A repository can't be written.
     #[error("repository {path} can't be written")]
     Hub {
@@ -181,9 +201,17 @@ pub(crate) enum DataError {
         #[source]
         error: Box<HubError>,
     },
+    /// A tokenizer can't be used.
+    #[error("the tokenizer {path} can't be used: {what}")]
+    #[diagnostic(help("name a model's folder, a GGUF file, a tokenizer.json of byte-level BPE, or `bytes`"))]
+    Tokenizer { path: PathBuf, what: String },
     /// A name or licence that the Hub would refuse.
     #[error(transparent)]
     About(#[from] AboutError),
+    /// There is nothing to measure.
+    #[error("source {named} has no page with text")]
+    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
+    NoPages { named: String },
     /// A line of texts can't be understood.
     #[error("line {line} of {path} is no text: {error}")]
     #[diagnostic(help("each line is a JSON object with `id` and `text`"))]
@@ -234,14 +262,16 @@ impl DataError {
         match self {
             DataError::NotEmpty { .. }
             | DataError::OtherBuild { .. }
+            | DataError::NoSource { .. }
             | DataError::Task { .. }
             | DataError::Filters
             | DataError::Lacking { .. }
             | DataError::Unasked { .. }
             | DataError::OtherFile { .. }
+            | DataError::Tokenizer { .. }
             | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
-            DataError::Source { .. } | DataError::NoShard { .. } => 3,
+            DataError::Source { .. } | DataError::NoShard { .. } | DataError::NoPages { .. } => 3,
             _ => 1,
         }
     }
@@ -281,7 +311,9 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Verify(arguments) => check(arguments),
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Images(arguments) => images::images(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Bench(arguments) => bench::bench(arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -375,26 +407,24 @@ fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64>
 }
 
 fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
+    if let Some(kind) = repository::kind_of(&arguments.path) {
+        return repository::verify(kind, arguments);
+    }
     let folders = shard_folders(&arguments.path)?;
     let tasks = folders.iter().map(|folder| task_of(folder)).collect::<Result<Vec<_>, _>>()?;
-    let given = arguments.files.read()?;
-    // Shards of one build have one set of rules, however many they are.
-    let mut known: Vec<(&Terms, Rules)> = Vec::new();
-    for Task { terms, .. } in &tasks {
-        if known.iter().all(|(known, _)| *known != terms) {
-            known.push((terms, given.rules(terms)?));
-        }
+    let mut known = KnownRules::new(&arguments.files)?;
+    for task in &tasks {
+        known.make(&task.terms)?;
     }
-    let rules_of =
-        |task: &Task| &known.iter().find(|(terms, _)| **terms == task.terms).expect("read above").1;
-    let extents = tasks.iter().map(|task| &task.extent);
-    let source = AnySource::reopen(&arguments.source, extents, arguments.json)?;
+    let named = arguments.source.as_ref();
+    let named = named.ok_or_else(|| DataError::NoSource { path: arguments.path.clone() })?;
+    let source = AnySource::reopen(named, tasks.iter().map(|task| &task.extent), arguments.json)?;
     let records = folders.iter().map(|folder| records_to_check(folder, arguments.sample)).sum();
     let bar = talk::bar(records, Unit::Records, arguments.json);
     let verdicts: Vec<Result<Verdict, DataError>> = folders
         .par_iter()
         .zip(&tasks)
-        .map(|(folder, task)| check_one(folder, task, rules_of(task), &source, arguments, &bar))
+        .map(|(folder, task)| check_one(folder, task, known.of(&task.terms), &source, arguments, &bar))
         .collect();
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
@@ -438,9 +468,22 @@ fn check_one(
 ) -> Result<Verdict, DataError> {
     let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
     let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
-    if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned, rules) {
+    check_shard(&shard, task, rules, Some(source), arguments, bar)
+}
+
+/// Checks a shard by itself and, where there is a source, its records.
+fn check_shard(
+    shard: &Shard,
+    task: &Task,
+    rules: &Rules,
+    source: Option<&dyn Source>,
+    arguments: &VerifyArguments,
+    bar: &ProgressBar,
+) -> Result<Verdict, DataError> {
+    if let Err(fault) = verify::offline(shard, &task.extent, &task.miner, Recipes::Pinned, rules) {
         return Ok(Verdict { checked: 0, fault: Some(*fault) });
     }
+    let Some(source) = source else { return Ok(Verdict { checked: 0, fault: None }) };
     let rows = &shard.ledger.rows;
     let mut drawn: Vec<usize> = match arguments.sample {
         None => (0..rows.len()).collect(),
@@ -450,7 +493,8 @@ fn check_one(
         }
     };
     drawn.sort_unstable();
-    let failed = |error| DataError::Source { named: arguments.source.to_string(), error: Box::new(error) };
+    let named = arguments.source.as_ref().map_or_else(String::new, Named::to_string);
+    let failed = |error| DataError::Source { named: named.clone(), error: Box::new(error) };
     for (checked, at) in drawn.iter().enumerate() {
         bar.inc(1);
         let row = &rows[*at];
@@ -459,12 +503,11 @@ fn check_one(
             Extent::Archive(range) => source.read_range(&range.path, row.offset_bytes, row.length_bytes),
         };
         let number = u32::try_from(*at).expect("a shard has at most 2^16 rows");
-        match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, rules) {
+        match verify::row(shard, &task.extent, number, &bytes.map_err(failed)?, rules) {
             Ok(()) => {}
             Err(RowError::Fault(fault)) => return Ok(Verdict { checked, fault: Some(*fault) }),
             Err(error @ RowError::NoEvidence { .. }) => {
-                let source = arguments.source.to_string();
-                return Err(DataError::Changed { source, error: Box::new(error) });
+                return Err(DataError::Changed { source: named, error: Box::new(error) });
             }
             Err(RowError::Unknown { row }) => unreachable!("row {row} was drawn from the ledger"),
         }

@@ -6,6 +6,7 @@
 //! 10 done already, 130 ended by Ctrl-C.
 
 mod config;
+mod cpu;
 mod data;
 mod doctor;
 mod epoch_file;

@@ -447,7 +447,7 @@ pub(crate) fn bands_text(bands: Option<[u64; BANDS]>) -> String {
 }
 
 /// Reads what [`bands_text`] wrote, and nothing else.
-fn bands_of(text: &str) -> Option<Option<[u64; BANDS]>> {
+pub(crate) fn bands_of(text: &str) -> Option<Option<[u64; BANDS]>> {
     if text.is_empty() {
         return Some(None);
     }

@@ -89,6 +89,12 @@ impl OptOut {
         self.no_training || self.mining_reserved
     }
 
+    /// Whether a page's images are to be left alone: as [`OptOut::reserves_text`], or their training is reserved.
+    #[must_use]
+    pub fn reserves_images(self) -> bool {
+        self.reserves_text() || self.no_image_training
+    }
+
     /// Takes a `meta` element from behind its name; what follows it is left.
     fn meta<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         let (mut name, mut content) = (String::new(), String::new());

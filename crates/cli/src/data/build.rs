@@ -309,7 +309,7 @@ mod tests {
         built.unwrap();
         let arguments = VerifyArguments {
             path: out.clone(),
-            source: Named::Path(source),
+            source: Some(Named::Path(source)),
             files: TermsFiles::default(),
             sample: None,
             json: false,

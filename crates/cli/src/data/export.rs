@@ -12,7 +12,13 @@ use corpus::{
 };
 use serde_json::json;
 
-use super::{DataError, empty_folder, shard_folders, task_of};
+use super::{
+    DataError, TASK_FILE, empty_folder,
+    images::pool,
+    repository::task_path,
+    shard_folders, task_of,
+    tokens::{Tokens, TokensArguments},
+};
 use crate::talk::{self, Unit};
 
 #[derive(Args)]
@@ -31,6 +37,8 @@ pub(crate) struct ExportArguments {
     /// Where the records come from, for the card; without it, the shards' paths.
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+    #[command(flatten)]
+    tokens: TokensArguments,
     /// One JSON object on standard output.
     #[arg(long)]
     json: bool,
@@ -46,15 +54,23 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
     let name = arguments.name.clone().unwrap_or_else(folder_name);
     let about = About { name, license: arguments.license.clone(), source };
     about.check()?;
+    let tokens = Tokens::open(&arguments.tokens)?;
+    let tokenize = |text: &str| tokens.as_ref().map_or_else(|| Ok(Vec::new()), |tokens| tokens.of_text(text));
     empty_folder(&arguments.out)?;
     let failed = |error| match error {
         HubError::About(error) => DataError::About(error),
         error => DataError::Hub { path: arguments.out.clone(), error: Box::new(error) },
     };
     let mut hub = Hub::create(&arguments.out, about).map_err(failed)?;
+    if let Some(tokens) = &tokens {
+        hub = hub.with_tokens(tokens.vocabulary.clone(), &tokenize, pool(None));
+    }
     let bar = talk::bar(folders.len() as u64, Unit::Shards, arguments.json);
-    for folder in folders {
+    for (number, folder) in (0u64..).zip(folders) {
         let task = task_of(&folder)?;
+        let place = folder.join(TASK_FILE);
+        let json = std::fs::read(&place).map_err(|error| DataError::File { path: place, error })?;
+        hub.attach(&task_path(number), &json).map_err(failed)?;
         let unread = |error| DataError::Shard { path: folder.clone(), error: Box::new(error) };
         let (shard, manifest) = Shard::open_folder(&folder, &Limits::default()).map_err(unread)?;
         hub.add(task.extent, manifest, &shard).map_err(failed)?;
@@ -75,6 +91,10 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
             manifest.tokens,
             manifest.root
         )?;
+        let numbers: u64 = manifest.token_shards.iter().map(|shard| shard.head.tokens).sum();
+        if let Some(first) = manifest.token_shards.first() {
+            writeln!(out, "tokens   {numbers} of {}", first.head.vocabulary.tokenizer)?;
+        }
     }
     Ok(out.flush()?)
 }

@@ -164,6 +164,32 @@ impl GivenFiles {
     }
 }
 
+/// The rules of terms, made once however many shards have them.
+pub(super) struct KnownRules {
+    given: GivenFiles,
+    made: Vec<(Terms, Rules)>,
+}
+
+impl KnownRules {
+    /// None yet, of these files.
+    pub(super) fn new(files: &TermsFiles) -> Result<Self, DataError> {
+        Ok(Self { given: files.read()?, made: Vec::new() })
+    }
+
+    /// Sees to it that these terms have their rules.
+    pub(super) fn make(&mut self, terms: &Terms) -> Result<(), DataError> {
+        if self.made.iter().all(|(known, _)| known != terms) {
+            self.made.push((terms.clone(), self.given.rules(terms)?));
+        }
+        Ok(())
+    }
+
+    /// The rules of terms that they were made of.
+    pub(super) fn of(&self, terms: &Terms) -> &Rules {
+        &self.made.iter().find(|(known, _)| known == terms).expect("made before").1
+    }
+}
+
 /// Whether a file is the one that a task names.
 fn held(
     what: &'static str,

@@ -10,6 +10,7 @@
 mod dedup;
 mod filters;
 mod hub;
+mod images;
 mod reading;
 mod remote;
 mod shared;
