@@ -2,6 +2,7 @@
 
 #[path = "../lm/bert.rs"]
 mod bert;
+mod builds;
 mod configured;
 mod crawls;
 mod doctors;

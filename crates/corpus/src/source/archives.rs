@@ -405,7 +405,7 @@ struct Archive<'a> {
 impl Archive<'_> {
     fn survey(self, from: impl io::Read + io::Seek, survey: &mut Survey) -> io::Result<()> {
         let Self { path, bytes, layout, cut } = self;
-        let mut reader = Reader::new(from, 0, bytes, layout.clone());
+        let mut reader = Reader::new(from, 0, bytes, layout.clone()).digesting();
         let (mut first_byte, mut end, mut entries, mut gaps) = (0, 0, 0u32, 0);
         loop {
             let step = reader.step()?;
@@ -432,7 +432,7 @@ impl Archive<'_> {
                     archive_bytes: bytes,
                     first_byte,
                     length_bytes: end - first_byte,
-                    digest: reader.take_run_digest(),
+                    digest: reader.take_run_digest().expect("asked for"),
                     layout: layout.clone(),
                 }));
                 (first_byte, entries) = (end, 0);
