@@ -376,7 +376,13 @@ mod tests {
         assert_eq!(decisions, ["kept", like, like, "contaminated", "pii", "kept"]);
         let verified = |files: TermsFiles| {
             let source = Named::Path(source.clone());
-            check(&VerifyArguments { path: out.clone(), source, files, sample: None, json: false })
+            check(&VerifyArguments {
+                path: out.clone(),
+                source: Some(source),
+                files,
+                sample: None,
+                json: false,
+            })
         };
         assert_eq!(verified(files()).unwrap(), ExitCode::SUCCESS);
         let from_build = TermsFiles { exclude: Some(out.join(EXCLUSION_FILE)), ..files() };
@@ -399,7 +405,13 @@ mod tests {
         let plain = arguments(&source, &root.path().join("plain"), 1);
         build(&plain).unwrap();
         let source = Named::Path(source.clone());
-        let unasked = VerifyArguments { path: plain.out, source, files: files(), sample: None, json: false };
+        let unasked = VerifyArguments {
+            path: plain.out,
+            source: Some(source),
+            files: files(),
+            sample: None,
+            json: false,
+        };
         assert!(matches!(check(&unasked), Err(DataError::Unasked { what: "blocklist", .. })));
     }
 
@@ -438,7 +450,8 @@ mod tests {
             assert_eq!(documents.iter().all(|row| row.title.starts_with("House ")), name == "pages.xml");
             let source = Named::Path(source);
             let files = TermsFiles::default();
-            let verify = VerifyArguments { path: out, source, files, sample: None, json: false };
+            let verify =
+                VerifyArguments { path: out, source: Some(source), files, sample: None, json: false };
             assert_eq!(check(&verify).unwrap(), ExitCode::SUCCESS, "{name}");
         }
     }

@@ -173,7 +173,7 @@ mod tests {
     use corpus::source::MemoryArchive;
 
     use super::*;
-    use crate::data::{VerifyArguments, check};
+    use crate::data::{TermsFiles, VerifyArguments, check};
 
     #[test]
     fn pairs_are_written_and_checked_again() {
@@ -195,7 +195,13 @@ mod tests {
         assert!(matches!(again, Err(DataError::NotEmpty { .. })));
         let verify = |source: Option<&PathBuf>| {
             let source = source.cloned().map(Named::Path);
-            check(&VerifyArguments { path: out.clone(), source, sample: None, json: false })
+            check(&VerifyArguments {
+                path: out.clone(),
+                source,
+                files: TermsFiles::default(),
+                sample: None,
+                json: false,
+            })
         };
         assert_eq!(verify(None).unwrap(), ExitCode::SUCCESS);
         assert_eq!(verify(Some(&place)).unwrap(), ExitCode::SUCCESS);

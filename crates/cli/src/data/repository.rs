@@ -72,8 +72,7 @@ pub(super) fn verify(kind: Kind, arguments: &VerifyArguments) -> Result<ExitCode
     let mut out = io::stdout().lock();
     let folder = &arguments.path;
     if arguments.json {
-        let line =
-            json!({"folder": folder, "checked": checked, "with_source": with_source, "fault": damage});
+        let line = json!({"folder": folder, "checked": checked, "with_source": with_source, "fault": damage});
         writeln!(out, "{line}")?;
     } else if let Some(damage) = &damage {
         writeln!(out, "{}: {damage}", folder.display())?;
@@ -132,7 +131,8 @@ fn of_shards(arguments: &VerifyArguments) -> Result<u64, Failure> {
     while let Some(claimed) = shards.next()? {
         let task = task_of(&repository, &claimed, arguments)?;
         known.make(&task.terms)?;
-        let (rules, source) = (known.of(&task.terms), source.as_ref().map(|source| source as &dyn corpus::Source));
+        let (rules, source) =
+            (known.of(&task.terms), source.as_ref().map(|source| source as &dyn corpus::Source));
         let verdict = check_shard(&claimed.shard, &task, rules, source, arguments, &bar)?;
         let Verdict { checked: rows, fault } = verdict;
         if let Some(fault) = fault {

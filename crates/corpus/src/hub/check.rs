@@ -347,7 +347,8 @@ impl Document {
         let bands = bands.ok_or_else(|| differs("minhash_bands", "14 bands, or none", &self.bands))?;
         let mut signals = [0; Signals::NAMES.len()];
         for ((signal, number), (name, _)) in signals.iter_mut().zip(self.signals).zip(Signals::NAMES) {
-            *signal = u32::try_from(number).map_err(|_| differs(name, "less than 2^32", &number.to_string()))?;
+            *signal =
+                u32::try_from(number).map_err(|_| differs(name, "less than 2^32", &number.to_string()))?;
         }
         let signals = Signals::of_values(signals);
         Ok(DocumentRow { record: at, fingerprint, opt_out, language_permille, signals, bands, ..self.row })
