@@ -49,6 +49,7 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Command {
     #[command(flatten)]
     Configured(Configured),
