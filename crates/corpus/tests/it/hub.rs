@@ -81,7 +81,8 @@ fn checked(root: &Path, source: &Memory) -> Result<(), String> {
     let mut shards = repository.shards();
     while let Some(claimed) = shards.next().map_err(say)? {
         let (shard, extent) = (&claimed.shard, &claimed.entry.extent);
-        let offline = verify::offline(shard, extent, &claimed.entry.manifest.miner, Recipes::Pinned);
+        let offline =
+            verify::offline(shard, extent, &claimed.entry.manifest.miner, Recipes::Pinned, &Rules::default());
         offline.map_err(|fault| fault.to_string())?;
         for (number, row) in (0u32..).zip(&shard.ledger.rows) {
             let bytes = source.read(&row.path).unwrap();
