@@ -128,8 +128,8 @@ fn expected(attack: &Falsifier, own_recipe: bool) -> (u8, &'static [&'static str
         ),
         ("fat-lie" | "swapped" | "shuffled" | "injected", false) => (1, &["text is the recipe's"]),
         ("fat-lie" | "swapped" | "shuffled" | "injected", true) => {
-            // What such a text has lost of its language, or gained in length, the rules may see first.
-            (1, &["texts stand in their pages in order", "decision is the recipe's"])
+            // What such a text has lost of its language, or gained in length or line ends, is seen first.
+            (1, &["texts stand in their pages in order", "decision is the recipe's", "text is the recipe's"])
         }
         (other, _) => panic!("attack {other} has no expectation here"),
     }
