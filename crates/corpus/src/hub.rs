@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -22,6 +23,7 @@ use thiserror::Error;
 use crate::{
     container::FolderManifest,
     decision::Decision,
+    dedup::Likeness,
     extent::Extent,
     shard::Shard,
     source::{self, SourceError},
@@ -91,7 +93,11 @@ const LEDGER: [Described; 7] = [
     described("length", Kind::Number, "The record's length in stored bytes."),
     described("record_type", Kind::Text, "What kind of record it is."),
     described("payload_digest", Kind::Text, "BLAKE3 of what the record holds, as hexadecimal digits."),
-    described("decision", Kind::Text, "`kept`, or why it was dropped."),
+    described(
+        "decision",
+        Kind::Text,
+        "`kept`, or why it was dropped; `dup_of:17@…` names a row of the shard with that root.",
+    ),
 ];
 
 static DATA_COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| DATA.iter().map(|one| one.column).collect());
@@ -221,6 +227,33 @@ pub struct HubManifest {
     pub shards: Vec<HubShard>,
 }
 
+/// Where the document stands that another repeats: `dup_of:17@…` in a repository's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The root of its shard.
+    pub root: Digest,
+    /// Its row in that shard's ledger.
+    pub record: u64,
+    /// How it is repeated.
+    pub likeness: Likeness,
+}
+
+impl Elsewhere {
+    /// The decision's name without the place.
+    fn kind(&self) -> &'static str {
+        match self.likeness {
+            Likeness::Exact => "dup_of",
+            Likeness::Near => "near_dup_of",
+        }
+    }
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}@{}", self.kind(), self.record, self.root)
+    }
+}
+
 /// A repository being written.
 pub struct Hub {
     root: PathBuf,
@@ -264,9 +297,29 @@ impl Hub {
     /// # Errors
     /// [`HubError`] where a file can't be written or the shard's documents are not those of its kept rows.
     pub fn add(&mut self, extent: Extent, folder: FolderManifest, shard: &Shard) -> Result<(), HubError> {
+        self.add_without(extent, folder, shard, &BTreeMap::new())
+    }
+
+    /// As [`Hub::add`], but without the documents of these rows of the ledger, which then says where they stand.
+    ///
+    /// # Errors
+    /// As [`Hub::add`]; [`HubError::Stray`] also for a row that the ledger does not keep.
+    pub fn add_without(
+        &mut self,
+        extent: Extent,
+        folder: FolderManifest,
+        shard: &Shard,
+        left_out: &BTreeMap<u32, Elsewhere>,
+    ) -> Result<(), HubError> {
         let number = self.manifest.shards.len() as u64;
         let recipe = shard.header.recipe.to_string();
-        for document in &shard.documents {
+        let is_kept = |record: u32| {
+            shard.ledger.rows.get(record as usize).is_some_and(|row| row.decision == Decision::Kept)
+        };
+        if let Some(&record) = left_out.keys().find(|record| !is_kept(**record)) {
+            return Err(HubError::Stray { shard: number, record });
+        }
+        for document in shard.documents.iter().filter(|document| !left_out.contains_key(&document.record)) {
             let row = shard.ledger.rows.get(document.record as usize);
             let row = row.filter(|row| row.decision == Decision::Kept);
             let row = row.ok_or(HubError::Stray { shard: number, record: document.record })?;
@@ -289,8 +342,10 @@ impl Hub {
                 Cell::Number(u64::from(document.record)),
             ])?;
             *self.manifest.languages.entry(document.language.clone()).or_default() += 1;
+            self.manifest.documents += 1;
+            self.manifest.tokens = self.manifest.tokens.saturating_add(document.tokens);
         }
-        for row in &shard.ledger.rows {
+        for (record, row) in (0..).zip(&shard.ledger.rows) {
             self.ledger.push(vec![
                 Cell::Number(number),
                 Cell::Text(row.path.clone()),
@@ -298,15 +353,20 @@ impl Hub {
                 Cell::Number(row.length_bytes),
                 Cell::Text(row.kind.name().to_owned()),
                 Cell::Text(row.digest.to_string()),
-                Cell::Text(row.decision.to_string()),
+                Cell::Text(
+                    left_out.get(&record).map_or_else(|| row.decision.to_string(), Elsewhere::to_string),
+                ),
             ])?;
         }
-        for (decision, count) in shard.ledger.decisions() {
+        let mut decisions = shard.ledger.decisions();
+        for elsewhere in left_out.values() {
+            *decisions.entry(Decision::Kept.to_string()).or_default() -= 1;
+            *decisions.entry(elsewhere.kind().to_owned()).or_default() += 1;
+        }
+        for (decision, count) in decisions.into_iter().filter(|(_, count)| *count > 0) {
             *self.manifest.decisions.entry(decision).or_default() += count;
         }
         self.manifest.records += shard.ledger.rows.len() as u64;
-        self.manifest.documents += shard.documents.len() as u64;
-        self.manifest.tokens = self.manifest.tokens.saturating_add(shard.tokens());
         self.manifest.shards.push(HubShard { extent, manifest: folder });
         Ok(())
     }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
 use corpus::{
-    Cut, Memory, Rules, Shard, Source as _,
-    hub::{About, Hub, HubManifest},
+    Cut, Decision, Limits, Memory, Rules, Shard, Source as _,
+    dedup::Likeness,
+    hub::{About, Elsewhere, Hub, HubError, HubManifest},
 };
 use serde_json::Value;
 
@@ -66,6 +67,58 @@ fn a_repository_accounts_for_every_record_and_is_the_same_twice() {
     assert_eq!(one, two);
     let read: HubManifest = serde_json::from_slice(&one["manifest.json"]).unwrap();
     assert_eq!(read, manifest);
+}
+
+#[test]
+fn documents_that_stand_elsewhere_are_left_out_and_accounted_for() {
+    let root = tempfile::tempdir().unwrap();
+    let (whole, shards) = repository(root.path());
+    let source = Memory::new(files(11, 120)).unwrap();
+    let mut hub = Hub::create(&root.path().join("less"), about()).unwrap();
+    let extents = source.extents(Cut { entries_max: 40, bytes_max: u64::MAX }).unwrap();
+    let elsewhere = Elsewhere { root: shards[0].root(), record: 3, likeness: Likeness::Near };
+    let mut tokens = 0;
+    for (number, (extent, shard)) in extents.into_iter().zip(&shards).enumerate() {
+        let folder = root.path().join(format!("{number:05}"));
+        let (_, manifest) = Shard::open_folder(&folder, &Limits::default()).unwrap();
+        let gone = &shard.documents[number];
+        let left_out = BTreeMap::from([(gone.record, elsewhere)]);
+        tokens += gone.tokens;
+        hub.add_without(extent, manifest, shard, &left_out).unwrap();
+    }
+    let less = hub.finish().unwrap();
+    assert_eq!(
+        (less.records, less.documents, less.tokens),
+        (120, whole.documents - 3, whole.tokens - tokens)
+    );
+    let kept = whole.decisions["kept"];
+    assert_eq!((less.decisions["kept"], less.decisions.values().sum::<u64>()), (kept - 3, 120));
+    let near = |manifest: &HubManifest| manifest.decisions.get("near_dup_of").copied().unwrap_or(0);
+    assert_eq!(near(&less), near(&whole) + 3);
+    let ledger = fs::read(root.path().join("less/ledger/ledger-00000.parquet")).unwrap();
+    let place = elsewhere.to_string();
+    assert_eq!(place, format!("near_dup_of:3@{}", shards[0].root()));
+    assert_ne!(ledger, fs::read(root.path().join("weighed/ledger/ledger-00000.parquet")).unwrap());
+}
+
+#[test]
+fn only_what_is_kept_can_be_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, shards) = repository(root.path());
+    let mut hub = Hub::create(&root.path().join("less"), about()).unwrap();
+    let source = Memory::new(files(11, 120)).unwrap();
+    let extent = source.extents(Cut { entries_max: 40, bytes_max: u64::MAX }).unwrap().swap_remove(0);
+    let (_, manifest) = Shard::open_folder(&root.path().join("00000"), &Limits::default()).unwrap();
+    let elsewhere = Elsewhere { root: shards[1].root(), record: 0, likeness: Likeness::Exact };
+    let dropped = shards[0].ledger.rows.iter().position(|row| row.decision != Decision::Kept).unwrap();
+    for record in [u32::try_from(dropped).unwrap(), 1 << 20] {
+        let left_out = BTreeMap::from([(record, elsewhere)]);
+        let refused = hub.add_without(extent.clone(), manifest.clone(), &shards[0], &left_out);
+        assert!(
+            matches!(refused, Err(HubError::Stray { record: found, .. }) if found == record),
+            "{refused:?}"
+        );
+    }
 }
 
 /// `datasets` and `mlcroissant` read what we write, from disk, and pages of it are what SN9's loader asks of the Hub.
