@@ -37,6 +37,7 @@ use crate::{
 };
 
 mod build;
+mod dedup;
 mod export;
 mod filter;
 
@@ -62,6 +63,8 @@ pub(crate) enum DataCommand {
     Verify(VerifyArguments),
     /// Make a dataset repository of shards, in the layout of the Hugging Face Hub.
     Export(export::ExportArguments),
+    /// List the documents of shards that repeat another's, of the same shard or of any other.
+    Dedup(dedup::DedupArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
     /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
@@ -169,6 +172,24 @@ pub(crate) enum DataError {
         #[source]
         error: serde_json::Error,
     },
+    /// Two folders hold one shard.
+    #[error("{path} holds the shard of {earlier} once more")]
+    #[diagnostic(help("name each shard once: all documents of a copy are duplicates"))]
+    SameShard { path: PathBuf, earlier: PathBuf },
+    /// There is no list of duplicates here.
+    #[error("{path} holds no list of duplicates: {what}")]
+    #[diagnostic(help("make one: `weigh data dedup SHARDS --out DIR`"))]
+    List { path: PathBuf, what: String },
+    /// A list of duplicates is about other shards.
+    #[error("the list of duplicates in {list} does not have the shard in {path}")]
+    #[diagnostic(help("make one that has it: `weigh data dedup SHARDS --out DIR`"))]
+    Unlisted { path: PathBuf, list: PathBuf },
+    /// Duplicates can't be found.
+    #[error("could not look for duplicates")]
+    Dedup {
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A repository can't be written.
     #[error("repository {path} can't be written")]
     Hub {
@@ -202,6 +223,8 @@ impl DataError {
         match self {
             DataError::NotEmpty { .. }
             | DataError::OtherBuild { .. }
+            | DataError::SameShard { .. }
+            | DataError::Unlisted { .. }
             | DataError::Task { .. }
             | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
@@ -250,6 +273,7 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Inspect(arguments) => inspect(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Verify(arguments) => check(arguments),
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Dedup(arguments) => dedup::dedup(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),
     }

@@ -1,6 +1,7 @@
 //! `weigh data export`: shards as one dataset repository.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write as _},
     path::PathBuf,
 };
@@ -12,7 +13,7 @@ use corpus::{
 };
 use serde_json::json;
 
-use super::{DataError, empty_folder, shard_folders, task_of};
+use super::{DataError, dedup::DuplicateList, empty_folder, shard_folders, task_of};
 use crate::talk::{self, Unit};
 
 #[derive(Args)]
@@ -22,6 +23,9 @@ pub(crate) struct ExportArguments {
     /// The folder for the repository: new or empty.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Leave out the documents that a list of `weigh data dedup --out` has; the ledger says where they stand.
+    #[arg(long, value_name = "DIR")]
+    without: Option<PathBuf>,
     /// The dataset's name; without it, the folder's.
     #[arg(long)]
     name: Option<String>,
@@ -46,6 +50,7 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
     let name = arguments.name.clone().unwrap_or_else(folder_name);
     let about = About { name, license: arguments.license.clone(), source };
     about.check()?;
+    let list = arguments.without.as_deref().map(DuplicateList::open).transpose()?;
     empty_folder(&arguments.out)?;
     let failed = |error| match error {
         HubError::About(error) => DataError::About(error),
@@ -57,7 +62,11 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
         let task = task_of(&folder)?;
         let unread = |error| DataError::Shard { path: folder.clone(), error: Box::new(error) };
         let (shard, manifest) = Shard::open_folder(&folder, &Limits::default()).map_err(unread)?;
-        hub.add(task.extent, manifest, &shard).map_err(failed)?;
+        let left_out = match &list {
+            Some(list) => list.left_out(&folder, &manifest.root)?,
+            None => BTreeMap::new(),
+        };
+        hub.add_without(task.extent, manifest, &shard, &left_out).map_err(failed)?;
         bar.inc(1);
     }
     let manifest = hub.finish().map_err(failed)?;
