@@ -57,8 +57,9 @@ pub enum DuplicatesError {
 #[derive(Clone, Debug, Default)]
 pub struct Pairs {
     clusters: Clusters,
-    /// Each document that has an earlier one, with the first that has its fingerprint.
-    later: BTreeMap<Claim, Option<Claim>>,
+    /// Each document of a pair, with the first that has its fingerprint where that is an earlier one. Also the earlier of
+    /// a pair may be a duplicate: by a later document that connects it with one before both.
+    exact: BTreeMap<Claim, Option<Claim>>,
 }
 
 impl Pairs {
@@ -68,7 +69,8 @@ impl Pairs {
     /// [`ClustersFull`] where there are too many documents in pairs.
     pub fn add(&mut self, document: Claim, earlier: Match) -> Result<(), ClustersFull> {
         self.clusters.join(document, earlier.claim)?;
-        let exact = self.later.entry(document).or_default();
+        self.exact.entry(earlier.claim).or_default();
+        let exact = self.exact.entry(document).or_default();
         if earlier.likeness == Likeness::Exact {
             *exact = Some(earlier.claim);
         }
@@ -81,9 +83,9 @@ impl Pairs {
         let duplicate = |(document, exact): (&Claim, &Option<Claim>)| {
             let of = self.clusters.first(*document);
             let likeness = if *exact == Some(of) { Likeness::Exact } else { Likeness::Near };
-            Duplicate { document: *document, of, likeness }
+            (of != *document).then_some(Duplicate { document: *document, of, likeness })
         };
-        self.later.iter().map(duplicate).collect()
+        self.exact.iter().filter_map(duplicate).collect()
     }
 }
 
