@@ -1,9 +1,9 @@
-//! Pages: any bytes are a page with a text, or a reason why not; the main text holds only words of the whole.
+//! Pages: any bytes are a page with a text and images, or a reason why not; the main text holds only words of the whole.
 #![no_main]
 
 use std::collections::BTreeSet;
 
-use corpus::{Page, extract};
+use corpus::{Page, extract, images::Images};
 use fuzz::bounded;
 use libfuzzer_sys::fuzz_target;
 
@@ -16,6 +16,7 @@ fuzz_target!(|input: &[u8]| {
         let Ok(page) = Page::of_file("page.html", input) else { return };
         let (main, whole) = (extract::main_text(&page), extract::whole_text(&page));
         assert_eq!(main.as_ref().err(), whole.as_ref().err());
+        assert_eq!(main.as_ref().err(), Images::of(&page).as_ref().err());
         let (Ok(main), Ok(whole)) = (main, whole) else { return };
         let known: BTreeSet<&str> = words(&whole).collect();
         for word in words(&main) {

@@ -6,7 +6,9 @@ mod models;
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-pub use archives::{genuine_archives, genuine_heads, layout_of};
+pub use archives::{
+    READING_MAX_BYTES, Task, dump_of, each_step, genuine_archives, genuine_dumps, genuine_heads, task,
+};
 pub use local::{METHODS, calls, chain_at, genuine_extrinsics, hash_of, sign_extrinsic};
 pub use models::{
     START, cut, genuine_checkpoints, genuine_configs, genuine_gguf, genuine_safetensors, genuine_tokenizers,

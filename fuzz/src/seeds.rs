@@ -4,8 +4,8 @@ use std::{fs, io, path::Path};
 
 use fuzz::{
     FERNET, METHODS, NACL_KEY, SEALED_PLAIN, Sent, VAULT, calls, chain_at, genuine_archives, genuine_checkpoints,
-    genuine_ciphertexts, genuine_configs, genuine_extrinsics, genuine_gguf, genuine_heads, genuine_requests,
-    genuine_safetensors, genuine_synapses, genuine_tokenizers, key,
+    genuine_ciphertexts, genuine_configs, genuine_dumps, genuine_extrinsics, genuine_gguf, genuine_heads,
+    genuine_requests, genuine_safetensors, genuine_synapses, genuine_tokenizers, key, task,
 };
 use protocol::Scheme;
 use wallet::{KeyFile, Keypair, Mnemonic, envelope::NaclKey};
@@ -28,6 +28,8 @@ fn main() -> io::Result<()> {
     write("checkpoint", genuine_checkpoints())?;
     write("html", pages())?;
     write("warc", genuine_archives())?;
+    write("dump", genuine_dumps())?;
+    write("shard", shards()?)?;
     write("http_head", genuine_heads())
 }
 
@@ -124,6 +126,19 @@ fn pages() -> Vec<Vec<u8>> {
         "<script type=application/ld+json>{\"@type\":\"Article\",\"articleBody\":\"a b\"}</script>",
     ];
     small.iter().map(|page| page.as_bytes().to_vec()).chain([whole.into_bytes()]).collect()
+}
+
+/// A shard without its checksum, and each of its tables alone, behind the byte that says which it is.
+fn shards() -> io::Result<Vec<Vec<u8>>> {
+    let shard = &task().shard;
+    let encoded = shard.encode();
+    let folder = std::env::temp_dir().join(format!("weigh-seeds-{}", std::process::id()));
+    shard.write_folder(&folder).map_err(io::Error::other)?;
+    let table = |name: &str| fs::read(folder.join(name));
+    let (ledger, documents) = (table("ledger.parquet")?, table("data/train-00000.parquet")?);
+    fs::remove_dir_all(&folder)?;
+    let of = |first: &[u8], bytes: &[u8]| [first, bytes].concat();
+    Ok(vec![of(b"s", &encoded[..encoded.len() - 32]), of(b"l", &ledger), of(b"d", &documents)])
 }
 
 fn write(target: &str, seeds: Vec<Vec<u8>>) -> io::Result<()> {

@@ -13,8 +13,8 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use corpus::{
-    Archives, Cut, DocumentRow, Extent, Language, Ledger, Limits, Page, Reason, Recipes, RowError, Rules,
-    Shard, Source, SourceError,
+    Archives, Cut, DocumentRow, Extent, Ledger, Limits, Page, Reason, Recipes, RowError, Rules, Shard,
+    Source, SourceError,
     archive::Content,
     document, extract,
     hub::{AboutError, HubError},
@@ -23,23 +23,33 @@ use corpus::{
     verify,
 };
 use indicatif::ProgressBar;
+use mechanisms::dataset::Terms;
 use miette::Diagnostic;
-use primitives::{Hotkey, Seed};
+use primitives::{Digest, Hotkey, Seed};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
-use self::filter::FilterArguments;
+use self::{
+    filter::FilterArguments,
+    terms::{KnownRules, TermsFiles},
+};
 use crate::{
     source::{AnySource, Named, SourceOpenError},
     talk::{self, Unit},
 };
 
+mod bench;
 mod build;
 mod dedup;
 mod export;
 mod filter;
+mod images;
+mod origin;
+mod repository;
+mod terms;
+mod tokens;
 
 /// The file with the task, beside its shard.
 const TASK_FILE: &str = "task.json";
@@ -59,16 +69,21 @@ pub(crate) enum DataCommand {
     Build(build::BuildArguments),
     /// Show what a shard's folder or one of its Parquet files holds.
     Inspect(InspectArguments),
-    /// Check shards against their source: every record is extracted again, unless a sample is asked for.
+    /// Check shards, or a repository of shards or of image–text pairs, against their source: every record is extracted
+    /// again, unless a sample is asked for.
     Verify(VerifyArguments),
     /// Make a dataset repository of shards, in the layout of the Hugging Face Hub.
     Export(export::ExportArguments),
     /// List the documents of shards that repeat another's, of the same shard or of any other.
     Dedup(dedup::DedupArguments),
+    /// Take the image–text pairs from each page: address, alt, caption, heading, and the text around.
+    Images(images::ImagesArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
     Extract(ExtractArguments),
     /// Judge texts by the filters of Gopher, C4 and FineWeb, each by itself; tell their language.
     Filter(FilterArguments),
+    /// Measure on this machine how fast a source is read, extracted, filtered and signed, step by step.
+    Bench(bench::BenchArguments),
 }
 
 #[derive(Args)]
@@ -82,11 +97,13 @@ pub(crate) struct InspectArguments {
 
 #[derive(Args)]
 pub(crate) struct VerifyArguments {
-    /// A shard's folder, or a folder of such.
+    /// A shard's folder, or a folder of such, or a repository.
     path: PathBuf,
-    /// What the shards were made of.
+    /// What it was made of; a repository is checked by itself where none is named.
     #[arg(long, value_name = "PATH|URL")]
-    source: Named,
+    source: Option<Named>,
+    #[command(flatten)]
+    files: TermsFiles,
     /// Check so many records of each shard, drawn by its root, instead of all.
     #[arg(long, value_name = "N")]
     sample: Option<usize>,
@@ -176,20 +193,20 @@ pub(crate) enum DataError {
     #[error("{path} holds the shard of {earlier} once more")]
     #[diagnostic(help("name each shard once: all documents of a copy are duplicates"))]
     SameShard { path: PathBuf, earlier: PathBuf },
-    /// There is no list of duplicates here.
-    #[error("{path} holds no list of duplicates: {what}")]
-    #[diagnostic(help("make one: `weigh data dedup SHARDS --out DIR`"))]
-    List { path: PathBuf, what: String },
-    /// A list of duplicates is about other shards.
-    #[error("the list of duplicates in {list} does not have the shard in {path}")]
-    #[diagnostic(help("make one that has it: `weigh data dedup SHARDS --out DIR`"))]
-    Unlisted { path: PathBuf, list: PathBuf },
     /// Duplicates can't be found.
     #[error("could not look for duplicates")]
     Dedup {
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Shards are checked against their source only.
+    #[error("shards in {path} can't be checked without their source")]
+    #[diagnostic(help("name it: `--source PATH`"))]
+    NoSource { path: PathBuf },
+    /// A repository doesn't have what it takes to check its records.
+    #[error("repository {path} has no {file}, which says how shard {shard} was made")]
+    #[diagnostic(help("check it without `--source`, or export it again"))]
+    NoTask { path: PathBuf, file: String, shard: u64 },
     /// A repository can't be written.
     #[error("repository {path} can't be written")]
     Hub {
@@ -197,9 +214,17 @@ pub(crate) enum DataError {
         #[source]
         error: Box<HubError>,
     },
+    /// A tokenizer can't be used.
+    #[error("the tokenizer {path} can't be used: {what}")]
+    #[diagnostic(help("name a model's folder, a GGUF file, a tokenizer.json of byte-level BPE, or `bytes`"))]
+    Tokenizer { path: PathBuf, what: String },
     /// A name or licence that the Hub would refuse.
     #[error(transparent)]
     About(#[from] AboutError),
+    /// There is nothing to measure.
+    #[error("source {named} has no page with text")]
+    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
+    NoPages { named: String },
     /// A line of texts can't be understood.
     #[error("line {line} of {path} is no text: {error}")]
     #[diagnostic(help("each line is a JSON object with `id` and `text`"))]
@@ -212,6 +237,33 @@ pub(crate) enum DataError {
         #[source]
         error: language::ModelError,
     },
+    /// A list can't be read.
+    #[error("{path} is no {what}")]
+    List {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file is too long.
+    #[error("{path} has more than {max} bytes")]
+    LongFile { path: PathBuf, max: usize },
+    /// Filters and none of them were asked for.
+    #[error("`--filter none` stands beside another filter")]
+    Filters,
+    /// A file that a task names was not given.
+    #[error("the task names the {what} {digest}, and none was given")]
+    #[diagnostic(help("name it: `{flag} FILE`"))]
+    Lacking { what: &'static str, flag: &'static str, digest: Digest },
+    /// A file that a task does not name was given.
+    #[error("the task names no {what}, and {path} was given")]
+    Unasked { what: &'static str, path: PathBuf },
+    /// Another file than the one that a task names was given.
+    #[error("{path} is the {what} {found}, and the task names {expected}")]
+    OtherFile { what: &'static str, path: PathBuf, found: Digest, expected: Digest },
+    /// What was checked already can't be read.
+    #[error("the rules can't be read: {0}")]
+    Rules(String),
     /// Nobody reads the output.
     #[error("could not write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -224,11 +276,16 @@ impl DataError {
             DataError::NotEmpty { .. }
             | DataError::OtherBuild { .. }
             | DataError::SameShard { .. }
-            | DataError::Unlisted { .. }
+            | DataError::NoSource { .. }
             | DataError::Task { .. }
+            | DataError::Filters
+            | DataError::Lacking { .. }
+            | DataError::Unasked { .. }
+            | DataError::OtherFile { .. }
+            | DataError::Tokenizer { .. }
             | DataError::About(_) => 2,
             DataError::Open(error) => error.exit_code(),
-            DataError::Source { .. } | DataError::NoShard { .. } => 3,
+            DataError::Source { .. } | DataError::NoShard { .. } | DataError::NoPages { .. } => 3,
             _ => 1,
         }
     }
@@ -257,13 +314,7 @@ impl Threads {
 struct Task {
     extent: Extent,
     miner: Hotkey,
-    languages: Vec<Language>,
-}
-
-impl Task {
-    fn rules(&self) -> Rules {
-        Rules { languages: self.languages.clone(), ..Rules::default() }
-    }
+    terms: Terms,
 }
 
 /// Runs one of the commands; the exit code is 1 where a shard is at fault.
@@ -275,7 +326,9 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Dedup(arguments) => dedup::dedup(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Images(arguments) => images::images(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Bench(arguments) => bench::bench(arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -369,12 +422,25 @@ fn languages(documents: &[DocumentRow]) -> std::collections::BTreeMap<&str, u64>
 }
 
 fn check(arguments: &VerifyArguments) -> Result<ExitCode, DataError> {
+    if let Some(kind) = repository::kind_of(&arguments.path) {
+        return repository::verify(kind, arguments);
+    }
     let folders = shard_folders(&arguments.path)?;
-    let source = AnySource::open(&arguments.source, arguments.json)?;
+    let tasks = folders.iter().map(|folder| task_of(folder)).collect::<Result<Vec<_>, _>>()?;
+    let mut known = KnownRules::new(&arguments.files)?;
+    for task in &tasks {
+        known.make(&task.terms)?;
+    }
+    let named = arguments.source.as_ref();
+    let named = named.ok_or_else(|| DataError::NoSource { path: arguments.path.clone() })?;
+    let source = AnySource::reopen(named, tasks.iter().map(|task| &task.extent), arguments.json)?;
     let records = folders.iter().map(|folder| records_to_check(folder, arguments.sample)).sum();
     let bar = talk::bar(records, Unit::Records, arguments.json);
-    let verdicts: Vec<Result<Verdict, DataError>> =
-        folders.par_iter().map(|folder| check_one(folder, &source, arguments, &bar)).collect();
+    let verdicts: Vec<Result<Verdict, DataError>> = folders
+        .par_iter()
+        .zip(&tasks)
+        .map(|(folder, task)| check_one(folder, task, known.of(&task.terms), &source, arguments, &bar))
+        .collect();
     bar.finish_and_clear();
     let mut out = io::stdout().lock();
     let mut faults = 0u32;
@@ -409,17 +475,30 @@ fn records_to_check(folder: &Path, sample: Option<usize>) -> u64 {
 
 fn check_one(
     folder: &Path,
+    task: &Task,
+    rules: &Rules,
     source: &dyn Source,
     arguments: &VerifyArguments,
     bar: &ProgressBar,
 ) -> Result<Verdict, DataError> {
-    let task = task_of(folder)?;
     let unread = |error| DataError::Shard { path: folder.to_owned(), error: Box::new(error) };
     let (shard, _) = Shard::open_folder(folder, &Limits::default()).map_err(unread)?;
-    if let Err(fault) = verify::offline(&shard, &task.extent, &task.miner, Recipes::Pinned) {
+    check_shard(&shard, task, rules, Some(source), arguments, bar)
+}
+
+/// Checks a shard by itself and, where there is a source, its records.
+fn check_shard(
+    shard: &Shard,
+    task: &Task,
+    rules: &Rules,
+    source: Option<&dyn Source>,
+    arguments: &VerifyArguments,
+    bar: &ProgressBar,
+) -> Result<Verdict, DataError> {
+    if let Err(fault) = verify::offline(shard, &task.extent, &task.miner, Recipes::Pinned, rules) {
         return Ok(Verdict { checked: 0, fault: Some(*fault) });
     }
-    let rules = task.rules();
+    let Some(source) = source else { return Ok(Verdict { checked: 0, fault: None }) };
     let rows = &shard.ledger.rows;
     let mut drawn: Vec<usize> = match arguments.sample {
         None => (0..rows.len()).collect(),
@@ -429,7 +508,8 @@ fn check_one(
         }
     };
     drawn.sort_unstable();
-    let failed = |error| DataError::Source { named: arguments.source.to_string(), error: Box::new(error) };
+    let named = arguments.source.as_ref().map_or_else(String::new, Named::to_string);
+    let failed = |error| DataError::Source { named: named.clone(), error: Box::new(error) };
     for (checked, at) in drawn.iter().enumerate() {
         bar.inc(1);
         let row = &rows[*at];
@@ -438,12 +518,11 @@ fn check_one(
             Extent::Archive(range) => source.read_range(&range.path, row.offset_bytes, row.length_bytes),
         };
         let number = u32::try_from(*at).expect("a shard has at most 2^16 rows");
-        match verify::row(&shard, &task.extent, number, &bytes.map_err(failed)?, &rules) {
+        match verify::row(shard, &task.extent, number, &bytes.map_err(failed)?, rules) {
             Ok(()) => {}
             Err(RowError::Fault(fault)) => return Ok(Verdict { checked, fault: Some(*fault) }),
             Err(error @ RowError::NoEvidence { .. }) => {
-                let source = arguments.source.to_string();
-                return Err(DataError::Changed { source, error: Box::new(error) });
+                return Err(DataError::Changed { source: named, error: Box::new(error) });
             }
             Err(RowError::Unknown { row }) => unreachable!("row {row} was drawn from the ledger"),
         }

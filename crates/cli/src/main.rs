@@ -6,6 +6,7 @@
 //! 10 done already, 130 ended by Ctrl-C.
 
 mod config;
+mod cpu;
 mod data;
 mod doctor;
 mod epoch_file;
@@ -48,6 +49,7 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one per process")]
 enum Command {
     #[command(flatten)]
     Configured(Configured),

@@ -38,8 +38,8 @@ use crate::{
 pub(crate) const CASE_FILE: &str = "case.json";
 /// The longest case: a task has at most 1 MiB as its mechanism writes it, and a person may set it with spaces.
 const CASE_MAX_BYTES: u64 = 4 << 20;
-/// The longest supply: what the mechanism takes, as a base or a pool.
-const SUPPLY_MAX_BYTES: u64 = 64 << 20;
+/// The longest supply: a model of languages or a blocklist; bases and pools are shorter.
+const SUPPLY_MAX_BYTES: u64 = 256 << 20;
 /// Most threads that one examination is given.
 const THREADS_MAX: i64 = 256;
 
@@ -203,7 +203,8 @@ pub(crate) fn run(command: &ScoreCommand) -> Result<ExitCode, ScoreError> {
     let submission = Arc::new(submission(&arguments.shard)?);
     let supplies = arguments.supplies.iter().map(|path| read(path, SUPPLY_MAX_BYTES));
     let supplies = supplies.collect::<Result<Vec<_>, _>>()?;
-    let source = Supplied::new(AnySource::open(&arguments.source, arguments.json)?, supplies);
+    let source =
+        Supplied::new(AnySource::reopen(&arguments.source, [&case.task.extent], arguments.json)?, supplies);
     let job = case.job(&submission);
     let threads = NonZeroUsize::new(arguments.threads.into()).unwrap_or(NonZeroUsize::MIN);
     let shelves = Shelves { source: &source, artifacts: &InMemory::new() };

@@ -1,4 +1,5 @@
-//! The text to work on: a folder, web archives on disk or from an address, or the crate registry; and its cut into tasks.
+//! The text to work on: a folder, web archives and dumps on disk or from an address, or the crate registry; and its cut into
+//! tasks.
 
 use std::{
     cell::OnceCell,
@@ -7,18 +8,22 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use corpus::{
-    Archives, Cut, Extent, Folder, FolderLimits, Source, SourceError,
+    Archives, Cut, Extent, Folder, FolderLimits, Layout, Source, SourceError,
     source::{
         SourceBytes,
+        crawl::{self, CrawlError, CrawlId},
+        layout_of,
         remote::{Fetch, FetchError, fetch},
+        threads,
     },
 };
 use indicatif::ProgressBar;
 use miette::Diagnostic;
+use primitives::Digest;
 use thiserror::Error;
 
 use crate::{
@@ -38,6 +43,8 @@ const ENTRIES_PER_TASK: u32 = 256;
 const TASKS_MIN: usize = 24;
 /// The longest archive that is fetched: several times the longest that Common Crawl has.
 const FETCH_MAX_BYTES: u64 = 16 << 30;
+/// The longest list of a crawl's files as it is fetched: those of today have a megabyte.
+const CRAWL_LIST_MAX_BYTES: u64 = 64 << 20;
 /// Attempts in a row that may bring nothing new: with their pauses, half a minute.
 const FETCH_ATTEMPTS: u32 = 6;
 
@@ -111,12 +118,23 @@ pub(crate) enum SourceOpenError {
     Fetch(#[from] FetchError),
     /// The source can't be read.
     #[error("source {named} can't be opened")]
-    #[diagnostic(help("name a folder of HTML, Markdown and text, or a WARC, WET or ARC file"))]
+    #[diagnostic(help(
+        "name a folder of HTML, Markdown and text, a WARC, WET or ARC file, or a dump: MediaWiki's XML, Stack Exchange's \
+         Posts.xml, JSON lines, Parquet"
+    ))]
     Unreadable {
         named: String,
         #[source]
         error: Box<SourceError>,
     },
+    /// A crawl's list of files can't be read.
+    #[error(transparent)]
+    #[diagnostic(help("an id such as CC-MAIN-2024-10 names a crawl"))]
+    Crawl(#[from] CrawlError),
+    /// A crawl has no such file.
+    #[error("crawl {crawl} has {found} files, none with number {asked}")]
+    #[diagnostic(help("files are numbered from 0; a path from the crawl's list does, too"))]
+    CrawlFile { crawl: CrawlId, found: usize, asked: usize },
     /// Nothing is left of what the tasks were cut of.
     #[error("source {named} no longer has any of the {tasks} tasks that were cut of it")]
     #[diagnostic(help("bring it back, or begin anew with `weigh reset`"))]
@@ -136,36 +154,61 @@ impl SourceOpenError {
             | SourceOpenError::Unreadable { .. }
             | SourceOpenError::Gone { .. } => 3,
             SourceOpenError::Fetch(FetchError::Io { .. }) => 1,
+            SourceOpenError::Crawl(CrawlError::List | CrawlError::Path { .. }) => 5,
             _ => 2,
         }
     }
 }
 
-/// A folder or archives, by what lies there.
+/// A folder, or archives and dumps, by what lies there.
 pub(crate) enum AnySource {
     Folder(Folder),
     Archives(Archives),
 }
 
 impl AnySource {
-    /// Opens what was named; what lies elsewhere is fetched first, with a bar unless a program reads.
-    pub(crate) fn open(named: &Named, is_json: bool) -> Result<Self, SourceOpenError> {
+    /// Opens what was named; what lies elsewhere is fetched first, with a bar unless a program reads. How a dump is laid out
+    /// is told by `layout` or by its name.
+    pub(crate) fn open(
+        named: &Named,
+        layout: Option<&Layout>,
+        is_json: bool,
+    ) -> Result<Self, SourceOpenError> {
         let path = match named {
             Named::Path(path) => path,
-            Named::Url(url) => &fetched(url, is_json)?,
+            Named::Url(url) => &fetched(url, FETCH_MAX_BYTES, is_json)?,
         };
-        Self::at(path).map_err(|error| unreadable(named, error))
-    }
-
-    fn at(path: &Path) -> Result<Self, SourceError> {
+        let unread = |error| unreadable(named, error);
         if let Some(home) = home_of_registry(path) {
-            return Folder::cargo_registry(home, FolderLimits::default()).map(Self::Folder);
+            let folder = Folder::cargo_registry(home, FolderLimits::default()).map_err(unread)?;
+            return Ok(Self::Folder(folder));
         }
-        let archives = Archives::open(path)?;
-        if !path.is_dir() || archives.paths().next().is_some() {
+        let (is_folder, name) = (path.is_dir(), path.to_str().unwrap_or_default());
+        let by_name = || if is_folder { None } else { layout_of(name) };
+        let layout = layout.cloned().or_else(by_name).unwrap_or_default();
+        if layout == Layout::Threads && !is_folder && !name.to_ascii_lowercase().contains(".threads") {
+            let arranged = arranged(path, unread)?;
+            return Archives::open_as(&arranged, layout).map(Self::Archives).map_err(unread);
+        }
+        let is_records = layout.is_records();
+        let archives = Archives::open_as(path, layout).map_err(unread)?;
+        if !is_records || !is_folder || archives.paths().next().is_some() {
             return Ok(Self::Archives(archives));
         }
-        Folder::open(path, FolderLimits::default()).map(Self::Folder)
+        Folder::open(path, FolderLimits::default()).map(Self::Folder).map_err(unread)
+    }
+
+    /// As [`AnySource::open`], for a source of which these extents were cut.
+    pub(crate) fn reopen<'a>(
+        named: &Named,
+        extents: impl IntoIterator<Item = &'a Extent>,
+        is_json: bool,
+    ) -> Result<Self, SourceOpenError> {
+        let layout = extents.into_iter().find_map(|extent| match extent {
+            Extent::Archive(range) => Some(&range.layout),
+            Extent::Files(_) => None,
+        });
+        Self::open(named, layout, is_json)
     }
 
     fn get(&self) -> &(dyn Source + Send + Sync) {
@@ -243,7 +286,7 @@ pub(crate) struct OpenSource {
 /// Opens the source that was named, or the crate registry, and cuts it so that a few rounds go through all of it.
 pub(crate) fn open(named: Option<&Named>, is_json: bool) -> Result<OpenSource, SourceOpenError> {
     let named = named.cloned().or_else(|| registry().map(Named::Path)).ok_or(SourceOpenError::NoRegistry)?;
-    let source = AnySource::open(&named, is_json)?;
+    let source = AnySource::open(&named, None, is_json)?;
     let survey = |bytes_max| {
         let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max };
         source.survey(cut).map_err(|error| unreadable(&named, error))
@@ -263,7 +306,7 @@ pub(crate) fn reopen(
     extents: Vec<Extent>,
     is_json: bool,
 ) -> Result<OpenSource, SourceOpenError> {
-    let source = AnySource::open(&named, is_json)?;
+    let source = AnySource::reopen(&named, &extents, is_json)?;
     let (tasks, changed) = (extents.len(), source.changed(&extents));
     if changed == tasks {
         return Err(SourceOpenError::Gone { named: named.to_string(), tasks });
@@ -299,17 +342,66 @@ fn unreadable(named: &Named, error: SourceError) -> SourceOpenError {
     SourceOpenError::Unreadable { named: named.to_string(), error: Box::new(error) }
 }
 
-/// Where the archive from this address lies, fetched unless it lies there already.
-fn fetched(url: &str, is_json: bool) -> Result<PathBuf, SourceOpenError> {
-    let cache = Environment::of_process().cache_home().ok_or(SourceOpenError::NoCache)?;
-    let folder = cache.join("weighhouse").join("sources");
+/// A folder for what can be made or fetched again.
+fn cache(inner: &str) -> Result<PathBuf, SourceOpenError> {
+    let home = Environment::of_process().cache_home().ok_or(SourceOpenError::NoCache)?;
+    Ok(home.join("weighhouse").join(inner))
+}
+
+/// Where the threads of this `Posts.xml` lie: arranged unless the file was before, as it is now.
+fn arranged(
+    posts: &Path,
+    unread: impl Fn(SourceError) -> SourceOpenError,
+) -> Result<PathBuf, SourceOpenError> {
+    let failed = |source| unread(SourceError::Io { path: posts.display().to_string(), source });
+    let facts = std::fs::metadata(posts).map_err(failed)?;
+    let place = std::path::absolute(posts).map_err(failed)?;
+    let since = facts.modified().map_err(failed)?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let known = format!("{} {} {}", place.display(), facts.len(), since.as_nanos());
+    let folder = cache("threads")?.join(&Digest::of(known.as_bytes()).to_string()[..16]);
+    let threads = folder.join("Posts.threads");
+    if !threads.is_file() {
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        threads::arrange(posts, &threads).map_err(unread)?;
+    }
+    Ok(threads)
+}
+
+/// The address of a crawl's file, by its number in the crawl's list or by its path.
+pub(crate) fn crawl_url(
+    host: &str,
+    crawl: &CrawlId,
+    files: crawl::Files,
+    asked: &str,
+    is_json: bool,
+) -> Result<String, SourceOpenError> {
+    let Ok(asked) = asked.parse::<usize>() else {
+        return Ok(crawl::file_url(host, asked.trim_start_matches('/')));
+    };
+    let list = fetched(&crawl::list_url(host, crawl, files), CRAWL_LIST_MAX_BYTES, is_json)?;
+    let unread = |source| {
+        let path = list.display().to_string();
+        unreadable(&Named::Path(list.clone()), SourceError::Io { path, source })
+    };
+    let paths = crawl::paths(&std::fs::read(&list).map_err(unread)?)?;
+    let path = paths.get(asked).ok_or_else(|| SourceOpenError::CrawlFile {
+        crawl: crawl.clone(),
+        found: paths.len(),
+        asked,
+    })?;
+    Ok(crawl::file_url(host, path))
+}
+
+/// Where the file from this address lies, fetched unless it lies there already.
+fn fetched(url: &str, bytes_max: u64, is_json: bool) -> Result<PathBuf, SourceOpenError> {
+    let folder = cache("sources")?;
     let shown: OnceCell<ProgressBar> = OnceCell::new();
     let progress = |there: u64, total: Option<u64>| {
         let bar = shown.get_or_init(|| talk::bar(total.unwrap_or(0), Unit::Bytes, is_json));
         bar.set_position(there);
     };
     let how = Fetch {
-        bytes_max: FETCH_MAX_BYTES,
+        bytes_max,
         attempts: FETCH_ATTEMPTS,
         wait: &|pause: Duration| std::thread::sleep(pause),
         progress: &progress,

@@ -294,7 +294,7 @@ pub(crate) fn first_step(bytes: &[u8], layout: &Layout) -> Result<Step, Unreadab
 
 /// The steps of an archive, or of a run of its bytes, one by one.
 ///
-/// Holds one record and some 200 kB beside it, and what zstd needs where it is packed so: up to 128 MiB for frames that
+/// Holds one record and some 1.2 MB beside it, and what zstd needs where it is packed so: up to 128 MiB for frames that
 /// ask for it.
 pub struct Reader<R> {
     stored: Stored<R>,
@@ -379,8 +379,15 @@ impl<R: Read + Seek> Reader<R> {
         }
     }
 
-    /// The digest of the stored bytes of all steps since the last call.
-    pub fn take_run_digest(&mut self) -> Digest {
+    /// Also takes the digest of what is read; nothing has been read yet.
+    #[must_use]
+    pub fn digesting(self) -> Self {
+        Self { stored: self.stored.digesting(), ..self }
+    }
+
+    /// The digest of the stored bytes of all steps since the last call; none where it was not asked for by
+    /// [`Reader::digesting`].
+    pub fn take_run_digest(&mut self) -> Option<Digest> {
         self.stored.take_run()
     }
 

@@ -18,8 +18,11 @@ use thiserror::Error;
 
 use crate::{
     document::{Recipe, TEXT_MAX_BYTES},
+    extract::TITLE_MAX_CHARS,
+    filter::Signals,
     ledger::{Ledger, LedgerRow},
     manifest::PATH_MAX_BYTES,
+    minhash::BANDS,
     page::{NAME_MAX_BYTES, URL_MAX_BYTES},
     shard::{DocumentRow, Header, Shard},
     source::{self, SourceError},
@@ -28,7 +31,7 @@ use crate::{
 };
 
 /// The first bytes of an encoded shard; the last is the version of the encoding.
-const MAGIC: [u8; 8] = *b"whshard\x02";
+const MAGIC: [u8; 8] = *b"whshard\x03";
 const CHECKSUM_BYTES: usize = 32;
 /// Names of recipes are short words.
 const RECIPE_ID_MAX_BYTES: usize = 64;
@@ -46,18 +49,39 @@ const LEDGER: [Column; 6] = [
     ("payload_digest", Kind::Digest),
     ("decision", Kind::Text),
 ];
-/// The documents' columns; `record` is a row of the ledger, which has the rest.
-const DOCUMENTS: [Column; 9] = [
+/// The documents' columns before their signals; `record` is a row of the ledger, which has the rest.
+const LABELS: [Column; 13] = [
     ("record", Kind::Number),
     ("url", Kind::Text),
     ("record_id", Kind::Text),
     ("date", Kind::Text),
+    ("title", Kind::Text),
+    ("published", Kind::Text),
+    ("opt_out", Kind::Text),
     ("language", Kind::Text),
     ("language_permille", Kind::Number),
     ("text", Kind::Prose),
     ("token_count", Kind::Number),
     ("fingerprint", Kind::Digest),
+    ("minhash_bands", Kind::Text),
 ];
+const SIGNALS: usize = Signals::NAMES.len();
+/// The documents' columns.
+const DOCUMENTS: [Column; LABELS.len() + SIGNALS] = {
+    let mut columns = [("", Kind::Number); LABELS.len() + SIGNALS];
+    let mut at = 0;
+    while at < columns.len() {
+        columns[at] =
+            if at < LABELS.len() { LABELS[at] } else { (Signals::NAMES[at - LABELS.len()].0, Kind::Number) };
+        at += 1;
+    }
+    columns
+};
+/// The longest title, opt-out and bands as texts.
+const TITLE_MAX_BYTES: usize = 4 * TITLE_MAX_CHARS;
+const OPT_OUT_MAX_BYTES: usize = 64;
+/// Hexadecimal digits of a band, and a space between.
+const BANDS_TEXT_BYTES: usize = BANDS * 17 - 1;
 static LEDGER_SCHEMA: LazyLock<Arc<Type>> = LazyLock::new(|| table::schema(&LEDGER));
 static DOCUMENTS_SCHEMA: LazyLock<Arc<Type>> = LazyLock::new(|| table::schema(&DOCUMENTS));
 
@@ -395,18 +419,41 @@ fn documents_table(rows: &[DocumentRow]) -> Vec<u8> {
         Values::Text(rows.iter().map(|row| field(row).clone()).collect())
     };
     let numbers = |field: fn(&DocumentRow) -> u64| Values::Number(rows.iter().map(field).collect());
-    let values = [
+    let mut values = vec![
         numbers(|row| u64::from(row.record)),
         texts(|row| &row.url),
         texts(|row| &row.record_id),
         texts(|row| &row.date),
+        texts(|row| &row.title),
+        texts(|row| &row.published),
+        Values::Text(rows.iter().map(|row| row.opt_out.to_string()).collect()),
         texts(|row| &row.language),
         numbers(|row| u64::from(row.language_permille)),
         texts(|row| &row.text),
         numbers(|row| row.tokens),
         Values::Digest(rows.iter().map(|row| row.fingerprint).collect()),
+        Values::Text(rows.iter().map(|row| bands_text(row.bands)).collect()),
     ];
+    for signal in 0..SIGNALS {
+        values.push(Values::Number(rows.iter().map(|row| u64::from(row.signals.values()[signal])).collect()));
+    }
     table::write(&DOCUMENTS, &DOCUMENTS_SCHEMA, &values, rows.len())
+}
+
+/// Bands as hexadecimal digits with spaces between; nothing for none.
+pub(crate) fn bands_text(bands: Option<[u64; BANDS]>) -> String {
+    let bands: Vec<String> = bands.into_iter().flatten().map(|band| format!("{band:016x}")).collect();
+    bands.join(" ")
+}
+
+/// Reads what [`bands_text`] wrote, and nothing else.
+pub(crate) fn bands_of(text: &str) -> Option<Option<[u64; BANDS]>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let bands: Result<Vec<u64>, _> = text.split(' ').map(|band| u64::from_str_radix(band, 16)).collect();
+    let bands: [u64; BANDS] = bands.ok()?.try_into().ok()?;
+    (bands_text(Some(bands)) == text).then_some(Some(bands))
 }
 
 fn read_table<const N: usize>(
@@ -469,30 +516,46 @@ fn read_ledger(bytes: &Bytes, limits: &Limits) -> Result<Ledger, ShardError> {
 }
 
 fn read_documents(bytes: &Bytes, limits: &Limits) -> Result<Vec<DocumentRow>, ShardError> {
-    let [records, urls, ids, dates, languages, permilles, bodies, tokens, prints] =
-        read_table("documents", &DOCUMENTS, &DOCUMENTS_SCHEMA, bytes, limits)?;
-    let (mut urls, mut ids, mut dates) = (texts(urls), texts(ids), texts(dates));
-    let (mut languages, mut bodies) = (texts(languages), texts(bodies));
-    let (mut permilles, mut tokens, mut prints) = (numbers(permilles), numbers(tokens), digests(prints));
+    let mut columns = read_table("documents", &DOCUMENTS, &DOCUMENTS_SCHEMA, bytes, limits)?.into_iter();
+    let mut next = || columns.next().expect("a value list for each column");
+    let records = numbers(next());
+    let (mut urls, mut ids, mut dates) = (texts(next()), texts(next()), texts(next()));
+    let (mut titles, mut days, mut wishes) = (texts(next()), texts(next()), texts(next()));
+    let (mut languages, mut permilles, mut bodies) = (texts(next()), numbers(next()), texts(next()));
+    let (mut tokens, mut prints, mut bands) = (numbers(next()), digests(next()), texts(next()));
+    let mut signals: Vec<_> = columns.map(numbers).collect();
     let mut rows = Vec::new();
-    for (row, record) in numbers(records).enumerate() {
+    for (row, record) in records.enumerate() {
+        let missing = || form("columns of different lengths");
         let text = |what, value: Option<String>, max: usize| {
-            let value = value.ok_or(form("columns of different lengths"))?;
+            let value = value.ok_or_else(missing)?;
             check_text(what, row, value.len(), max).map(|()| value)
         };
+        let opt_out = text("opt-out", wishes.next(), OPT_OUT_MAX_BYTES)?;
+        let bands = text("MinHash bands", bands.next(), BANDS_TEXT_BYTES)?;
+        let mut values = [0; SIGNALS];
+        for (value, column) in values.iter_mut().zip(&mut signals) {
+            let signal = column.next().ok_or_else(missing)?;
+            *value = u32::try_from(signal).map_err(|_| form("signal is beyond 32 bits"))?;
+        }
         rows.push(DocumentRow {
             record: u32::try_from(record).map_err(|_| form("record is no row of a ledger"))?,
             url: text("url", urls.next(), URL_MAX_BYTES)?,
             record_id: text("record id", ids.next(), NAME_MAX_BYTES)?,
             date: text("date", dates.next(), NAME_MAX_BYTES)?,
+            title: text("title", titles.next(), TITLE_MAX_BYTES)?,
+            published: text("day of publication", days.next(), NAME_MAX_BYTES)?,
+            opt_out: opt_out.parse().map_err(|_| form("opt-out is no list of wishes"))?,
             language: text("language", languages.next(), NAME_MAX_BYTES)?,
             language_permille: permilles
                 .next()
                 .and_then(|permille| u16::try_from(permille).ok())
                 .ok_or(form("language is surer than sure"))?,
             text: text("text", bodies.next(), limits.text_max_bytes)?,
-            tokens: tokens.next().ok_or(form("columns of different lengths"))?,
-            fingerprint: prints.next().ok_or(form("columns of different lengths"))?,
+            tokens: tokens.next().ok_or_else(missing)?,
+            fingerprint: prints.next().ok_or_else(missing)?,
+            signals: Signals::of_values(values),
+            bands: bands_of(&bands).ok_or(form("MinHash bands are not as many numbers"))?,
         });
     }
     Ok(rows)
@@ -526,11 +589,16 @@ mod tests {
                 url: String::new(),
                 record_id: String::new(),
                 date: String::new(),
+                title: "a title".into(),
+                published: "2026-11-22".into(),
+                opt_out: "noai tdm-reservation".parse().unwrap(),
                 language: "en".into(),
                 language_permille: 1000,
                 text: "text".into(),
                 tokens: 1,
                 fingerprint: Digest::of(b"f"),
+                signals: Signals { words: 1, short_lines_permille: 1000, ..Signals::default() },
+                bands: Some(std::array::from_fn(|band| band as u64)),
             }],
         }
     }
@@ -551,7 +619,7 @@ mod tests {
     fn the_content_decides_the_root() {
         let shard = small();
         assert_eq!(Shard::decode(&shard.encode(), &Limits::default()), Ok(shard.clone()));
-        let expect = "46ce63af356fb50c9fe9a609dc5e2110a047f94b80e86a447e864a77c288fcb7";
+        let expect = "8abe0fa87dac8fc7016c31e077701205da28b2ba22d02a3f78681d73e7e9103f";
         assert_eq!(shard.root().to_string(), expect);
         let mut copied = small();
         copied.header.miner = Hotkey::from_bytes([8; 32]);

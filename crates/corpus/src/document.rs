@@ -1,12 +1,12 @@
 //! From a page to a document: the pinned recipe, and what an open one shares with it.
 //!
-//! The recipe is page ([`crate::page`]) → address → main text ([`crate::extract`]) → normalisation → language → quality
-//! rules → contamination → people's addresses → opt-out → fingerprint. It is a pure function of the record's bytes and the task's [`Rules`]; whoever runs the
+//! The recipe is page ([`crate::page`]) → address → main text ([`crate::extract`]) → normalisation → people's addresses →
+//! language → quality rules → contamination → opt-out → what is said of the text and its page. It is a pure function of the record's bytes and the task's [`Rules`]; whoever runs the
 //! same [`RECIPE`] gets the same bits. Any change of any step's output is a new version. An open recipe brings a main
 //! text of its own and shares all else. Removing duplicates needs the other documents and is done by
 //! [`crate::Shard::build`].
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use parity_scale_codec::{Decode, Encode};
 use primitives::Digest;
@@ -16,13 +16,15 @@ use crate::{
     blocklist::Blocklist,
     decision::Reason,
     exclusion::Exclusion,
-    filter::Filters,
+    extract,
+    filter::{Filters, Signals},
     grams,
-    language::{self, Language},
+    language::{self, Guess, Language},
     minhash::{BANDS, Signature},
     page::Page,
     pii::Redacted,
     tokens,
+    words::Words,
 };
 
 /// The recipe that this version of the crate runs. It takes its idea of letters, case and white space from the
@@ -68,10 +70,21 @@ pub struct Rules {
     /// Whether pages are left out that, or whose servers, reserve their text; see
     /// [`crate::optout::OptOut::reserves_text`].
     pub heed_opt_out: bool,
+    /// What tells languages; without it trigrams do, see [`language::guess`].
+    pub language_model: Option<Arc<language::Model>>,
+}
+
+impl Rules {
+    /// The likeliest language of a text.
+    #[must_use]
+    pub fn guess(&self, text: &str) -> Guess {
+        self.language_model.as_ref().map_or_else(|| language::guess(text), |model| model.guess(text))
+    }
 }
 
 /// What becomes of people's addresses in a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pii {
     /// They stay.
     #[default]
@@ -98,9 +111,15 @@ pub struct Document {
     pub tokens: u64,
     /// What exact duplicates have in common; see [`fingerprint`].
     pub fingerprint: Digest,
+    /// What the filters decide by.
+    pub signals: Signals,
     /// What near duplicates have in common, where the rules ask for them and the text has five words; see
     /// [`Signature::bands`].
     pub bands: Option<[u64; BANDS]>,
+    /// The page's title; empty where it has none.
+    pub title: String,
+    /// The day on which the page says that it was published, as `YYYY-MM-DD`; empty where it says none.
+    pub published: String,
 }
 
 impl Document {
@@ -112,45 +131,64 @@ impl Document {
         if rules.blocklist.hit(&page.url).is_some() {
             return Err(Reason::Url);
         }
-        let mut text = text(page, extract)?;
-        let mut guess = language::guess(&text);
+        let found = text(page, extract)?;
+        let redacted = if rules.pii == Pii::Keep { None } else { Some(Redacted::of(&found)) };
+        let has_addresses = redacted.as_ref().is_some_and(Redacted::any);
+        // All that follows is about the text that will stand there.
+        let text = match redacted {
+            Some(redacted) if rules.pii == Pii::Replace => redacted.text.into_owned(),
+            _ => found,
+        };
+        if text.len() > TEXT_MAX_BYTES {
+            return Err(Reason::TooLarge);
+        }
+        let guess = rules.guess(&text);
         if !rules.languages.is_empty() && !rules.languages.iter().any(|wanted| wanted.code() == guess.code) {
             return Err(Reason::Language);
         }
-        rules.filters.check(&text)?;
+        let words = Words::of(&text);
+        rules.filters.check_words(&words)?;
         if rules.exclusion.hits(&text).is_some() {
             return Err(Reason::Contaminated);
         }
-        if rules.pii != Pii::Keep {
-            let redacted = Redacted::of(&text);
-            if redacted.any() && rules.pii == Pii::Drop {
-                return Err(Reason::Pii);
-            }
-            if redacted.any() {
-                // What a document says of its text is said of the text that stands there.
-                text = redacted.text.into_owned();
-                guess = language::guess(&text);
-            }
-            if text.len() > TEXT_MAX_BYTES {
-                return Err(Reason::TooLarge);
-            }
+        if has_addresses && rules.pii == Pii::Drop {
+            return Err(Reason::Pii);
         }
         if rules.heed_opt_out && page.opt_out.reserves_text() {
             return Err(Reason::OptOut);
         }
-        Ok(Self {
+        let signals = Signals::of_words(&words);
+        // A page that an extraction of one's own takes may be none by the pinned one's reading.
+        let said = extract::metadata(page).unwrap_or_default();
+        let made = Self::labelled(text, guess, signals, rules);
+        Ok(Self { title: said.title, published: said.date.unwrap_or_default(), ..made })
+    }
+
+    /// A text by itself, with what is said of it: no rule looks at it, and no page is known.
+    #[must_use]
+    pub fn of_text(text: String, rules: &Rules) -> Self {
+        let (guess, signals) = (rules.guess(&text), Signals::of(&text));
+        Self::labelled(text, guess, signals, rules)
+    }
+
+    fn labelled(text: String, guess: Guess, signals: Signals, rules: &Rules) -> Self {
+        Self {
             language: guess.code,
             language_permille: guess.permille,
             tokens: tokens::count(&text),
             fingerprint: fingerprint(&text),
-            bands: rules
-                .near_duplicates
-                .then(|| Signature::of(&text))
-                .flatten()
-                .map(|signature| signature.bands()),
+            signals,
+            bands: bands(&text, rules),
+            title: String::new(),
+            published: String::new(),
             text,
-        })
+        }
     }
+}
+
+/// What near duplicates of a text have in common, where the rules ask for it; see [`Document::bands`].
+pub(crate) fn bands(text: &str, rules: &Rules) -> Option<[u64; BANDS]> {
+    rules.near_duplicates.then(|| Signature::of(text)).flatten().map(|signature| signature.bands())
 }
 
 /// The normalised main text of a page by this extraction, before any rule looks at it.

@@ -18,6 +18,8 @@ pub(crate) const EXCLUSION_MAX_GRAMS: usize = 1 << 24;
 
 /// The first bytes of an encoded list; the last is the version of the encoding.
 const MAGIC: [u8; 8] = *b"whexcl\0\x01";
+/// What all versions begin with.
+const MAGIC_STEM: &[u8] = MAGIC.split_at(7).0;
 const GRAM_BYTES: usize = 8;
 /// Hashes in a bucket, in the mean: two lines of a processor's cache, of which a look-up then reads one or
 /// two wherever they are in 128 MiB.
@@ -32,6 +34,12 @@ pub enum ExclusionError {
     Count {
         /// Runs found.
         found: usize,
+    },
+    /// The bytes are no text.
+    #[error("byte {at} of an eval set is not UTF-8")]
+    Text {
+        /// The first such byte's place.
+        at: usize,
     },
     /// A line of an eval set can't be read.
     #[error("line {line} of an eval set is not JSON: {what}")]
@@ -99,6 +107,25 @@ impl Exclusion {
             strings(value, &mut texts);
         }
         Self::new(texts)
+    }
+
+    /// The list that a file stands for: an encoded one, an eval set in JSON lines where its first line begins as an object or
+    /// an array does, else one text per line.
+    ///
+    /// # Errors
+    /// [`ExclusionError`].
+    pub fn read(bytes: &[u8]) -> Result<Self, ExclusionError> {
+        if bytes.starts_with(MAGIC_STEM) {
+            return Self::decode(bytes);
+        }
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| ExclusionError::Text { at: error.valid_up_to() })?;
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim_start().starts_with(['{', '[']) {
+            Self::of_json_lines(text)
+        } else {
+            Self::new(text.lines())
+        }
     }
 
     fn of_sorted(grams: Vec<u64>) -> Self {
@@ -258,6 +285,19 @@ mod tests {
         assert!(matches!(broken, ExclusionError::Json { line: 4, .. }), "{broken}");
         let deep = Exclusion::of_json_lines(&"[".repeat(100_000));
         assert!(matches!(deep, Err(ExclusionError::Json { line: 1, .. })));
+    }
+
+    #[test]
+    fn files_are_told_apart_by_how_they_begin() {
+        let expect = Exclusion::new([QUESTION]);
+        let check = |bytes: &[u8]| assert_eq!(Exclusion::read(bytes), expect);
+        check(format!("too short to count\n{QUESTION}\n").as_bytes());
+        check(format!("\u{feff}\n {{\"text\": {QUESTION:?}}}\n").as_bytes());
+        check(&expect.clone().unwrap().encode());
+        assert_eq!(Exclusion::read(b""), Ok(Exclusion::default()));
+        assert_eq!(Exclusion::read(b"caf\xe9"), Err(ExclusionError::Text { at: 3 }));
+        let later = Exclusion::read(b"whexcl\0\x02");
+        assert!(matches!(later, Err(ExclusionError::Form { bytes: 8, .. })), "{later:?}");
     }
 
     #[test]

@@ -14,9 +14,12 @@ mod outline;
 mod render;
 mod text;
 
+pub(crate) use block::Stand;
 pub use block::{Block, Blocks};
 pub use features::{COUNT as FEATURES, NAMES as FEATURE_NAMES};
+pub(crate) use metadata::TITLE_MAX_CHARS;
 pub use metadata::{Metadata, metadata};
+pub(crate) use render::Rendered;
 
 use crate::{
     decision::Reason,
@@ -45,16 +48,32 @@ pub fn features(html_bytes: usize, tree: &Tree<'_>, blocks: &Blocks) -> (Vec<usi
 pub fn main_text(page: &Page) -> Result<String, Reason> {
     match page.form {
         Form::Text => Ok(page.text.clone()),
-        Form::Html => {
-            let tree = Tree::of(&page.text)?;
-            let blocks = Blocks::of(&tree);
-            let wanted = if is_web_page(&tree) {
-                model::judge(page.text.len(), &tree, &blocks)
-            } else {
-                blocks.list().iter().map(|block| block.is_text).collect()
-            };
-            Ok(render::render(&tree, &blocks, &wanted))
-        }
+        Form::Html => Ok(Chosen::of(&page.text)?.render().text),
+    }
+}
+
+/// An HTML page, and which of its blocks are its main text.
+pub(crate) struct Chosen<'a> {
+    pub(crate) tree: Tree<'a>,
+    pub(crate) blocks: Blocks,
+    /// For each block.
+    pub(crate) wanted: Vec<bool>,
+}
+
+impl<'a> Chosen<'a> {
+    pub(crate) fn of(html: &'a str) -> Result<Self, Reason> {
+        let tree = Tree::of(html)?;
+        let blocks = Blocks::of(&tree);
+        let wanted = if is_web_page(&tree) {
+            model::judge(html.len(), &tree, &blocks)
+        } else {
+            blocks.list().iter().map(|block| block.is_text).collect()
+        };
+        Ok(Self { tree, blocks, wanted })
+    }
+
+    pub(crate) fn render(&self) -> Rendered {
+        render::render(&self.tree, &self.blocks, &self.wanted)
     }
 }
 

@@ -9,6 +9,11 @@ mod c4;
 mod fineweb;
 mod gopher;
 mod repetition;
+mod signals;
+
+pub use signals::Signals;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::{C4, FineWeb, Gopher, Reason, Repetition},
@@ -16,7 +21,8 @@ use crate::{
 };
 
 /// Which filters run, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Filters {
     /// Gopher's rules on repetition.
     pub repetition: bool,
@@ -39,17 +45,17 @@ impl Filters {
     /// # Errors
     /// The first rule that the text breaks.
     pub fn check(self, text: &str) -> Result<(), Reason> {
-        if self == Self::NONE {
-            return Ok(());
-        }
-        let words = Words::of(text);
+        if self == Self::NONE { Ok(()) } else { self.check_words(&Words::of(text)) }
+    }
+
+    pub(crate) fn check_words(self, words: &Words<'_>) -> Result<(), Reason> {
         let broken = |on: bool, rule: &dyn Fn() -> Option<Reason>| {
             if on { rule().map_or(Ok(()), Err) } else { Ok(()) }
         };
-        broken(self.repetition, &|| repetition::broken(&words).map(Reason::Repetition))?;
-        broken(self.gopher, &|| gopher::broken(&words).map(Reason::Gopher))?;
-        broken(self.c4, &|| c4::broken(&words).map(Reason::C4))?;
-        broken(self.fineweb, &|| fineweb::broken(&words).map(Reason::FineWeb))
+        broken(self.repetition, &|| repetition::broken(words).map(Reason::Repetition))?;
+        broken(self.gopher, &|| gopher::broken(words).map(Reason::Gopher))?;
+        broken(self.c4, &|| c4::broken(words).map(Reason::C4))?;
+        broken(self.fineweb, &|| fineweb::broken(words).map(Reason::FineWeb))
     }
 }
 

@@ -2,54 +2,53 @@
 //!
 //! `data/train-00000.parquet` and on have the documents, `ledger/ledger-00000.parquet` and on every decision, `README.md`
 //! is the dataset's card, `croissant.json` describes it in MLCommons' terms and `manifest.json` names each file by its
-//! digest and each shard by its root. All follow from the shards and [`About`]: equal shards give equal bytes. Shards are
-//! taken one at a time; beyond one of them memory holds the rows of one group.
+//! digest and each shard by its root. Where a tokenizer is given, `tokens/train-00000` and on are the documents as
+//! [`crate::token_shard`]s. [`check`] reads a repository back. All follow from the shards and [`About`]: equal shards give
+//! equal bytes. Shards are taken one at a time; beyond one of them memory holds the rows of one group.
 
 use std::{
     collections::BTreeMap,
-    fmt,
     fs::File,
-    io::{self, BufWriter, Write},
+    io::BufWriter,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
-use parquet::{errors::ParquetError, schema::types::Type};
+use parquet::schema::types::Type;
 use primitives::{Digest, merkle};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    container::FolderManifest,
+    container::{FolderManifest, bands_text},
     decision::Decision,
-    dedup::Likeness,
     extent::Extent,
-    shard::Shard,
+    filter::Signals,
+    reading::{self, Pool},
+    repository::MANIFEST_FILE,
+    series::{Cell, Series},
+    shard::{DocumentRow, Shard},
     source::{self, SourceError},
-    table::{self, Column, GROUP_ROWS, Kind, Values},
+    table::{self, Column, Kind},
+    token_shard::{self, TokenShardError, TokenShardWriter, Vocabulary},
     tokens,
 };
 
 mod card;
+pub mod check;
 mod croissant;
 
-/// The longest Parquet file.
-pub const FILE_MAX_BYTES: u64 = 128 << 20;
-/// Bytes of a group's values beyond which it is written, and its file ended, before it has all its rows.
-const GROUP_MAX_BYTES: usize = 64 << 20;
-/// What a group may take beyond its values: pages' headers, the footer.
-const GROUP_FRAME_BYTES: u64 = 4 << 20;
+pub use crate::series::{FILE_MAX_BYTES, FileError, HubFile, SeriesError};
+
 /// The longest name of a dataset.
 ///
 /// Source: the Hub's rule for repositories' names.
 pub const NAME_MAX_CHARS: usize = 96;
 /// Of the manifest's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const README_FILE: &str = "README.md";
 const CROISSANT_FILE: &str = "croissant.json";
-const MANIFEST_FILE: &str = "manifest.json";
 
 /// A column and what it holds, for readers of the card.
 struct Described {
@@ -61,8 +60,8 @@ const fn described(name: &'static str, kind: Kind, meaning: &'static str) -> Des
     Described { column: (name, kind), meaning }
 }
 
-/// The documents' columns.
-const DATA: [Described; 16] = [
+/// The documents' columns before their signals.
+const LABELS: [Described; 20] = [
     described("text", Kind::Prose, "The main text, normalised."),
     described("url", Kind::Text, "The address that the record names; empty for files."),
     described("warc_path", Kind::Text, "The archive, or the file, in its source."),
@@ -71,6 +70,13 @@ const DATA: [Described; 16] = [
     described("record_id", Kind::Text, "The record's own name; empty for files."),
     described("payload_digest", Kind::Text, "BLAKE3 of what the record holds, as hexadecimal digits."),
     described("date", Kind::Text, "When the record was taken, as it says it; empty for files."),
+    described("title", Kind::Text, "The page's title, without its site's name; empty where it has none."),
+    described("published", Kind::Text, "The day on which the page says that it was published; else empty."),
+    described(
+        "opt_out",
+        Kind::Text,
+        "What page and server ask for, of `noai`, `noimageai`, `noindex`, `tdm-reservation`.",
+    ),
     described("language", Kind::Text, "ISO 639-1, or `und`."),
     described("language_permille", Kind::Number, "How sure the language is, in thousandths."),
     described("token_count", Kind::Number, "The text's length in tokens of `tokenizer`."),
@@ -81,9 +87,21 @@ const DATA: [Described; 16] = [
         Kind::Text,
         "BLAKE3 of the text's words in lower case: equal for cosmetic variants.",
     ),
+    described(
+        "minhash_bands",
+        Kind::Text,
+        "14 MinHash bands as hexadecimal digits: documents with one in common at the same place are near duplicates; empty \
+         where the task does not ask for such.",
+    ),
     described("shard", Kind::Number, "The shard's number in `manifest.json`."),
     described("record", Kind::Number, "The record's row in that shard's ledger."),
 ];
+
+/// The documents' columns.
+static DATA: LazyLock<Vec<Described>> = LazyLock::new(|| {
+    let signals = Signals::NAMES.iter().map(|(name, meaning)| described(name, Kind::Number, meaning));
+    LABELS.into_iter().chain(signals).collect()
+});
 
 /// The ledger's columns.
 const LEDGER: [Described; 7] = [
@@ -93,11 +111,7 @@ const LEDGER: [Described; 7] = [
     described("length", Kind::Number, "The record's length in stored bytes."),
     described("record_type", Kind::Text, "What kind of record it is."),
     described("payload_digest", Kind::Text, "BLAKE3 of what the record holds, as hexadecimal digits."),
-    described(
-        "decision",
-        Kind::Text,
-        "`kept`, or why it was dropped; `dup_of:17@…` names a row of the shard with that root.",
-    ),
+    described("decision", Kind::Text, "`kept`, or why it was dropped."),
 ];
 
 static DATA_COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| DATA.iter().map(|one| one.column).collect());
@@ -157,13 +171,26 @@ pub enum HubError {
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] SourceError),
-    /// A Parquet file can't be written.
+    /// A table can't be written.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
+    /// A token shard can't be written.
     #[error("cannot write {path}")]
-    Table {
-        /// The file.
+    Tokens {
+        /// The file, without its ending.
         path: String,
-        /// What the library said.
-        source: ParquetError,
+        /// What is wrong.
+        source: TokenShardError,
+    },
+    /// A document has no tokens.
+    #[error("document of row {record} of shard {shard} can't be turned into tokens: {what}")]
+    Tokenize {
+        /// The shard's number.
+        shard: u64,
+        /// The row of its ledger.
+        record: u32,
+        /// What the tokenizer said.
+        what: String,
     },
     /// A document belongs to no kept row of its ledger.
     #[error("shard {shard} has a document for row {record}, which its ledger does not keep")]
@@ -175,20 +202,6 @@ pub enum HubError {
     },
 }
 
-/// One file of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HubFile {
-    /// Its path in the repository.
-    pub path: String,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its bytes as hexadecimal digits: what Croissant and the Hub's large files go by.
-    pub sha256: String,
-    /// Its rows.
-    pub rows: u64,
-}
-
 /// One shard that a repository was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +210,16 @@ pub struct HubShard {
     pub extent: Extent,
     /// What it says of itself.
     pub manifest: FolderManifest,
+}
+
+/// The tokens of a run of documents: files that [`crate::token_shard`] describes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubTokens {
+    /// The files' path in the repository, without `.bin`, `.idx` and `.json`.
+    pub path: String,
+    /// What they hold.
+    pub head: token_shard::Head,
 }
 
 /// What a repository says that it holds.
@@ -223,47 +246,25 @@ pub struct HubManifest {
     pub data: Vec<HubFile>,
     /// The files with decisions, in order.
     pub ledger: Vec<HubFile>,
+    /// The documents' tokens, in order; none where no tokenizer was given.
+    pub token_shards: Vec<HubTokens>,
+    /// Files that are no tables.
+    pub files: Vec<HubFile>,
     /// The shards, by their numbers.
     pub shards: Vec<HubShard>,
 }
 
-/// Where the document stands that another repeats: `dup_of:17@…` in a repository's ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// The root of its shard.
-    pub root: Digest,
-    /// Its row in that shard's ledger.
-    pub record: u64,
-    /// How it is repeated.
-    pub likeness: Likeness,
-}
-
-impl Elsewhere {
-    /// The decision's name without the place.
-    fn kind(&self) -> &'static str {
-        match self.likeness {
-            Likeness::Exact => "dup_of",
-            Likeness::Near => "near_dup_of",
-        }
-    }
-}
-
-impl fmt::Display for Elsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}@{}", self.kind(), self.record, self.root)
-    }
-}
-
 /// A repository being written.
-pub struct Hub {
+pub struct Hub<'t> {
     root: PathBuf,
     about: About,
     data: Series,
     ledger: Series,
+    tokens: Option<Tokens<'t>>,
     manifest: HubManifest,
 }
 
-impl Hub {
+impl<'t> Hub<'t> {
     /// Begins a repository below a directory, which the caller has seen to be new or empty.
     ///
     /// # Errors
@@ -281,6 +282,8 @@ impl Hub {
             decisions: BTreeMap::new(),
             data: Vec::new(),
             ledger: Vec::new(),
+            token_shards: Vec::new(),
+            files: Vec::new(),
             shards: Vec::new(),
         };
         Ok(Self {
@@ -288,8 +291,27 @@ impl Hub {
             about,
             data: Series::new(root, "data/train", &DATA_COLUMNS, &DATA_SCHEMA),
             ledger: Series::new(root, "ledger/ledger", &LEDGER_COLUMNS, &LEDGER_SCHEMA),
+            tokens: None,
             manifest,
         })
+    }
+
+    /// Writes the tokens of each document as well, in the documents' order: those that `tokenize` gives and the one that
+    /// the vocabulary has for a document's end.
+    #[must_use]
+    pub fn with_tokens(mut self, vocabulary: Vocabulary, tokenize: &'t Tokenize<'t>, pool: Pool) -> Self {
+        self.tokens = Some(Tokens { vocabulary, tokenize, pool, open: None, bytes: 0 });
+        self
+    }
+
+    /// Puts a file that is no table into the repository.
+    ///
+    /// # Errors
+    /// [`HubError::Io`] where it can't be written.
+    pub fn attach(&mut self, path: &str, bytes: &[u8]) -> Result<(), HubError> {
+        source::write(&self.root.join(path), bytes)?;
+        self.manifest.files.push(HubFile::of(path, bytes));
+        Ok(())
     }
 
     /// Appends a shard's documents and decisions.
@@ -297,33 +319,13 @@ impl Hub {
     /// # Errors
     /// [`HubError`] where a file can't be written or the shard's documents are not those of its kept rows.
     pub fn add(&mut self, extent: Extent, folder: FolderManifest, shard: &Shard) -> Result<(), HubError> {
-        self.add_without(extent, folder, shard, &BTreeMap::new())
-    }
-
-    /// As [`Hub::add`], but without the documents of these rows of the ledger, which then says where they stand.
-    ///
-    /// # Errors
-    /// As [`Hub::add`]; [`HubError::Stray`] also for a row that the ledger does not keep.
-    pub fn add_without(
-        &mut self,
-        extent: Extent,
-        folder: FolderManifest,
-        shard: &Shard,
-        left_out: &BTreeMap<u32, Elsewhere>,
-    ) -> Result<(), HubError> {
         let number = self.manifest.shards.len() as u64;
         let recipe = shard.header.recipe.to_string();
-        let is_kept = |record: u32| {
-            shard.ledger.rows.get(record as usize).is_some_and(|row| row.decision == Decision::Kept)
-        };
-        if let Some(&record) = left_out.keys().find(|record| !is_kept(**record)) {
-            return Err(HubError::Stray { shard: number, record });
-        }
-        for document in shard.documents.iter().filter(|document| !left_out.contains_key(&document.record)) {
+        for document in &shard.documents {
             let row = shard.ledger.rows.get(document.record as usize);
             let row = row.filter(|row| row.decision == Decision::Kept);
             let row = row.ok_or(HubError::Stray { shard: number, record: document.record })?;
-            self.data.push(vec![
+            let mut cells = vec![
                 Cell::Text(document.text.clone()),
                 Cell::Text(document.url.clone()),
                 Cell::Text(row.path.clone()),
@@ -332,20 +334,25 @@ impl Hub {
                 Cell::Text(document.record_id.clone()),
                 Cell::Text(row.digest.to_string()),
                 Cell::Text(document.date.clone()),
+                Cell::Text(document.title.clone()),
+                Cell::Text(document.published.clone()),
+                Cell::Text(document.opt_out.to_string()),
                 Cell::Text(document.language.clone()),
                 Cell::Number(u64::from(document.language_permille)),
                 Cell::Number(document.tokens),
                 Cell::Text(self.manifest.tokenizer.clone()),
                 Cell::Text(recipe.clone()),
                 Cell::Text(document.fingerprint.to_string()),
+                Cell::Text(bands_text(document.bands)),
                 Cell::Number(number),
                 Cell::Number(u64::from(document.record)),
-            ])?;
+            ];
+            cells.extend(document.signals.values().map(|signal| Cell::Number(u64::from(signal))));
+            self.data.push(cells)?;
             *self.manifest.languages.entry(document.language.clone()).or_default() += 1;
-            self.manifest.documents += 1;
-            self.manifest.tokens = self.manifest.tokens.saturating_add(document.tokens);
         }
-        for (record, row) in (0..).zip(&shard.ledger.rows) {
+        self.add_tokens(number, shard)?;
+        for row in &shard.ledger.rows {
             self.ledger.push(vec![
                 Cell::Number(number),
                 Cell::Text(row.path.clone()),
@@ -353,20 +360,15 @@ impl Hub {
                 Cell::Number(row.length_bytes),
                 Cell::Text(row.kind.name().to_owned()),
                 Cell::Text(row.digest.to_string()),
-                Cell::Text(
-                    left_out.get(&record).map_or_else(|| row.decision.to_string(), Elsewhere::to_string),
-                ),
+                Cell::Text(row.decision.to_string()),
             ])?;
         }
-        let mut decisions = shard.ledger.decisions();
-        for elsewhere in left_out.values() {
-            *decisions.entry(Decision::Kept.to_string()).or_default() -= 1;
-            *decisions.entry(elsewhere.kind().to_owned()).or_default() += 1;
-        }
-        for (decision, count) in decisions.into_iter().filter(|(_, count)| *count > 0) {
+        for (decision, count) in shard.ledger.decisions() {
             *self.manifest.decisions.entry(decision).or_default() += count;
         }
         self.manifest.records += shard.ledger.rows.len() as u64;
+        self.manifest.documents += shard.documents.len() as u64;
+        self.manifest.tokens = self.manifest.tokens.saturating_add(shard.tokens());
         self.manifest.shards.push(HubShard { extent, manifest: folder });
         Ok(())
     }
@@ -381,12 +383,71 @@ impl Hub {
         let leaves: Vec<Digest> =
             self.manifest.shards.iter().map(|shard| merkle::leaf(&shard.manifest.root.0)).collect();
         self.manifest.root = merkle::root(&leaves);
-        let write = |name: &str, text: String| source::write(&self.root.join(name), text.as_bytes());
-        write(README_FILE, card::card(&self.about, &self.manifest))?;
-        write(CROISSANT_FILE, pretty(&croissant::description(&self.about, &self.manifest)))?;
-        write(MANIFEST_FILE, pretty(&self.manifest))?;
+        self.end_tokens()?;
+        self.attach(README_FILE, card::card(&self.about, &self.manifest).as_bytes())?;
+        self.attach(CROISSANT_FILE, pretty(&croissant::description(&self.about, &self.manifest)).as_bytes())?;
+        source::write(&self.root.join(MANIFEST_FILE), pretty(&self.manifest).as_bytes())?;
         Ok(self.manifest)
     }
+
+    fn add_tokens(&mut self, number: u64, shard: &Shard) -> Result<(), HubError> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let (tokenize, pool) = (tokens.tokenize, tokens.pool);
+        let one = |document: &DocumentRow| (document.record, tokenize(&document.text));
+        let held = |document: &&DocumentRow| document.text.len() as u64;
+        reading::map_in_order(shard.documents.iter(), held, one, pool, |(record, numbers)| {
+            let numbers = numbers.map_err(|what| HubError::Tokenize { shard: number, record, what })?;
+            self.push_tokens(&numbers)
+        })
+    }
+
+    fn push_tokens(&mut self, numbers: &[u32]) -> Result<(), HubError> {
+        let count = self.manifest.token_shards.len();
+        let Some(tokens) = &mut self.tokens else { return Ok(()) };
+        let path = format!("tokens/train-{count:05}");
+        let failed = |source| HubError::Tokens { path: path.clone(), source };
+        let mut open = match tokens.open.take() {
+            Some(open) => open,
+            None => {
+                let create = |ending: &str| source::create(&self.root.join(format!("{path}.{ending}")));
+                TokenShardWriter::new(tokens.vocabulary.clone(), create("bin")?, create("idx")?)
+                    .map_err(failed)?
+            }
+        };
+        open.push("", |_, to| to.extend(numbers)).map_err(failed)?;
+        tokens.open = Some(open);
+        tokens.bytes += numbers.len() as u64 * TOKEN_BYTES;
+        if tokens.bytes < TOKENS_FILE_BYTES { Ok(()) } else { self.end_tokens() }
+    }
+
+    /// Ends the token shard under way.
+    fn end_tokens(&mut self) -> Result<(), HubError> {
+        let Some(tokens) = &mut self.tokens else { return Ok(()) };
+        let Some(open) = tokens.open.take() else { return Ok(()) };
+        tokens.bytes = 0;
+        let path = format!("tokens/train-{:05}", self.manifest.token_shards.len());
+        let head = open.finish().map_err(|source| HubError::Tokens { path: path.clone(), source })?;
+        self.attach(&format!("{path}.json"), head.to_json().as_bytes())?;
+        self.manifest.token_shards.push(HubTokens { path, head });
+        Ok(())
+    }
+}
+
+/// A function that turns a text into the numbers of its tokens, or says why it can't.
+pub type Tokenize<'t> = dyn Fn(&str) -> Result<Vec<u32>, String> + Sync + 't;
+
+/// Bytes of tokens, at four each, from which on a token shard ends.
+const TOKENS_FILE_BYTES: u64 = 1 << 30;
+const TOKEN_BYTES: u64 = 4;
+
+/// The token shards of a repository that is being written.
+struct Tokens<'t> {
+    vocabulary: Vocabulary,
+    tokenize: &'t Tokenize<'t>,
+    pool: Pool,
+    open: Option<TokenShardWriter<BufWriter<File>, BufWriter<File>>>,
+    /// What the open one holds.
+    bytes: u64,
 }
 
 fn pretty(value: &impl Serialize) -> String {
@@ -394,236 +455,9 @@ fn pretty(value: &impl Serialize) -> String {
     format!("{json}\n")
 }
 
-/// One value of a row.
-enum Cell {
-    Text(String),
-    Number(u64),
-}
-
-/// Where groups and files end.
-#[derive(Clone, Copy)]
-struct Ends {
-    group_rows: usize,
-    group_max_bytes: usize,
-    file_max_bytes: u64,
-}
-
-impl Default for Ends {
-    fn default() -> Self {
-        Self { group_rows: GROUP_ROWS, group_max_bytes: GROUP_MAX_BYTES, file_max_bytes: FILE_MAX_BYTES }
-    }
-}
-
-/// A table over as many files as it takes.
-struct Series {
-    ends: Ends,
-    root: PathBuf,
-    /// The files' path up to their number.
-    stem: &'static str,
-    columns: &'static [Column],
-    schema: &'static Arc<Type>,
-    /// The group under way.
-    values: Vec<Values>,
-    rows: usize,
-    held_bytes: usize,
-    open: Option<Open>,
-    files: Vec<HubFile>,
-}
-
-/// The file under way.
-struct Open {
-    path: String,
-    table: table::Writer<Hashed<BufWriter<File>>>,
-    rows: u64,
-}
-
-impl Series {
-    fn new(root: &Path, stem: &'static str, columns: &'static [Column], schema: &'static Arc<Type>) -> Self {
-        Self {
-            ends: Ends::default(),
-            root: root.to_owned(),
-            stem,
-            columns,
-            schema,
-            values: table::empty(columns),
-            rows: 0,
-            held_bytes: 0,
-            open: None,
-            files: Vec::new(),
-        }
-    }
-
-    /// Appends a row, whose cells are of the columns' kinds.
-    fn push(&mut self, row: Vec<Cell>) -> Result<(), HubError> {
-        for (cell, values) in row.into_iter().zip(&mut self.values) {
-            match (cell, values) {
-                (Cell::Text(text), Values::Text(texts)) => {
-                    self.held_bytes += text.len() + 4;
-                    texts.push(text);
-                }
-                (Cell::Number(number), Values::Number(numbers)) => {
-                    self.held_bytes += 8;
-                    numbers.push(number);
-                }
-                _ => unreachable!("cells stand in the columns' order"),
-            }
-        }
-        self.rows += 1;
-        if self.rows == self.ends.group_rows {
-            return self.end_group();
-        }
-        if self.held_bytes >= self.ends.group_max_bytes {
-            // Only a file's last group may be short.
-            self.end_group()?;
-            return self.end_file();
-        }
-        Ok(())
-    }
-
-    /// Writes the group under way, into a new file where this one might get too long by it.
-    fn end_group(&mut self) -> Result<(), HubError> {
-        if self.rows == 0 {
-            return Ok(());
-        }
-        let bound = self.held_bytes as u64 + GROUP_FRAME_BYTES;
-        if self.open.as_ref().is_some_and(|open| open.table.bytes() + bound > self.ends.file_max_bytes) {
-            self.end_file()?;
-        }
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.begin_file()?,
-        };
-        let failed = |source| HubError::Table { path: open.path.clone(), source };
-        open.table.group(&self.values, 0..self.rows).map_err(failed)?;
-        open.rows += self.rows as u64;
-        self.open = Some(open);
-        self.values = table::empty(self.columns);
-        (self.rows, self.held_bytes) = (0, 0);
-        Ok(())
-    }
-
-    fn begin_file(&self) -> Result<Open, HubError> {
-        let path = format!("{}-{:05}.parquet", self.stem, self.files.len());
-        let to = Hashed::new(source::create(&self.root.join(&path))?);
-        let table = table::Writer::new(to, self.columns, self.schema, |_| true);
-        let table = table.map_err(|source| HubError::Table { path: path.clone(), source })?;
-        Ok(Open { path, table, rows: 0 })
-    }
-
-    fn end_file(&mut self) -> Result<(), HubError> {
-        let Some(Open { path, table, rows }) = self.open.take() else { return Ok(()) };
-        let failed = |source| HubError::Table { path: path.clone(), source };
-        let mut written = table.finish().map_err(failed)?;
-        let ended = written.flush();
-        ended.map_err(|source| SourceError::Io {
-            path: self.root.join(&path).display().to_string(),
-            source,
-        })?;
-        let (bytes, sha256) = written.sum();
-        self.files.push(HubFile { path, bytes, sha256, rows });
-        Ok(())
-    }
-
-    /// Writes what is held and ends the last file. A table without rows is a file without groups.
-    fn finish(&mut self) -> Result<Vec<HubFile>, HubError> {
-        self.end_group()?;
-        if self.open.is_none() && self.files.is_empty() {
-            self.open = Some(self.begin_file()?);
-        }
-        self.end_file()?;
-        Ok(std::mem::take(&mut self.files))
-    }
-}
-
-/// Passes bytes on and takes their digest.
-struct Hashed<W> {
-    to: W,
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Hashed<W> {
-    fn new(to: W) -> Self {
-        Self { to, hasher: Sha256::new(), bytes: 0 }
-    }
-
-    /// The number of bytes and their SHA-256.
-    fn sum(self) -> (u64, String) {
-        let digest: [u8; 32] = self.hasher.finalize().into();
-        (self.bytes, Digest(digest).to_string())
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Bounds;
-
-    fn series(root: &Path, ends: Ends) -> Series {
-        Series { ends, ..Series::new(root, "ledger/ledger", &LEDGER_COLUMNS, &LEDGER_SCHEMA) }
-    }
-
-    fn row(number: u64) -> Vec<Cell> {
-        let text = |name: &str| Cell::Text(format!("{name} {}", Digest::of(&number.to_le_bytes())));
-        vec![
-            Cell::Number(number),
-            text("path"),
-            Cell::Number(0),
-            Cell::Number(1),
-            text("kind"),
-            text("digest"),
-            text("decision"),
-        ]
-    }
-
-    /// The shard numbers in a file.
-    fn numbers(root: &Path, file: &HubFile) -> Vec<u64> {
-        let bytes = source::read_at_most(&root.join(&file.path), u64::MAX).unwrap();
-        assert_eq!(bytes.len() as u64, file.bytes);
-        assert_eq!(Digest(Sha256::digest(&bytes).into()).to_string(), file.sha256);
-        let bounds = Bounds { rows_max: 1 << 20, unpacked_max_bytes: 1 << 30, ratio_max: u64::MAX };
-        let (values, rows) = table::read(&LEDGER_COLUMNS, &LEDGER_SCHEMA, &bytes.into(), bounds).unwrap();
-        assert_eq!(rows as u64, file.rows);
-        let [Values::Number(numbers), ..] = &values[..] else { panic!("numbers come first") };
-        numbers.clone()
-    }
-
-    #[test]
-    fn rows_go_over_as_many_files_as_their_bounds_ask_for() {
-        let check = |rows: u64, ends: Ends, expect: &[u64]| {
-            let root = tempfile::tempdir().unwrap();
-            let mut series = series(root.path(), ends);
-            for number in 0..rows {
-                series.push(row(number)).unwrap();
-            }
-            let files = series.finish().unwrap();
-            let found: Vec<u64> = files.iter().map(|file| file.rows).collect();
-            assert_eq!(found, expect, "{rows} rows");
-            let all: Vec<u64> = files.iter().flat_map(|file| numbers(root.path(), file)).collect();
-            assert_eq!(all, (0..rows).collect::<Vec<_>>());
-            assert!(files.iter().all(|file| file.bytes <= ends.file_max_bytes));
-        };
-        let wide = Ends::default();
-        check(0, wide, &[0]);
-        check(25_000, wide, &[25_000]);
-        // A row takes 322 bytes: a group is full before its rows, and ends its file.
-        check(250, Ends { group_max_bytes: 33_000, ..wide }, &[103, 103, 44]);
-        // A group of 10,000 rows takes 1.3 MB packed, and is reckoned with its 3.2 MB and a frame before it is.
-        check(50_000, Ends { file_max_bytes: 9_400_000, ..wide }, &[20_000, 20_000, 10_000]);
-    }
 
     #[test]
     fn names_are_those_that_the_hub_takes() {

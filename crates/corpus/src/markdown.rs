@@ -8,6 +8,9 @@ use crate::decision::Reason;
 
 /// Open elements at one time: an eight-level list with a linked, emphasised word in it has about 20.
 const NESTING_MAX: usize = 64;
+/// Marks of quotes, one in another, at the beginning of a line. The parser takes a hundred and fifty bytes for each before
+/// it tells of any.
+const QUOTES_MAX: usize = 1024;
 /// HTML per byte of Markdown, and what is added for small files: footnotes and tables can multiply their source.
 const GROWTH_MAX: usize = 16;
 const GROWTH_FREE_BYTES: usize = 64 << 10;
@@ -15,8 +18,14 @@ const GROWTH_FREE_BYTES: usize = 64 << 10;
 /// The HTML of a Markdown document.
 ///
 /// # Errors
-/// [`Reason::TooNested`] beyond [`NESTING_MAX`], [`Reason::TooLarge`] beyond [`GROWTH_MAX`].
+/// [`Reason::TooNested`] beyond [`NESTING_MAX`] or [`QUOTES_MAX`], [`Reason::TooLarge`] beyond [`GROWTH_MAX`].
 pub(crate) fn to_html(source: &str) -> Result<String, Reason> {
+    let marks = |line: &str| {
+        line.bytes().take_while(|byte| b"> \t".contains(byte)).filter(|byte| *byte == b'>').count()
+    };
+    if source.split(['\n', '\r']).any(|line| marks(line) > QUOTES_MAX) {
+        return Err(Reason::TooNested);
+    }
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS

@@ -3,7 +3,10 @@
 //! Read are the HTTP fields `X-Robots-Tag` and `tdm-reservation`, and the page's `meta` elements `robots`, `ccbot` and
 //! `tdm-reservation`. Which of these count for a text is [`OptOut::reserves_text`]'s to say.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
+
+use parity_scale_codec::{Decode, Encode};
+use thiserror::Error;
 
 use crate::{archive::Fields, page::Form};
 
@@ -13,7 +16,7 @@ const HEAD_MAX_BYTES: usize = 1 << 18;
 const ROBOT: &str = "ccbot";
 
 /// The wishes that were found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct OptOut {
     /// `noai` or `noml`: no use for training.
     pub no_training: bool,
@@ -86,6 +89,12 @@ impl OptOut {
         self.no_training || self.mining_reserved
     }
 
+    /// Whether a page's images are to be left alone: as [`OptOut::reserves_text`], or their training is reserved.
+    #[must_use]
+    pub fn reserves_images(self) -> bool {
+        self.reserves_text() || self.no_image_training
+    }
+
     /// Takes a `meta` element from behind its name; what follows it is left.
     fn meta<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         let (mut name, mut content) = (String::new(), String::new());
@@ -152,6 +161,29 @@ impl fmt::Display for OptOut {
         ];
         let names: Vec<&str> = named.iter().filter(|(found, _)| *found).map(|(_, name)| *name).collect();
         f.write_str(&names.join(" "))
+    }
+}
+
+/// A text is no list of wishes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{found:?} is no list of wishes")]
+pub struct OptOutError {
+    /// The text, cut to 40 characters.
+    pub found: String,
+}
+
+/// Takes exactly what is displayed.
+impl FromStr for OptOut {
+    type Err = OptOutError;
+
+    fn from_str(text: &str) -> Result<Self, OptOutError> {
+        let mut wishes = Self::default();
+        for name in text.split(' ') {
+            wishes.mining_reserved |= name == "tdm-reservation";
+            wishes.wish(name);
+        }
+        let wrong = || OptOutError { found: text.chars().take(40).collect() };
+        if wishes.to_string() == text { Ok(wishes) } else { Err(wrong()) }
     }
 }
 

@@ -102,7 +102,7 @@ pub fn records<'a>(extent: &'a Extent, source: &'a dyn Source) -> Result<Records
         Extent::Archive(range) => {
             let bytes = source.open(&range.path, range.first_byte, range.length_bytes)?;
             let reader = Reader::new(bytes, range.first_byte, range.length_bytes, range.layout.clone());
-            From::Archive { range, reader: Some(Box::new(reader)) }
+            From::Archive { range, reader: Some(Box::new(reader.digesting())) }
         }
     };
     Ok(Records { from })
@@ -149,7 +149,7 @@ impl<'a> Iterator for Records<'a> {
                         Some(Ok(Taken { path: &range.path, step, layout: Some(&range.layout) }))
                     }
                     Ok(None) => {
-                        let found = reader.take()?.take_run_digest();
+                        let found = reader.take()?.take_run_digest().expect("asked for");
                         let changed = || SourceError::Changed {
                             path: range.path.clone(),
                             expected_bytes: range.length_bytes,

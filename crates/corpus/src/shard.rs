@@ -18,9 +18,11 @@ use crate::{
     document::{Document, Extractor, RECIPE, Recipe, Rules},
     extent::Extent,
     extract,
+    filter::Signals,
     ledger::{Ledger, LedgerRow},
     minhash::BANDS,
-    page::Page,
+    optout::OptOut,
+    page::{Form, Page},
     reading,
     source::{Source, SourceError},
 };
@@ -47,6 +49,12 @@ pub struct DocumentRow {
     pub record_id: String,
     /// When the record was taken, as it says it; empty for files.
     pub date: String,
+    /// The page's title; empty where it has none.
+    pub title: String,
+    /// The day on which the page says that it was published, as `YYYY-MM-DD`; empty where it says none.
+    pub published: String,
+    /// What the page and its server ask for.
+    pub opt_out: OptOut,
     /// The text's language as an ISO 639-1 code, or [`crate::language::UNDETERMINED`].
     pub language: String,
     /// How sure that is, in thousandths.
@@ -57,6 +65,10 @@ pub struct DocumentRow {
     pub tokens: u64,
     /// [`crate::document::fingerprint`] of its text.
     pub fingerprint: Digest,
+    /// What the filters decide by, of its text.
+    pub signals: Signals,
+    /// The MinHash bands of its text, where the task's rules ask for near duplicates and the text has five words.
+    pub bands: Option<[u64; BANDS]>,
 }
 
 /// A task's outcome.
@@ -166,7 +178,7 @@ impl Making<'_> {
 
 /// What was kept so far, by what duplicates have in common.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     /// The row that was kept first with each fingerprint.
     exact: BTreeMap<Digest, u32>,
     /// The row that was kept first with each band, by its number.
@@ -175,7 +187,7 @@ struct Kept {
 
 impl Kept {
     /// Takes in a row that is kept.
-    fn insert(&mut self, row: u32, fingerprint: Digest, bands: Option<[u64; BANDS]>) {
+    pub(crate) fn insert(&mut self, row: u32, fingerprint: Digest, bands: Option<[u64; BANDS]>) {
         self.exact.entry(fingerprint).or_insert(row);
         for band in bands.into_iter().flatten().enumerate() {
             self.near.entry(band).or_insert(row);
@@ -183,7 +195,7 @@ impl Kept {
     }
 
     /// Why a document with these is none of its own: it equals a kept one or, where it has bands, resembles one.
-    fn duplicate_of(&self, fingerprint: &Digest, bands: Option<[u64; BANDS]>) -> Option<Reason> {
+    pub(crate) fn duplicate_of(&self, fingerprint: &Digest, bands: Option<[u64; BANDS]>) -> Option<Reason> {
         if let Some(&row) = self.exact.get(fingerprint) {
             return Some(Reason::DuplicateOf { row });
         }
@@ -193,20 +205,48 @@ impl Kept {
 }
 
 impl DocumentRow {
+    /// The row of a text by itself, with what is said of it by these rules; nothing is known of its page.
+    #[must_use]
+    pub fn of_text(record: u32, text: String, rules: &Rules) -> Self {
+        let nowhere = Page {
+            url: String::new(),
+            record_id: String::new(),
+            date: String::new(),
+            form: Form::Text,
+            text: String::new(),
+            opt_out: OptOut::default(),
+        };
+        Self::of(record, nowhere, Document::of_text(text, rules))
+    }
+
+    /// The same row with another text, and what is said of that.
+    #[must_use]
+    pub fn with_text(self, text: String, rules: &Rules) -> Self {
+        let Self { record, url, record_id, date, title, published, opt_out, .. } = self;
+        let of_text = Self::of_text(record, text, rules);
+        Self { url, record_id, date, title, published, opt_out, ..of_text }
+    }
+
     /// The row of a document made of this page.
     pub(crate) fn of(record: u32, page: Page, document: Document) -> Self {
-        let Page { url, record_id, date, .. } = page;
-        let Document { text, language, language_permille, tokens, fingerprint, .. } = document;
+        let Page { url, record_id, date, opt_out, .. } = page;
+        let Document { text, language, language_permille, tokens, .. } = document;
+        let Document { fingerprint, signals, bands, title, published, .. } = document;
         Self {
             record,
             url,
             record_id,
             date,
+            title,
+            published,
+            opt_out,
             language: language.to_owned(),
             language_permille,
             text,
             tokens,
             fingerprint,
+            signals,
+            bands,
         }
     }
 }

@@ -32,7 +32,7 @@ pub mod remote;
 pub mod threads;
 mod unpacked;
 
-pub use archives::{Archives, Gap, MemoryArchive, Survey, is_archive};
+pub use archives::{Archives, Gap, MemoryArchive, Survey, is_archive, layout_of};
 
 /// The longest file that a folder takes in by default: twice the longest text of a document, so that `too_large`
 /// stands in ledgers and isn't hidden by the walk, and small enough to be read whole.
@@ -472,6 +472,29 @@ pub(crate) fn create(place: &Path) -> Result<BufWriter<File>, SourceError> {
     place.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(io)?;
     #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
     File::create(place).map(BufWriter::new).map_err(io)
+}
+
+/// The files below a directory by their paths from there, in order, but for hidden ones.
+pub(crate) fn files_below(root: &Path, max: usize) -> Result<Vec<String>, SourceError> {
+    let mut files = Vec::new();
+    for found in walk(root).into_iter().filter_entry(|entry| entry.depth() == 0 || !hidden(entry)) {
+        let found = found.map_err(|error| walk_error(root, error))?;
+        if found.file_type().is_dir() {
+            continue;
+        }
+        let path = found.path().strip_prefix(root).unwrap_or(found.path());
+        files.push(path.iter().map(|segment| segment.to_string_lossy()).collect::<Vec<_>>().join("/"));
+        if files.len() > max {
+            return Err(SourceError::Files { root: shown(root), max });
+        }
+    }
+    Ok(files)
+}
+
+/// Opens a file to read it bit by bit.
+pub(crate) fn open(place: &Path) -> Result<File, SourceError> {
+    #[expect(clippy::disallowed_methods, reason = "this module is the crate's edge to the file system")]
+    File::open(place).map_err(|source| SourceError::Io { path: shown(place), source })
 }
 
 /// Up to one byte more than `max`, which is enough to see that a file is longer.

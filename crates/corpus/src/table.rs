@@ -260,40 +260,74 @@ pub(crate) fn read(
     bytes: &Bytes,
     bounds: Bounds,
 ) -> Result<(Vec<Values>, usize), TableError> {
-    let groups_max = bounds.rows_max.div_ceil(GROUP_ROWS).min(GROUPS_MAX);
-    let footer = footer_bytes(bytes)?;
-    if footer > FOOTER_MAX_BYTES.min(FOOTER_BASE_BYTES + groups_max * FOOTER_GROUP_BYTES) {
-        return form("footer is too long");
+    let mut groups = Groups::open(columns, schema, bytes.clone(), bounds)?;
+    let (mut read, mut left) = (empty(columns), bounds.unpacked_max_bytes);
+    while groups.next_into(&mut read, &mut left)?.is_some() {}
+    Ok((read, groups.rows))
+}
+
+/// A table that is read group by group.
+pub(crate) struct Groups<'a> {
+    columns: &'a [Column],
+    bytes: Bytes,
+    reader: SerializedFileReader<Bytes>,
+    bounds: Bounds,
+    next: usize,
+    rows: usize,
+}
+
+impl<'a> Groups<'a> {
+    /// The table in these bytes, once its footer says that it has these columns and keeps within the bounds.
+    pub(crate) fn open(
+        columns: &'a [Column],
+        schema: &Arc<Type>,
+        bytes: Bytes,
+        bounds: Bounds,
+    ) -> Result<Self, TableError> {
+        let groups_max = bounds.rows_max.div_ceil(GROUP_ROWS).min(GROUPS_MAX);
+        let footer = footer_bytes(&bytes)?;
+        if footer > FOOTER_MAX_BYTES.min(FOOTER_BASE_BYTES + groups_max * FOOTER_GROUP_BYTES) {
+            return form("footer is too long");
+        }
+        let reader = SerializedFileReader::new(bytes.clone()).map_err(damaged)?;
+        let metadata = reader.metadata();
+        if metadata.file_metadata().schema() != &**schema {
+            return form("table has other columns");
+        }
+        if metadata.num_row_groups() > groups_max {
+            return form("too many row groups");
+        }
+        Ok(Self { columns, bytes, reader, bounds, next: 0, rows: 0 })
     }
-    let reader = SerializedFileReader::new(bytes.clone()).map_err(damaged)?;
-    let metadata = reader.metadata();
-    if metadata.file_metadata().schema() != &**schema {
-        return form("table has other columns");
-    }
-    if metadata.num_row_groups() > groups_max {
-        return form("too many row groups");
-    }
-    let mut read = empty(columns);
-    let (mut rows, mut left) = (0usize, bounds.unpacked_max_bytes);
-    for (number, group) in metadata.row_groups().iter().enumerate() {
+
+    /// Appends the values of the next group and says how many rows it has; none behind the last. What they unpack to is
+    /// taken from `left`.
+    pub(crate) fn next_into(
+        &mut self,
+        read: &mut [Values],
+        left: &mut u64,
+    ) -> Result<Option<usize>, TableError> {
+        let metadata = self.reader.metadata();
+        let Some(group) = metadata.row_groups().get(self.next) else { return Ok(None) };
         let found = usize::try_from(group.num_rows()).or(form("row group of another length"))?;
-        let is_last = number + 1 == metadata.num_row_groups();
+        self.next += 1;
+        let is_last = self.next == metadata.num_row_groups();
         if found == 0 || found > GROUP_ROWS || (!is_last && found != GROUP_ROWS) {
             return form("row group of another length");
         }
-        rows += found;
-        if rows > bounds.rows_max {
-            return Err(TableError::Rows { found: rows as u64, max: bounds.rows_max });
+        self.rows += found;
+        if self.rows > self.bounds.rows_max {
+            return Err(TableError::Rows { found: self.rows as u64, max: self.bounds.rows_max });
         }
-        if group.columns().len() != columns.len() {
+        if group.columns().len() != self.columns.len() {
             return form("row group has other columns");
         }
-        for ((chunk, (_, kind)), values) in group.columns().iter().zip(columns).zip(&mut read) {
-            let ratio_max = if *kind == Kind::Prose { bounds.ratio_max } else { u64::MAX };
-            read_chunk(chunk, bytes, found, ratio_max, &mut left, values)?;
+        for ((chunk, (_, kind)), values) in group.columns().iter().zip(self.columns).zip(read) {
+            let ratio_max = if *kind == Kind::Prose { self.bounds.ratio_max } else { u64::MAX };
+            read_chunk(chunk, &self.bytes, found, ratio_max, left, values)?;
         }
+        Ok(Some(found))
     }
-    Ok((read, rows))
 }
 
 /// The footer's length, once the file has the form to find it by.

@@ -5,7 +5,7 @@
 //! [`aligned`] takes them for a shard of an open recipe and measures how much of the row stands in the page. Bytes
 //! that are not the record's prove nothing about the miner: that is [`RowError::NoEvidence`], never a fault.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use primitives::{Digest, Hotkey};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -14,14 +14,16 @@ use thiserror::Error;
 use crate::{
     alignment::Alignment,
     archive::RecordKind,
+    container::bands_text,
     decision::{Decision, Reason},
-    document::{Document, RECIPE, Rules, fingerprint},
+    document::{Document, RECIPE, Rules, bands, fingerprint},
     extent::Extent,
-    extract, language,
+    extract,
+    filter::Signals,
     ledger::{LedgerRow, TilingError},
-    minhash::{Signature, share_a_band},
+    minhash::share_a_band,
     page::Page,
-    shard::{DocumentRow, Shard},
+    shard::{DocumentRow, Kept, Shard},
     tokens,
 };
 
@@ -90,6 +92,12 @@ pub enum Rule {
     Tokens,
     /// The fingerprint is the text's.
     Fingerprint,
+    /// Title, day of publication and opt-out are the page's.
+    Metadata,
+    /// The quality signals are the text's.
+    Signals,
+    /// The MinHash bands are the text's, where the task asks for near duplicates.
+    Bands,
 }
 
 /// A value quoted in a fault, cut to [`QUOTE_MAX_CHARS`].
@@ -181,10 +189,16 @@ pub enum RowError {
 ///
 /// # Errors
 /// The first [`Fault`].
-pub fn offline(shard: &Shard, extent: &Extent, miner: &Hotkey, recipes: Recipes) -> Result<(), Box<Fault>> {
+pub fn offline(
+    shard: &Shard,
+    extent: &Extent,
+    miner: &Hotkey,
+    recipes: Recipes,
+    rules: &Rules,
+) -> Result<(), Box<Fault>> {
     header(shard, extent, miner, recipes)?;
     tiling(shard, extent)?;
-    claims(shard)
+    claims(shard, rules)
 }
 
 /// Whether the shard says that it is this miner's work on this task by a recipe that the task takes.
@@ -236,17 +250,18 @@ pub fn tiling(shard: &Shard, extent: &Extent) -> Result<(), Box<Fault>> {
     }))
 }
 
-/// Whether the rows agree with each other: a document for each kept row and for no other, in order; languages, tokens
-/// and fingerprints those of the texts; no text kept twice; each duplicate after the kept row that it names.
+/// Whether the rows agree with each other: a document for each kept row and for no other, in order; languages, tokens,
+/// fingerprints and bands those of the texts; no text kept twice and, where the rules ask for near duplicates, none with a
+/// band of an earlier one; each duplicate after the kept row that it names. Signals cost more and are [`row`]'s to check.
 ///
 /// # Errors
 /// The first [`Fault`], in the order of the ledger.
-pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
+pub fn claims(shard: &Shard, rules: &Rules) -> Result<(), Box<Fault>> {
     let rows = &shard.ledger.rows;
     let document_of =
         |row: Option<u32>| row.map_or("none".to_owned(), |row| format!("document of row {row}"));
     let mut documents = shard.documents.iter();
-    let mut kept: BTreeMap<Digest, u32> = BTreeMap::new();
+    let mut kept = Kept::default();
     let mut kept_rows: Vec<u32> = Vec::new();
     for (number, row) in (0u32..).zip(rows) {
         let at = At { step: Step::Claims, number, row: Some(row) };
@@ -257,13 +272,11 @@ pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
                     let found = document_of(next.map(|document| document.record));
                     return at.fault(Rule::Documents, &document_of(Some(number)), &found);
                 };
-                at.labels(document)?;
-                let print = document.fingerprint;
-                if let Some(&earlier) = kept.get(&print) {
-                    let expected = Decision::Dropped(Reason::DuplicateOf { row: earlier });
-                    return at.fault(Rule::Decision, &expected, &row.decision);
+                at.labels(document, rules)?;
+                if let Some(reason) = kept.duplicate_of(&document.fingerprint, document.bands) {
+                    return at.fault(Rule::Decision, &Decision::Dropped(reason), &row.decision);
                 }
-                kept.insert(print, number);
+                kept.insert(number, document.fingerprint, document.bands);
                 kept_rows.push(number);
             }
             // Pushed in ascending order, so what is found in it is kept and earlier.
@@ -287,9 +300,8 @@ pub fn claims(shard: &Shard) -> Result<(), Box<Fault>> {
 /// Runs the pinned recipe on the bytes of one row's record and compares decision, text and labels bit for bit.
 ///
 /// `bytes` of an archive are what stands at the row's offset with its length, and count as they are; those of a file
-/// count if they are what the task names. Whether a document is a duplicate is decided by the fingerprints that the
-/// shard states for earlier rows; [`claims`] has checked them against the texts. Whether it is a near duplicate is decided
-/// by these texts, at the cost of a signature for each: 50 µs for one of some 4 kB.
+/// count if they are what the task names. Whether a document is a duplicate is decided by the fingerprints
+/// and bands that the shard states for earlier rows; [`claims`] has checked them against the texts.
 ///
 /// # Errors
 /// [`RowError::Fault`] where the shard is wrong, [`RowError::NoEvidence`] where `bytes` are not the record's,
@@ -309,12 +321,7 @@ pub fn row(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8], rules: &Rules
     let (Ok((document, page)), Decision::Kept) = (made, decision) else { return Ok(()) };
     let expected = DocumentRow::of(row, page, document);
     let found = at.document(shard)?;
-    at.provenance(&expected, found)?;
-    if found.text != expected.text {
-        let (expected, found) = difference(&expected.text, &found.text);
-        at.fault(Rule::Text, &expected, &found)?;
-    }
-    Ok(at.labels(found)?)
+    Ok(at.same(&expected, found)?)
 }
 
 /// Why a row's document is none of its own, by the documents that the shard states for earlier rows.
@@ -324,20 +331,24 @@ fn duplicate_of_earlier(shard: &Shard, row: u32, document: &Document) -> Option<
         return Some(Reason::DuplicateOf { row: same.record });
     }
     let bands = document.bands?;
-    let is_like = |earlier: &&DocumentRow| {
-        Signature::of(&earlier.text).is_some_and(|signature| share_a_band(&signature.bands(), &bands))
-    };
+    let is_like = |earlier: &&DocumentRow| earlier.bands.is_some_and(|other| share_a_band(&other, &bands));
     earlier.find(is_like).map(|like| Reason::NearDuplicateOf { row: like.record })
 }
 
-/// Checks what an open recipe shares with the pinned one for a row, and lays its text against the page that its
-/// record holds: all of the page's visible text.
+/// Checks what an open recipe shares with the pinned one for a row, which is all but the main text, and lays its text
+/// against the page that its record holds: all of the page's visible text.
 ///
-/// A dropped row has nothing to lay, and gives an alignment of no runs.
+/// A dropped row has nothing to lay, and gives an alignment of no runs: a recipe of one's own may leave out what it likes.
 ///
 /// # Errors
 /// As [`row`].
-pub fn aligned(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8]) -> Result<Alignment, RowError> {
+pub fn aligned(
+    shard: &Shard,
+    extent: &Extent,
+    row: u32,
+    bytes: &[u8],
+    rules: &Rules,
+) -> Result<Alignment, RowError> {
     let (at, claimed, page) = record(shard, extent, row, bytes)?;
     if claimed.decision != Decision::Kept {
         return Ok(Alignment::default());
@@ -350,9 +361,10 @@ pub fn aligned(shard: &Shard, extent: &Extent, row: u32, bytes: &[u8]) -> Result
         }
     };
     let found = at.document(shard)?;
-    let expected = DocumentRow { url: page.url, record_id: page.record_id, date: page.date, ..found.clone() };
-    at.provenance(&expected, found)?;
-    at.labels(found)?;
+    match Document::of_page(&page, rules, &|_| Ok(found.text.clone())) {
+        Ok(document) => at.same(&DocumentRow::of(row, page, document), found)?,
+        Err(reason) => at.fault(Rule::Decision, &Decision::Dropped(reason), &claimed.decision)?,
+    }
     Ok(Alignment::of(&found.text, &whole))
 }
 
@@ -442,31 +454,48 @@ impl At<'_> {
         found.ok_or(RowError::Unknown { row: self.number })
     }
 
-    fn provenance(&self, expected: &DocumentRow, found: &DocumentRow) -> Result<(), Box<Fault>> {
-        let of = |row: &DocumentRow| format!("{} {} {}", row.date, row.record_id, row.url);
-        let equal = (&expected.url, &expected.record_id, &expected.date)
-            == (&found.url, &found.record_id, &found.date);
-        if equal { Ok(()) } else { self.fault(Rule::Provenance, &of(expected), &of(found)) }
+    /// Whether a document is what its record gives, column by column.
+    fn same(&self, expected: &DocumentRow, found: &DocumentRow) -> Result<(), Box<Fault>> {
+        let named = |row: &DocumentRow| format!("{} {} {}", row.date, row.record_id, row.url);
+        self.equal(Rule::Provenance, named(expected), named(found))?;
+        if found.text != expected.text {
+            let (expected, found) = difference(&expected.text, &found.text);
+            return self.fault(Rule::Text, &expected, &found);
+        }
+        let said =
+            |row: &DocumentRow| format!("{:?} {:?} {:?}", row.opt_out.to_string(), row.published, row.title);
+        self.equal(Rule::Metadata, said(expected), said(found))?;
+        self.equal(Rule::Language, language(expected), language(found))?;
+        self.equal(Rule::Tokens, expected.tokens, found.tokens)?;
+        self.equal(Rule::Fingerprint, expected.fingerprint, found.fingerprint)?;
+        let values = expected.signals.values().into_iter().zip(found.signals.values());
+        for ((name, _), (expected, found)) in Signals::NAMES.iter().zip(values) {
+            self.equal(Rule::Signals, format!("{name} {expected}"), format!("{name} {found}"))?;
+        }
+        self.equal(Rule::Bands, bands_text(expected.bands), bands_text(found.bands))
     }
 
-    /// Whether what a document says of its text is so.
-    fn labels(&self, document: &DocumentRow) -> Result<(), Box<Fault>> {
-        let guess = language::guess(&document.text);
-        if (document.language.as_str(), document.language_permille) != (guess.code, guess.permille) {
-            let expected = format!("{} {}", guess.code, guess.permille);
-            let found = format!("{} {}", document.language, document.language_permille);
-            return self.fault(Rule::Language, &expected, &found);
-        }
-        let counted = tokens::count(&document.text);
-        if document.tokens != counted {
-            return self.fault(Rule::Tokens, &counted, &document.tokens);
-        }
-        let print = fingerprint(&document.text);
-        if document.fingerprint != print {
-            return self.fault(Rule::Fingerprint, &print, &document.fingerprint);
-        }
-        Ok(())
+    /// Whether what a document says of its text is so, as far as every document is checked for it.
+    fn labels(&self, document: &DocumentRow, rules: &Rules) -> Result<(), Box<Fault>> {
+        let guess = rules.guess(&document.text);
+        self.equal(Rule::Language, format!("{} {}", guess.code, guess.permille), language(document))?;
+        self.equal(Rule::Tokens, tokens::count(&document.text), document.tokens)?;
+        self.equal(Rule::Fingerprint, fingerprint(&document.text), document.fingerprint)?;
+        self.equal(Rule::Bands, bands_text(bands(&document.text, rules)), bands_text(document.bands))
     }
+
+    fn equal<T: PartialEq + fmt::Display>(
+        &self,
+        rule: Rule,
+        expected: T,
+        found: T,
+    ) -> Result<(), Box<Fault>> {
+        if expected == found { Ok(()) } else { self.fault(rule, &expected, &found) }
+    }
+}
+
+fn language(row: &DocumentRow) -> String {
+    format!("{} {}", row.language, row.language_permille)
 }
 
 /// Both texts from the character at which they part, with the byte at which it stands.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compute::Compute,
-    lanes::{Kernel, Lanes},
+    lanes::{Kernel, Lanes, Vector as _},
     math::round_to_f32,
     rows::{over_vectors, sum_of_products},
 };
@@ -87,16 +87,21 @@ impl Kernel for Update<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Buffers { parameters, first, second, gradient } = self.buffers;
-        let f = self.factors;
-        over_vectors!([parameters, first, second], [gradient], L, {
-            let gradient = gradient.mul(L::splat(f.clip));
-            let first = first.mul(L::splat(f.beta1)).add(gradient.mul(L::splat(f.one_minus_beta1)));
-            let square = gradient.mul(gradient);
-            let second = second.mul(L::splat(f.beta2)).add(square.mul(L::splat(f.one_minus_beta2)));
-            let spread = second.sqrt().div(L::splat(f.root)).add(L::splat(f.epsilon));
-            let kept = parameters.mul(L::splat(f.keep));
-            (kept.sub(L::splat(f.step).mul(first).div(spread)), first, second)
-        });
+        let Factors { beta1, one_minus_beta1, beta2, one_minus_beta2, keep, step, root, epsilon, clip } =
+            self.factors;
+        over_vectors!(
+            [parameters, first, second],
+            [gradient],
+            [beta1, one_minus_beta1, beta2, one_minus_beta2, keep, step, root, epsilon, clip],
+            L,
+            {
+                let gradient = gradient.mul(clip);
+                let first = first.mul(beta1).add(gradient.mul(one_minus_beta1));
+                let second = second.mul(beta2).add(gradient.mul(gradient).mul(one_minus_beta2));
+                let spread = second.sqrt().div(root).add(epsilon);
+                (parameters.mul(keep).sub(step.mul(first).div(spread)), first, second)
+            }
+        );
     }
 }
 
@@ -151,7 +156,7 @@ impl Kernel for Add<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { sum, addend, factor } = self;
-        over_vectors!([sum], [addend], L, { sum.add(addend).mul(L::splat(factor)) });
+        over_vectors!([sum], [addend], [factor], L, { sum.add(addend).mul(factor) });
     }
 }
 

@@ -11,9 +11,9 @@ use crate::{
     compute::Compute,
     config::RopeScaling,
     gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
-    lanes::{Kernel, LANES, Lanes},
+    lanes::{Kernel, LANES, Lanes, Vector as _},
     math,
-    rows::sum_of_products,
+    rows::{over_vectors, powers, sum_of_products},
 };
 
 /// Queries per block: gradients of keys and values are summed block by block, in order. Part of the contract.
@@ -339,7 +339,7 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let (length, dim) = (self.length, self.head_dim);
-        let scale = L::splat(score_scale(dim));
+        let scale = score_scale(dim);
         let mut room = self.spare.take();
         let Room { keys_turned: keys, values, scores, .. } = &mut room;
         keys.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
@@ -360,7 +360,7 @@ fn attend<L: Lanes>(
     (out, queries, stats): (&mut [f32], &[f32], &mut [(f32, f32)]),
     past: usize,
     (keys, values): (&Packed, &Packed),
-    scale: L,
+    scale: f32,
     scores: &mut Scores,
 ) {
     let length = stats.len();
@@ -384,26 +384,17 @@ fn attend<L: Lanes>(
 
 /// Scores become probabilities, those at −∞ zero; returns the maximum of the scaled scores and the inverse sum.
 #[inline(always)]
-pub(crate) fn softmax<L: Lanes>(row: &mut [f32], scale: L) -> (f32, f32) {
-    let lanes = row.as_chunks_mut::<LANES>().0;
+pub(crate) fn softmax<L: Lanes>(row: &mut [f32], scale: f32) -> (f32, f32) {
+    let factor = L::splat(scale);
     let mut largest = L::splat(f32::NEG_INFINITY);
-    for x in lanes.iter_mut() {
-        let scaled = L::load(x).mul(scale);
+    for x in row.as_chunks_mut::<LANES>().0 {
+        let scaled = L::load(x).mul(factor);
         scaled.store(x);
         largest = largest.max(scaled);
     }
     let largest = largest.largest();
-    let shift = L::splat(largest);
-    let mut sum = L::splat(0.0);
-    for x in lanes.iter_mut() {
-        let power = math::exp(L::load(x).sub(shift));
-        power.store(x);
-        sum = sum.add(power);
-    }
-    let inverse = 1.0 / sum.sum();
-    for x in lanes.iter_mut() {
-        L::load(x).mul(L::splat(inverse)).store(x);
-    }
+    let inverse = 1.0 / powers::<L>(row, largest);
+    over_vectors!([row], [], [inverse], L, { row.mul(inverse) });
     (largest, inverse)
 }
 
@@ -489,7 +480,7 @@ impl Kernel for Behind<'_> {
             self.kept.1.push(value);
         }
         let kept = (&self.kept.0, self.kept.1.packed());
-        let scale = L::splat(score_scale(dim));
+        let scale = score_scale(dim);
         let mut scores = Scores::default();
         scores.data.resize(block_len(tokens, self.past + tokens), 0.0);
         let heads = self.out.chunks_exact_mut(tokens * dim).zip(self.queries.chunks_exact(tokens * dim));
@@ -548,7 +539,7 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let (length, dim) = (self.length, self.head_dim);
-        let scale = L::splat(score_scale(dim));
+        let scale = score_scale(dim);
         let mut room = self.spare.take();
         let Room { keys, keys_turned, values: values_turned, right, scores, slopes } = &mut room;
         keys.fill(Matrix::rows(self.keys, dim), length, dim);
@@ -600,15 +591,14 @@ impl Kernel for Backward<'_> {
 /// Scores become probabilities again, and their gradients those of the unscaled scores:
 /// p · (dp − Σ p·dp) · scale.
 #[inline(always)]
-fn softmax_backward<L: Lanes>(weights: &mut [f32], slopes: &mut [f32], stats: (f32, f32), scale: L) {
-    let (largest, inverse) = (L::splat(stats.0), L::splat(stats.1));
-    for x in weights.as_chunks_mut::<LANES>().0 {
-        math::exp(L::load(x).mul(scale).sub(largest)).mul(inverse).store(x);
-    }
-    let mean = L::splat(sum_of_products::<L>(weights, slopes));
-    for (p, d) in weights.as_chunks::<LANES>().0.iter().zip(slopes.as_chunks_mut::<LANES>().0) {
-        L::load(p).mul(L::load(d).sub(mean)).mul(scale).store(d);
-    }
+fn softmax_backward<L: Lanes>(weights: &mut [f32], slopes: &mut [f32], stats: (f32, f32), scale: f32) {
+    let (largest, inverse) = stats;
+    over_vectors!([weights], [], [largest, inverse, scale], L, {
+        math::exp(weights.mul(scale).sub(largest)).mul(inverse)
+    });
+    let mean = sum_of_products::<L>(weights, slopes);
+    let weights = &*weights;
+    over_vectors!([slopes], [weights], [mean, scale], L, { weights.mul(slopes.sub(mean)).mul(scale) });
 }
 
 /// Gradients of queries, keys and values, given that of the result head by head.

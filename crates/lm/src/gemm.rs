@@ -6,14 +6,15 @@
 
 use crate::{
     compute::Compute,
-    lanes::{Kernel, Lanes, WIDE, Wide},
+    lanes::{Kernel, Lanes, Vector, WIDE, Wide},
 };
 
 /// How many products are chained before their sum is added to the element: part of the contract.
 pub(crate) const K_BLOCK: usize = 256;
-/// Rows and columns of the tile held in registers: 6 × 2 sums, 2 loads and a broadcast fill the 16 AVX registers. With
-/// registers of twice the width two tiles beside each other are held, see [`Wide::PER_TILE`].
+/// Rows and columns of the tile held in registers: 6 × 2 sums, 2 loads and a broadcast fill the 16 AVX registers. Where
+/// there are 32 of twice the width, two tiles beside and two below each other are held, see [`Wide::IS_ONE`].
 const TILE_ROWS: usize = 6;
+const TALL: usize = 2 * TILE_ROWS;
 const TILE_COLUMNS: usize = WIDE;
 /// Rows of the left matrix for which a panel of the right one is kept in the first-level cache.
 const ROWS: usize = 8 * TILE_ROWS;
@@ -49,11 +50,19 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// One row of a panel. It does not lie across two lines of a cache, which would be read twice.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line([f32; TILE_COLUMNS]);
+
+/// Zeros.
+const EMPTY: Line = Line([0.0; TILE_COLUMNS]);
+
 /// The right side of a product, laid out as the tiles read it: blocks of k; in each, panels of
 /// [`TILE_COLUMNS`] columns, padded with zeros; in each, the rows of the block.
 #[derive(Default)]
 pub(crate) struct Packed {
-    data: Vec<f32>,
+    data: Vec<Line>,
     k: usize,
     columns: usize,
 }
@@ -62,20 +71,20 @@ impl Packed {
     /// Lays out a matrix of `k` rows and `columns` columns, reusing the space of what was there.
     #[inline(always)]
     pub(crate) fn fill(&mut self, from: Matrix<'_>, k: usize, columns: usize) {
-        let width = columns.next_multiple_of(TILE_COLUMNS);
-        self.data.resize(k * width, 0.0);
+        let panels = columns.div_ceil(TILE_COLUMNS);
+        self.data.resize(k * panels, EMPTY);
         (self.k, self.columns) = (k, columns);
-        for (index, block) in self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate() {
+        for (index, block) in self.data.chunks_mut((K_BLOCK * panels).max(1)).enumerate() {
             pack_block(block, from.rows_below(index * K_BLOCK), columns);
         }
     }
 
     /// As [`Packed::fill`], the blocks shared out among the threads.
     pub(crate) fn fill_with(&mut self, compute: &Compute, from: Matrix<'_>, k: usize, columns: usize) {
-        let width = columns.next_multiple_of(TILE_COLUMNS);
-        self.data.resize(k * width, 0.0);
+        let panels = columns.div_ceil(TILE_COLUMNS);
+        self.data.resize(k * panels, EMPTY);
         (self.k, self.columns) = (k, columns);
-        let blocks = self.data.chunks_mut((K_BLOCK * width).max(1)).enumerate();
+        let blocks = self.data.chunks_mut((K_BLOCK * panels).max(1)).enumerate();
         compute.each(
             blocks
                 .map(|(index, block)| PackBlock { block, from: from.rows_below(index * K_BLOCK), columns })
@@ -96,11 +105,10 @@ impl Packed {
     pub(crate) fn push_column(&mut self, numbers: &[f32]) {
         let (panel, place) = (self.columns / TILE_COLUMNS, self.columns % TILE_COLUMNS);
         if place == 0 {
-            self.data.resize(self.data.len() + self.k * TILE_COLUMNS, 0.0);
+            self.data.resize(self.data.len() + self.k, EMPTY);
         }
-        let panel = self.data[panel * self.k * TILE_COLUMNS..].as_chunks_mut::<TILE_COLUMNS>().0;
-        for (row, number) in panel.iter_mut().zip(numbers) {
-            row[place] = *number;
+        for (row, number) in self.data[panel * self.k..].iter_mut().zip(numbers) {
+            row.0[place] = *number;
         }
         self.columns += 1;
     }
@@ -121,16 +129,15 @@ impl Growing {
 
     /// Adds a row of as many numbers as there are columns.
     pub(crate) fn push(&mut self, numbers: &[f32]) {
-        let width = self.packed.columns.next_multiple_of(TILE_COLUMNS);
+        let panels = self.packed.columns.div_ceil(TILE_COLUMNS);
         let (block, k) = (self.rows / K_BLOCK, self.rows % K_BLOCK);
         if k == 0 {
             self.packed.k += K_BLOCK;
-            self.packed.data.resize(self.packed.k * width, 0.0);
+            self.packed.data.resize(self.packed.k * panels, EMPTY);
         }
-        let block = &mut self.packed.data[block * K_BLOCK * width..];
-        let panels = block.chunks_exact_mut(K_BLOCK * TILE_COLUMNS);
-        for (panel, numbers) in panels.zip(numbers.chunks(TILE_COLUMNS)) {
-            panel[k * TILE_COLUMNS..][..numbers.len()].copy_from_slice(numbers);
+        let block = &mut self.packed.data[block * K_BLOCK * panels..];
+        for (panel, numbers) in block.chunks_exact_mut(K_BLOCK).zip(numbers.chunks(TILE_COLUMNS)) {
+            panel[k].0[..numbers.len()].copy_from_slice(numbers);
         }
         self.rows += 1;
     }
@@ -142,7 +149,7 @@ impl Growing {
 }
 
 struct PackBlock<'a> {
-    block: &'a mut [f32],
+    block: &'a mut [Line],
     from: Matrix<'a>,
     columns: usize,
 }
@@ -156,22 +163,19 @@ impl Kernel for PackBlock<'_> {
 }
 
 #[inline(always)]
-fn pack_block(block: &mut [f32], from: Matrix<'_>, columns: usize) {
-    let depth = block.len() / columns.next_multiple_of(TILE_COLUMNS).max(1);
-    for (panel, first) in
-        block.chunks_exact_mut((depth * TILE_COLUMNS).max(1)).zip((0..).step_by(TILE_COLUMNS))
-    {
+fn pack_block(block: &mut [Line], from: Matrix<'_>, columns: usize) {
+    let depth = block.len() / columns.div_ceil(TILE_COLUMNS).max(1);
+    for (rows, first) in block.chunks_exact_mut(depth.max(1)).zip((0..).step_by(TILE_COLUMNS)) {
         let valid = TILE_COLUMNS.min(columns - first);
-        let rows = panel.as_chunks_mut::<TILE_COLUMNS>().0;
         if from.column_stride == 1 {
             for (k, row) in rows.iter_mut().enumerate() {
                 let line = &from.data[k * from.row_stride + first..];
                 // A copy of known length is two moves, any other a call.
                 match line.first_chunk::<TILE_COLUMNS>() {
-                    Some(line) if valid == TILE_COLUMNS => *row = *line,
+                    Some(line) if valid == TILE_COLUMNS => row.0 = *line,
                     _ => {
-                        row[..valid].copy_from_slice(&line[..valid]);
-                        row[valid..].fill(0.0);
+                        row.0[..valid].copy_from_slice(&line[..valid]);
+                        row.0[valid..].fill(0.0);
                     }
                 }
             }
@@ -181,10 +185,10 @@ fn pack_block(block: &mut [f32], from: Matrix<'_>, columns: usize) {
                 if column < valid {
                     let line = &from.data[(first + column) * from.column_stride..];
                     for (k, row) in rows.iter_mut().enumerate() {
-                        row[column] = line[k * from.row_stride];
+                        row.0[column] = line[k * from.row_stride];
                     }
                 } else {
-                    rows.iter_mut().for_each(|row| row[column] = 0.0);
+                    rows.iter_mut().for_each(|row| row.0[column] = 0.0);
                 }
             }
         }
@@ -251,7 +255,9 @@ impl Product<'_> {
             self.k <= self.right.k && self.first_column + self.columns <= self.right.columns,
             "what counts has been packed"
         );
-        let width = self.right.columns.next_multiple_of(TILE_COLUMNS);
+        debug_assert!(self.first_column.is_multiple_of(TILE_COLUMNS), "panels are whole");
+        let (panels, first_panel) =
+            (self.right.columns.div_ceil(TILE_COLUMNS), self.first_column / TILE_COLUMNS);
         debug_assert!(self.k > 0 || self.onto == Onto::Sum, "what stands there would be left");
         if let (Onto::Rows(from), 1) = (self.onto, self.rows) {
             self.to[..self.columns].copy_from_slice(&from[..self.columns]);
@@ -260,7 +266,7 @@ impl Product<'_> {
             let depth = K_BLOCK.min(self.k - first_k);
             // How deep the block was packed, which is more where only the first part of it counts.
             let packed_depth = K_BLOCK.min(self.right.k - first_k);
-            let block = &self.right.data[first_k * width + self.first_column * packed_depth..];
+            let block = &self.right.data[first_k * panels + first_panel * packed_depth..];
             let add = self.onto != Onto::Nothing || first_k > 0;
             if self.rows == 1 {
                 let left = &mut strips[0][..depth];
@@ -294,15 +300,14 @@ impl Product<'_> {
                 let mut first_column = 0;
                 while first_column < self.columns {
                     let panel = |number: usize| {
-                        let first = (first_column + number * TILE_COLUMNS) * packed_depth;
-                        block[first..][..depth * TILE_COLUMNS].as_chunks::<TILE_COLUMNS>().0
+                        &block[(first_column / TILE_COLUMNS + number) * packed_depth..][..depth]
                     };
                     let left_over = self.columns - first_column;
                     let to = &mut self.to[first_row * self.stride + first_column..];
                     let place = Place { to, stride: self.stride, rows, columns: left_over, add };
                     let read = Read { strips, left: self.left, first_row, first_k, depth };
                     // Whole tiles beside each other where registers hold them.
-                    if L::Wide::PER_TILE == 2 && left_over >= 2 * TILE_COLUMNS {
+                    if L::Wide::IS_ONE && left_over >= 2 * TILE_COLUMNS {
                         tiles::<L::Wide, 2>(place, read, [panel(0), panel(1)]);
                         first_column += 2 * TILE_COLUMNS;
                     } else {
@@ -340,18 +345,32 @@ struct Read<'a> {
 
 /// The tiles of all strips of rows with `P` panels beside each other.
 #[inline(always)]
-fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[[f32; TILE_COLUMNS]]; P]) {
-    for (strip, first) in read.strips.iter().zip((0..place.rows).step_by(TILE_ROWS)) {
-        let to = &mut place.to[first * place.stride..];
-        let size = (TILE_ROWS.min(place.rows - first), place.columns);
+fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[Line]; P]) {
+    let Place { to, stride, rows, columns, add } = place;
+    let mut first = 0;
+    while first < rows {
+        let to = &mut to[first * stride..];
+        let left = rows - first;
         // Each has its own writing, that the sums stay in registers.
-        if read.left.column_stride == 1 && first + TILE_ROWS <= place.rows {
-            let sums = tile_of_rows::<W, P>(read.left, read.first_row + first, read.first_k, panels);
-            write_tile(to, place.stride, size, sums, place.add);
-        } else {
-            let sums = tile::<W, P>(&strip[..read.depth * TILE_ROWS], panels);
-            write_tile(to, place.stride, size, sums, place.add);
+        if W::IS_ONE && left >= TALL {
+            if read.left.column_stride == 1 {
+                let sums = tile_of_rows::<W, P, TALL>(&read, first, panels);
+                write_tile(to, stride, (TALL, columns), sums, add);
+            } else {
+                let sums = tile::<W, P, TALL>(&read, first, panels);
+                write_tile(to, stride, (TALL, columns), sums, add);
+            }
+            first += TALL;
+            continue;
         }
+        if read.left.column_stride == 1 && left >= TILE_ROWS {
+            let sums = tile_of_rows::<W, P, TILE_ROWS>(&read, first, panels);
+            write_tile(to, stride, (TILE_ROWS, columns), sums, add);
+        } else {
+            let sums = tile::<W, P, TILE_ROWS>(&read, first, panels);
+            write_tile(to, stride, (TILE_ROWS.min(left), columns), sums, add);
+        }
+        first += TILE_ROWS;
     }
 }
 
@@ -399,56 +418,68 @@ fn pack_strip(
     }
 }
 
-/// The sums of one block for six rows and `P` panels, one or two.
+/// The sums of one block for the `R` packed rows from `first` on, six or twelve, and `P` panels, one or two.
 #[inline(always)]
-fn tile<W: Wide, const P: usize>(strip: &[f32], panels: [&[[f32; TILE_COLUMNS]]; P]) -> [[W; P]; TILE_ROWS] {
-    let mut sums = [[W::splat(0.0); P]; TILE_ROWS];
-    let panels = panels[0].iter().zip(panels[P - 1]);
-    for (left, (low, high)) in strip.as_chunks::<TILE_ROWS>().0.iter().zip(panels) {
-        add_products(&mut sums, *left, [W::load(low), W::load(high)]);
-    }
-    sums
-}
-
-/// As [`tile`], the six rows read where they lie.
-#[inline(always)]
-fn tile_of_rows<W: Wide, const P: usize>(
-    left: Matrix<'_>,
+fn tile<W: Wide, const P: usize, const R: usize>(
+    read: &Read<'_>,
     first: usize,
-    first_k: usize,
-    panels: [&[[f32; TILE_COLUMNS]]; P],
-) -> [[W; P]; TILE_ROWS] {
-    let depth = panels[0].len();
-    let row = |i: usize| &left.data[(first + i) * left.row_stride + first_k..][..depth];
-    let (pairs, more, rest) =
-        (row(0).iter().zip(row(1)), row(2).iter().zip(row(3)), row(4).iter().zip(row(5)));
-    let mut sums = [[W::splat(0.0); P]; TILE_ROWS];
-    let panels = panels[0].iter().zip(panels[P - 1]);
-    for ((low, high), (((a, b), (c, d)), (e, f))) in panels.zip(pairs.zip(more).zip(rest)) {
-        add_products(&mut sums, [*a, *b, *c, *d, *e, *f], [W::load(low), W::load(high)]);
+    panels: [&[Line]; P],
+) -> [[W; P]; R] {
+    let strip = |number: usize| {
+        read.strips[first / TILE_ROWS + number][..read.depth * TILE_ROWS].as_chunks::<TILE_ROWS>().0
+    };
+    let (upper, lower) = (strip(0), strip(R / TILE_ROWS - 1));
+    let mut sums = [[W::splat(0.0); P]; R];
+    let rows = panels[0].iter().zip(panels[P - 1]);
+    for ((upper, lower), (low, high)) in upper.iter().zip(lower).zip(rows) {
+        let right = [W::load(&low.0), W::load(&high.0)];
+        let (above, below) = sums.split_at_mut(TILE_ROWS);
+        for (sums, left) in above.iter_mut().zip(upper) {
+            add_product(sums, *left, right);
+        }
+        for (sums, left) in below.iter_mut().zip(lower) {
+            add_product(sums, *left, right);
+        }
     }
     sums
 }
 
-/// One product more on each sum of a tile; of one panel, the second vector is not used.
+/// As [`tile`], the rows read where they lie.
 #[inline(always)]
-fn add_products<W: Wide, const P: usize>(
-    sums: &mut [[W; P]; TILE_ROWS],
-    left: [f32; TILE_ROWS],
-    right: [W; 2],
-) {
-    for (sums, factor) in sums.iter_mut().zip(left) {
-        let factor = W::splat(factor);
-        for (sum, right) in sums.iter_mut().zip(right) {
-            *sum = factor.fma(right, *sum);
+fn tile_of_rows<W: Wide, const P: usize, const R: usize>(
+    read: &Read<'_>,
+    first: usize,
+    panels: [&[Line]; P],
+) -> [[W; P]; R] {
+    let (depth, left) = (panels[0].len(), read.left);
+    // Loops, since a closure would be compiled for any machine.
+    let mut rows = [&left.data[..0]; R];
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &left.data[(read.first_row + first + i) * left.row_stride + read.first_k..][..depth];
+    }
+    let mut sums = [[W::splat(0.0); P]; R];
+    for (k, (low, high)) in panels[0].iter().zip(panels[P - 1]).enumerate() {
+        let right = [W::load(&low.0), W::load(&high.0)];
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            add_product(sums, row[k], right);
         }
+    }
+    sums
+}
+
+/// One product more on each sum of a tile's row; of one panel, the second vector is not used.
+#[inline(always)]
+fn add_product<W: Vector, const P: usize>(sums: &mut [W; P], left: f32, right: [W; 2]) {
+    let left = W::splat(left);
+    for (sum, right) in sums.iter_mut().zip(right) {
+        *sum = left.fma(right, *sum);
     }
 }
 
 /// One row of a product within a block of k: memory is what it waits for, hence several panels at a time and no tile.
 #[inline(always)]
-fn row<W: Wide>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize, add: bool) {
-    if W::PER_TILE == 2 {
+fn row<W: Wide>(to: &mut [f32], left: &[f32], block: &[Line], packed_depth: usize, add: bool) {
+    if W::IS_ONE {
         row_by::<W, 4>(to, left, block, packed_depth, add);
     } else {
         row_by::<W, 2>(to, left, block, packed_depth, add);
@@ -460,18 +491,17 @@ fn row<W: Wide>(to: &mut [f32], left: &[f32], block: &[f32], packed_depth: usize
 fn row_by<W: Wide, const P: usize>(
     to: &mut [f32],
     left: &[f32],
-    block: &[f32],
+    block: &[Line],
     packed_depth: usize,
     add: bool,
 ) {
-    let panel_len = packed_depth * TILE_COLUMNS;
-    let groups = to.chunks_mut(P * TILE_COLUMNS).zip(block.chunks(P * panel_len));
+    let groups = to.chunks_mut(P * TILE_COLUMNS).zip(block.chunks(P * packed_depth));
     for (to, group) in groups {
         if to.len() == P * TILE_COLUMNS {
-            write_row(to, dot::<W, P>(left, group, panel_len), add);
+            write_row(to, dot::<W, P>(left, group, packed_depth), add);
         } else {
-            for (to, panel) in to.chunks_mut(TILE_COLUMNS).zip(group.chunks(panel_len)) {
-                write_row(to, dot::<W, 1>(left, panel, panel_len), add);
+            for (to, panel) in to.chunks_mut(TILE_COLUMNS).zip(group.chunks(packed_depth)) {
+                write_row(to, dot::<W, 1>(left, panel, packed_depth), add);
             }
         }
     }
@@ -479,13 +509,13 @@ fn row_by<W: Wide, const P: usize>(
 
 /// The sums of one block for one row and `P` panels, one to four, that lie one behind the other.
 #[inline(always)]
-fn dot<W: Wide, const P: usize>(left: &[f32], panels: &[f32], panel_len: usize) -> [W; P] {
-    let panel = |number: usize| panels[(number % P) * panel_len..].as_chunks::<TILE_COLUMNS>().0.iter();
+fn dot<W: Wide, const P: usize>(left: &[f32], panels: &[Line], packed_depth: usize) -> [W; P] {
+    let panel = |number: usize| panels[(number % P) * packed_depth..].iter();
     let mut sums = [W::splat(0.0); P];
     let panels = panel(0).zip(panel(1)).zip(panel(2).zip(panel(3)));
     for (x, ((a, b), (c, d))) in left.iter().zip(panels) {
         let x = W::splat(*x);
-        let right = [W::load(a), W::load(b), W::load(c), W::load(d)];
+        let right = [W::load(&a.0), W::load(&b.0), W::load(&c.0), W::load(&d.0)];
         for (sum, right) in sums.iter_mut().zip(right) {
             *sum = x.fma(right, *sum);
         }
@@ -495,14 +525,14 @@ fn dot<W: Wide, const P: usize>(left: &[f32], panels: &[f32], panel_len: usize) 
 
 /// Writes or adds the first rows and columns of tiles beside each other to rows `stride` apart.
 #[inline(always)]
-fn write_tile<W: Wide, const P: usize>(
+fn write_tile<W: Wide, const P: usize, const R: usize>(
     to: &mut [f32],
     stride: usize,
     (rows, columns): (usize, usize),
-    sums: [[W; P]; TILE_ROWS],
+    sums: [[W; P]; R],
     add: bool,
 ) {
-    if rows == TILE_ROWS && columns >= P * TILE_COLUMNS {
+    if rows == R && columns >= P * TILE_COLUMNS {
         for (i, sums) in sums.into_iter().enumerate() {
             let row = &mut to[i * stride..][..P * TILE_COLUMNS];
             for (to, sum) in row.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().zip(sums) {
@@ -510,20 +540,25 @@ fn write_tile<W: Wide, const P: usize>(
             }
         }
     } else {
-        // Loops, since a closure would be compiled for any machine.
-        let mut numbers = [[[0.0; TILE_COLUMNS]; P]; TILE_ROWS];
+        let mut numbers = [[[0.0; TILE_COLUMNS]; P]; R];
         for (numbers, sums) in numbers.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
             sums.store(numbers);
         }
         let columns = columns.min(P * TILE_COLUMNS);
-        write_part(to, stride, (rows, columns), numbers.as_flattened().as_flattened(), add);
+        let numbers = numbers.as_flattened().as_flattened();
+        write_part(to, stride, (rows, columns), (numbers, P * TILE_COLUMNS), add);
     }
 }
 
 /// As [`write_tile`], where only a part of it counts; `sums` has the rows of a tile.
 #[inline(never)]
-fn write_part(to: &mut [f32], stride: usize, (rows, columns): (usize, usize), sums: &[f32], add: bool) {
-    let width = sums.len() / TILE_ROWS;
+fn write_part(
+    to: &mut [f32],
+    stride: usize,
+    (rows, columns): (usize, usize),
+    (sums, width): (&[f32], usize),
+    add: bool,
+) {
     for (to, sums) in to.chunks_mut(stride).zip(sums.chunks_exact(width)).take(rows) {
         for (to, sum) in to[..columns].iter_mut().zip(sums) {
             *to = if add { *to + sum } else { *sum };

@@ -6,7 +6,7 @@
 use crate::{
     attention::Shape,
     compute::Compute,
-    lanes::{Kernel, Lanes},
+    lanes::{Kernel, Lanes, Vector as _},
     rows::{self, ROW_BLOCK, over_vectors, sum_of_products},
 };
 
@@ -55,8 +55,8 @@ impl Kernel for Forward<'_> {
             for (at, gain) in self.columns.heads() {
                 let (to, x) = (&mut to[at..at + head_dim], &from[at..at + head_dim]);
                 let gain = &self.gains[gain..gain + head_dim];
-                let scale = L::splat(rows::inverse_rms::<L>(x, self.epsilon));
-                over_vectors!([to], [x, gain], L, { x.mul(scale).mul(gain) });
+                let scale = rows::inverse_rms::<L>(x, self.epsilon);
+                over_vectors!([to], [x, gain], [scale], L, { x.mul(scale).mul(gain) });
             }
         }
     }
@@ -96,16 +96,15 @@ impl Kernel for Backward<'_> {
         for (d, from) in self.d.chunks_exact_mut(width).zip(self.from.chunks_exact(width)) {
             for (at, gain) in self.columns.heads() {
                 let (d, x) = (&mut d[at..at + head_dim], &from[at..at + head_dim]);
-                let scale = rows::inverse_rms::<L>(x, self.epsilon);
-                let s = L::splat(scale);
+                let s = rows::inverse_rms::<L>(x, self.epsilon);
                 let d_gain = &mut self.d_gains[gain..gain + head_dim];
                 let d_to = &d[..];
-                over_vectors!([d_gain], [d_to, x], L, { d_to.fma(x.mul(s), d_gain) });
+                over_vectors!([d_gain], [d_to, x], [s], L, { d_to.fma(x.mul(s), d_gain) });
                 let gain = &self.gains[gain..gain + head_dim];
-                over_vectors!([d], [gain], L, { d.mul(gain) });
+                over_vectors!([d], [gain], [], L, { d.mul(gain) });
                 // With w = d · gain and n = x·s: dx = s·(w − n · mean(w·n)).
-                let mean = L::splat(sum_of_products::<L>(d, x) * scale / head_dim as f32);
-                over_vectors!([d], [x], L, { s.mul(d.sub(x.mul(s).mul(mean))) });
+                let mean = sum_of_products::<L>(d, x) * s / head_dim as f32;
+                over_vectors!([d], [x], [s, mean], L, { s.mul(d.sub(x.mul(s).mul(mean))) });
             }
         }
     }

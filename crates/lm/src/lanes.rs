@@ -11,7 +11,7 @@ use std::fmt;
 
 /// How many numbers a vector has: part of the contract on reductions, on every machine.
 pub(crate) const LANES: usize = 8;
-/// How many numbers a [`Wide`] vector has. Nothing is reduced over it, so it is no part of the contract.
+/// How many numbers a [`Wide`] vector has. Nothing is reduced over one, so it is no part of the contract.
 pub(crate) const WIDE: usize = 2 * LANES;
 
 /// Which instructions compute; never which bits come out.
@@ -21,7 +21,7 @@ pub enum Instructions {
     Scalar,
     /// AVX2 with fused multiply-add, on x86-64.
     Avx2,
-    /// AVX-512's foundation and vector lengths, on x86-64: matrix products use its registers.
+    /// AVX-512's foundation and vector lengths, on x86-64.
     Avx512,
     /// NEON, on 64-bit ARM.
     Neon,
@@ -102,63 +102,16 @@ pub(crate) trait Kernel {
     fn run<L: Lanes>(self) -> Self::Output;
 }
 
-/// Sixteen f32, for products alone. Each operation is IEEE 754's, lane by lane.
-pub(crate) trait Wide: Copy {
-    /// How many of them a row of a product's tile has: as many as leave registers for what is multiplied.
-    const PER_TILE: usize;
+/// Some f32. Each operation is IEEE 754's, lane by lane.
+pub(crate) trait Vector: Copy {
+    /// As many numbers in memory.
+    type Numbers;
     /// The same number in all lanes.
     fn splat(x: f32) -> Self;
     /// The lanes from memory.
-    fn load(from: &[f32; WIDE]) -> Self;
+    fn load(from: &Self::Numbers) -> Self;
     /// The lanes to memory.
-    fn store(self, to: &mut [f32; WIDE]);
-    /// `self + other`.
-    fn add(self, other: Self) -> Self;
-    /// `self · factor + addend`, rounded once.
-    fn fma(self, factor: Self, addend: Self) -> Self;
-}
-
-/// Two vectors as a wide one.
-#[derive(Clone, Copy)]
-pub(crate) struct Pair<L>(L, L);
-
-impl<L: Lanes> Wide for Pair<L> {
-    const PER_TILE: usize = 1;
-    #[inline(always)]
-    fn splat(x: f32) -> Self {
-        Self(L::splat(x), L::splat(x))
-    }
-    #[inline(always)]
-    fn load(from: &[f32; WIDE]) -> Self {
-        let [low, high] = from.as_chunks::<LANES>().0 else { unreachable!("two vectors") };
-        Self(L::load(low), L::load(high))
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f32; WIDE]) {
-        let [low, high] = to.as_chunks_mut::<LANES>().0 else { unreachable!("two vectors") };
-        self.0.store(low);
-        self.1.store(high);
-    }
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(self.0.add(other.0), self.1.add(other.1))
-    }
-    #[inline(always)]
-    fn fma(self, factor: Self, addend: Self) -> Self {
-        Self(self.0.fma(factor.0, addend.0), self.1.fma(factor.1, addend.1))
-    }
-}
-
-/// Eight f32. Each operation is IEEE 754's, lane by lane.
-pub(crate) trait Lanes: Copy {
-    /// What products use.
-    type Wide: Wide;
-    /// The same number in all lanes.
-    fn splat(x: f32) -> Self;
-    /// The lanes from memory.
-    fn load(from: &[f32; LANES]) -> Self;
-    /// The lanes to memory.
-    fn store(self, to: &mut [f32; LANES]);
+    fn store(self, to: &mut Self::Numbers);
     /// `self + other`.
     fn add(self, other: Self) -> Self;
     /// `self − other`.
@@ -177,6 +130,97 @@ pub(crate) trait Lanes: Copy {
     fn max(self, other: Self) -> Self;
     /// 2 to the power of a whole number from −126 to 127; any value for other input.
     fn power_of_two(self) -> Self;
+}
+
+/// Sixteen f32, where the lanes have nothing to do with each other.
+pub(crate) trait Wide: Vector<Numbers = [f32; WIDE]> {
+    /// Half of one.
+    type Half;
+    /// Whether it is one register, of which there are 32: products hold more sums in them then.
+    const IS_ONE: bool;
+    /// The first eight lanes and the last eight.
+    fn halves(self) -> [Self::Half; 2];
+}
+
+/// Two vectors as a wide one.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<L>(L, L);
+
+impl<L: Lanes> Pair<L> {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(L, L) -> L) -> Self {
+        Self(f(self.0, other.0), f(self.1, other.1))
+    }
+}
+
+impl<L: Lanes> Vector for Pair<L> {
+    type Numbers = [f32; WIDE];
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self(L::splat(x), L::splat(x))
+    }
+    #[inline(always)]
+    fn load(from: &[f32; WIDE]) -> Self {
+        let [low, high] = from.as_chunks::<LANES>().0 else { unreachable!("two vectors") };
+        Self(L::load(low), L::load(high))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32; WIDE]) {
+        let [low, high] = to.as_chunks_mut::<LANES>().0 else { unreachable!("two vectors") };
+        self.0.store(low);
+        self.1.store(high);
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, L::add)
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, L::sub)
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, L::mul)
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, L::div)
+    }
+    #[inline(always)]
+    fn fma(self, factor: Self, addend: Self) -> Self {
+        Self(self.0.fma(factor.0, addend.0), self.1.fma(factor.1, addend.1))
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt(), self.1.sqrt())
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, L::min)
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, L::max)
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        Self(self.0.power_of_two(), self.1.power_of_two())
+    }
+}
+
+impl<L: Lanes> Wide for Pair<L> {
+    type Half = L;
+    const IS_ONE: bool = false;
+    #[inline(always)]
+    fn halves(self) -> [L; 2] {
+        [self.0, self.1]
+    }
+}
+
+/// Eight f32, which sums and maxima are made of.
+pub(crate) trait Lanes: Vector<Numbers = [f32; LANES]> {
+    /// Two of them.
+    type Wide: Wide<Half = Self>;
 
     /// The lanes as numbers.
     #[inline(always)]
@@ -231,6 +275,10 @@ impl Scalar {
 
 impl Lanes for Scalar {
     type Wide = Pair<Self>;
+}
+
+impl Vector for Scalar {
+    type Numbers = [f32; LANES];
     #[inline(always)]
     fn splat(x: f32) -> Self {
         Self([x; LANES])
@@ -284,25 +332,23 @@ impl Lanes for Scalar {
 
 #[cfg(target_arch = "x86_64")]
 mod avx {
-    use std::marker::PhantomData;
-
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_add_epi32, _mm256_add_ps, _mm256_castsi256_ps, _mm256_cvtps_epi32,
-        _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-        _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps,
-        _mm256_sub_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+        __m256, __m512, _mm256_add_epi32, _mm256_add_ps, _mm256_castpd_ps, _mm256_castsi256_ps,
+        _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
+        _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
+        _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_pd,
+        _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtps_epi32, _mm512_div_ps,
+        _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
+        _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
-    use super::{Kernel, LANES, Lanes, WIDE, Wide};
+    use super::{Kernel, LANES, Lanes, Pair, Vector, WIDE, Wide};
 
-    /// One AVX register, beside wide ones of a kind. Values exist only inside of the two functions below, hence on
-    /// machines that have such registers.
+    /// One AVX register, on a machine with or without those of twice the width. Values exist only inside of the two
+    /// functions below, hence on machines that have such registers.
     #[derive(Clone, Copy)]
-    struct Ymm<W>(__m256, PhantomData<W>);
-
-    /// Two AVX registers.
-    #[derive(Clone, Copy)]
-    struct Ymms(__m256, __m256);
+    struct Ymm<const BESIDE_ZMM: bool>(__m256);
 
     /// One AVX-512 register.
     #[derive(Clone, Copy)]
@@ -311,58 +357,40 @@ mod avx {
     /// Compiles the kernel for AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_256<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Ymm<Ymms>>()
+        kernel.run::<Ymm<false>>()
     }
 
     /// Compiles the kernel for AVX-512.
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
     pub(super) fn run_512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Ymm<Zmm>>()
+        kernel.run::<Ymm<true>>()
     }
 
-    impl<W> Ymm<W> {
-        #[inline(always)]
-        fn of(register: __m256) -> Self {
-            Self(register, PhantomData)
-        }
+    impl Lanes for Ymm<false> {
+        type Wide = Pair<Self>;
+    }
+
+    impl Lanes for Ymm<true> {
+        type Wide = Zmm;
     }
 
     // SAFETY of all blocks below: the types are private to this module and are named only in the two functions above,
     // whose caller has seen what they enable on this machine; those that touch memory do so through references to as
     // many numbers as they move.
-    impl Wide for Ymms {
-        const PER_TILE: usize = 1;
+    impl Wide for Zmm {
+        type Half = Ymm<true>;
+        const IS_ONE: bool = true;
         #[inline(always)]
-        fn splat(x: f32) -> Self {
-            unsafe { Self(_mm256_set1_ps(x), _mm256_set1_ps(x)) }
-        }
-        #[inline(always)]
-        fn load(from: &[f32; WIDE]) -> Self {
-            let (low, high) = from.split_at(LANES);
-            unsafe { Self(_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())) }
-        }
-        #[inline(always)]
-        fn store(self, to: &mut [f32; WIDE]) {
-            let (low, high) = to.split_at_mut(LANES);
+        fn halves(self) -> [Ymm<true>; 2] {
             unsafe {
-                _mm256_storeu_ps(low.as_mut_ptr(), self.0);
-                _mm256_storeu_ps(high.as_mut_ptr(), self.1);
-            }
-        }
-        #[inline(always)]
-        fn add(self, other: Self) -> Self {
-            unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
-        }
-        #[inline(always)]
-        fn fma(self, factor: Self, addend: Self) -> Self {
-            unsafe {
-                Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1))
+                let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0));
+                [Ymm(_mm512_castps512_ps256(self.0)), Ymm(_mm256_castpd_ps(high))]
             }
         }
     }
 
-    impl Wide for Zmm {
-        const PER_TILE: usize = 2;
+    impl Vector for Zmm {
+        type Numbers = [f32; WIDE];
         #[inline(always)]
         fn splat(x: f32) -> Self {
             Self(unsafe { _mm512_set1_ps(x) })
@@ -380,20 +408,51 @@ mod avx {
             Self(unsafe { _mm512_add_ps(self.0, other.0) })
         }
         #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            Self(unsafe { _mm512_div_ps(self.0, other.0) })
+        }
+        #[inline(always)]
         fn fma(self, factor: Self, addend: Self) -> Self {
             Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
         }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            Self(unsafe { _mm512_sqrt_ps(self.0) })
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(unsafe { _mm512_min_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        fn power_of_two(self) -> Self {
+            Self(unsafe {
+                let biased = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+            })
+        }
     }
 
-    impl<W: Wide> Lanes for Ymm<W> {
-        type Wide = W;
+    impl<const BESIDE_ZMM: bool> Vector for Ymm<BESIDE_ZMM> {
+        type Numbers = [f32; LANES];
         #[inline(always)]
         fn splat(x: f32) -> Self {
-            Self::of(unsafe { _mm256_set1_ps(x) })
+            Self(unsafe { _mm256_set1_ps(x) })
         }
         #[inline(always)]
         fn load(from: &[f32; LANES]) -> Self {
-            Self::of(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+            Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
         }
         #[inline(always)]
         fn store(self, to: &mut [f32; LANES]) {
@@ -401,39 +460,39 @@ mod avx {
         }
         #[inline(always)]
         fn add(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_add_ps(self.0, other.0) })
+            Self(unsafe { _mm256_add_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn sub(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_sub_ps(self.0, other.0) })
+            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn mul(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_mul_ps(self.0, other.0) })
+            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn div(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_div_ps(self.0, other.0) })
+            Self(unsafe { _mm256_div_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn fma(self, factor: Self, addend: Self) -> Self {
-            Self::of(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
         }
         #[inline(always)]
         fn sqrt(self) -> Self {
-            Self::of(unsafe { _mm256_sqrt_ps(self.0) })
+            Self(unsafe { _mm256_sqrt_ps(self.0) })
         }
         #[inline(always)]
         fn min(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_min_ps(self.0, other.0) })
+            Self(unsafe { _mm256_min_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn max(self, other: Self) -> Self {
-            Self::of(unsafe { _mm256_max_ps(self.0, other.0) })
+            Self(unsafe { _mm256_max_ps(self.0, other.0) })
         }
         #[inline(always)]
         fn power_of_two(self) -> Self {
-            Self::of(unsafe {
+            Self(unsafe {
                 let biased = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
             })
@@ -449,7 +508,7 @@ mod neon {
         vsqrtq_f32, vst1q_f32, vsubq_f32,
     };
 
-    use super::{LANES, Lanes, Pair};
+    use super::{LANES, Lanes, Pair, Vector};
 
     /// Two NEON registers: the first four lanes and the last four.
     #[derive(Clone, Copy)]
@@ -466,10 +525,14 @@ mod neon {
         }
     }
 
-    // SAFETY of all blocks below: the module is there only where every machine has NEON; those that touch memory do so
-    // through references to four numbers.
     impl Lanes for Neon {
         type Wide = Pair<Self>;
+    }
+
+    // SAFETY of all blocks below: the module is there only where every machine has NEON; those that touch memory do so
+    // through references to four numbers.
+    impl Vector for Neon {
+        type Numbers = [f32; LANES];
         #[inline(always)]
         fn splat(x: f32) -> Self {
             unsafe { Self(vdupq_n_f32(x), vdupq_n_f32(x)) }
@@ -573,12 +636,30 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self) -> Vec<u32> {
             let [a, b, c] = self.0.map(|lanes| L::Wide::load(&lanes));
-            let out = [a.add(b), a.fma(b, c), L::Wide::splat(self.0[1][3])].map(|wide| {
+            let k = L::Wide::load(&self.0[0].map(|x| (x.to_bits() % 254) as f32 - 126.0));
+            let vectors = [
+                a.add(b),
+                a.sub(b),
+                a.mul(b),
+                a.div(b),
+                a.fma(b, c),
+                a.sqrt(),
+                a.min(b),
+                a.max(b),
+                k.power_of_two(),
+                L::Wide::splat(self.0[1][3]),
+            ];
+            let mut out = Vec::new();
+            for wide in vectors {
                 let mut lanes = [0.0; WIDE];
                 wide.store(&mut lanes);
-                lanes
-            });
-            out.into_iter().flatten().map(as_bits).collect()
+                assert_eq!(
+                    wide.halves().map(|half| half.to_array().map(as_bits)).concat(),
+                    lanes.map(as_bits)
+                );
+                out.extend(lanes.map(as_bits));
+            }
+            out
         }
     }
 

@@ -1,11 +1,11 @@
-//! Elementary functions that give the same bits on every machine, in f64 one at a time and in f32 eight at a time.
+//! Elementary functions that give the same bits on every machine, in f64 one at a time and in f32 a vector at a time.
 //!
 //! They are made of + − × ÷ √ and fused multiply-add alone; `exp` and `power` in f64 are those of
 //! [`primitives::math`].
 
 use std::f64::consts::{LN_2, PI, SQRT_2};
 
-use crate::lanes::Lanes;
+use crate::lanes::Vector;
 
 /// Terms of the series of artanh on |s| ≤ 0.172: the first one left out is below 2^-58 of the result.
 const LN_TERMS: u32 = 11;
@@ -84,7 +84,7 @@ const EXP_TAYLOR: [f32; 8] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0
 
 /// `e^x` in each lane, within 2 units in the last place; subnormal results are kept, NaN stays NaN.
 #[inline(always)]
-pub(crate) fn exp<L: Lanes>(x: L) -> L {
+pub(crate) fn exp<L: Vector>(x: L) -> L {
     // In this order a NaN of `x` comes through both comparisons.
     let x = L::splat(EXP_MIN).max(L::splat(EXP_MAX).min(x));
     let rounder = L::splat(ROUNDER);
@@ -102,7 +102,7 @@ pub(crate) fn exp<L: Lanes>(x: L) -> L {
 
 /// The logistic function 1/(1 + e^−x) in each lane.
 #[inline(always)]
-pub(crate) fn logistic<L: Lanes>(x: L) -> L {
+pub(crate) fn logistic<L: Vector>(x: L) -> L {
     let one = L::splat(1.0);
     one.div(one.add(exp(L::splat(0.0).sub(x))))
 }
@@ -130,7 +130,7 @@ const TAIL: [f32; 10] = [
 /// It is max(x, 0) − t·(1 − Φ(t)) with t = |x|, and 1 − Φ(t) = e^(−t²/2) · q · P(q), so that nothing cancels for
 /// negative x. Source: Hendrycks & Gimpel, "Gaussian error linear units", 2016.
 #[inline(always)]
-pub(crate) fn gelu<L: Lanes>(x: L) -> L {
+pub(crate) fn gelu<L: Vector>(x: L) -> L {
     let (zero, one, half) = (L::splat(0.0), L::splat(1.0), L::splat(-0.5));
     // In this order a NaN of `x` comes through the comparisons.
     let t = L::splat(TAIL_MAX).min(x.max(zero.sub(x)));
@@ -152,7 +152,7 @@ pub(crate) mod tests {
     use primitives::Seed;
 
     use super::*;
-    use crate::lanes::{Instructions, Kernel, LANES};
+    use crate::lanes::{Instructions, Kernel, LANES, Lanes};
 
     struct Exp([f32; LANES]);
 

@@ -6,7 +6,7 @@
 
 use crate::{
     compute::Compute,
-    lanes::{Kernel, LANES, Lanes},
+    lanes::{Kernel, LANES, Lanes, Vector as _, WIDE, Wide as _},
     math,
 };
 
@@ -27,34 +27,34 @@ pub(crate) fn sum_of_products<L: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     sum.sum()
 }
 
-/// Runs `body` on the vectors of some slices of equal length, the last one padded with zeros. The slices of the
-/// first list, one or three, are read and written: the body's value, or its tuple of values, is what they become.
-/// Those of the second list are read.
+/// Runs `body` on the vectors of some slices of equal length, wide ones first, the last one padded with zeros. The
+/// slices of the first list, one or three, are read and written: the body's value, or its tuple of values, is what they
+/// become. Those of the second list are read. The third list has numbers that the body sees in all lanes.
 macro_rules! over_vectors {
-    ([$($out:ident),*], [$($in:ident),*], $L:ident, $body:block) => {{
-        let whole = over_vectors!(@first $($out),*).len() / $crate::lanes::LANES * $crate::lanes::LANES;
+    ([$($out:ident),*], [$($in:ident),*], [$($number:ident),*], $L:ident, $body:block) => {{
+        let length = over_vectors!(@first $($out),*).len();
         let mut at = 0;
-        while at < whole {
-            $(let $in = $L::load($in[at..].first_chunk().expect("the slices are of equal length"));)*
-            over_vectors!(@step [$($out),*], $L, at, $body);
-            at += $crate::lanes::LANES;
-        }
-        if whole < over_vectors!(@first $($out),*).len() {
-            $(let $in = $L::load_part(&$in[whole..], 0.0);)*
-            over_vectors!(@rest [$($out),*], $L, whole, $body);
+        over_vectors!(@whole [$($out),*], [$($in),*], [$($number),*], $L::Wide, $crate::lanes::WIDE, at, length, $body);
+        over_vectors!(@whole [$($out),*], [$($in),*], [$($number),*], $L, $crate::lanes::LANES, at, length, $body);
+        if at < length {
+            $(let $in = $L::load_part(&$in[at..], 0.0);)*
+            $(let $number = $L::splat($number);)*
+            #[allow(unused_variables)]
+            let written = { $(let $out = $L::load_part(&$out[at..], 0.0);)* $body };
+            over_vectors!(@store_rest [$($out),*], written, at);
         }
     }};
     (@first $out:ident $(, $more:ident)*) => { $out };
-    (@step [$($out:ident),*], $L:ident, $at:ident, $body:block) => {
-        let ($($out,)*) = ($($out[$at..].first_chunk_mut::<{ $crate::lanes::LANES }>().expect("the slices are of equal length"),)*);
-        #[allow(unused_variables)]
-        let written = { $(let $out = $L::load($out);)* $body };
-        over_vectors!(@store [$($out),*], written);
-    };
-    (@rest [$($out:ident),*], $L:ident, $at:ident, $body:block) => {
-        #[allow(unused_variables)]
-        let written = { $(let $out = $L::load_part(&$out[$at..], 0.0);)* $body };
-        over_vectors!(@store_rest [$($out),*], written, $at);
+    (@whole [$($out:ident),*], [$($in:ident),*], [$($number:ident),*], $V:ty, $step:expr, $at:ident, $length:ident, $body:block) => {
+        while $at + $step <= $length {
+            $(let $in = <$V>::load($in[$at..].first_chunk().expect("the slices are of equal length"));)*
+            $(let $number = <$V>::splat($number);)*
+            let ($($out,)*) = ($($out[$at..].first_chunk_mut::<{ $step }>().expect("the slices are of equal length"),)*);
+            #[allow(unused_variables)]
+            let written = { $(let $out = <$V>::load($out);)* $body };
+            over_vectors!(@store [$($out),*], written);
+            $at += $step;
+        }
     };
     (@store [$a:ident], $w:ident) => { $w.store($a); };
     (@store [$a:ident, $b:ident, $c:ident], $w:ident) => { $w.0.store($a); $w.1.store($b); $w.2.store($c); };
@@ -84,9 +84,8 @@ impl Kernel for Norm<'_> {
     fn run<L: Lanes>(self) {
         let dim = self.gain.len();
         for (to, x) in self.to.chunks_exact_mut(dim).zip(self.x.chunks_exact(dim)) {
-            let scale = L::splat(inverse_rms::<L>(x, self.epsilon));
-            let gain = self.gain;
-            over_vectors!([to], [x, gain], L, { x.mul(scale).mul(gain) });
+            let (gain, scale) = (self.gain, inverse_rms::<L>(x, self.epsilon));
+            over_vectors!([to], [x, gain], [scale], L, { x.mul(scale).mul(gain) });
         }
     }
 }
@@ -119,15 +118,14 @@ impl Kernel for NormBackward<'_> {
         let rows = self.d_to.chunks_exact(dim).zip(self.x.chunks_exact(dim));
         self.d_gain.fill(0.0);
         for (d_x, (d_to, x)) in self.d_x.chunks_exact_mut(dim).zip(rows) {
-            let scale = inverse_rms::<L>(x, self.epsilon);
+            let s = inverse_rms::<L>(x, self.epsilon);
             let (gain, d_gain, w) = (self.gain, &mut *self.d_gain, &mut weighted[..]);
-            let s = L::splat(scale);
-            over_vectors!([w], [d_to, gain], L, { d_to.mul(gain) });
-            over_vectors!([d_gain], [d_to, x], L, { d_to.fma(x.mul(s), d_gain) });
+            over_vectors!([w], [d_to, gain], [], L, { d_to.mul(gain) });
+            over_vectors!([d_gain], [d_to, x], [s], L, { d_to.fma(x.mul(s), d_gain) });
             // With n = x·s: dx = s·(w − n · mean(w·n)).
             let w = &weighted[..];
-            let mean = L::splat(sum_of_products::<L>(w, x) * scale / dim as f32);
-            over_vectors!([d_x], [w, x], L, { s.fma(w.sub(x.mul(s).mul(mean)), d_x) });
+            let mean = sum_of_products::<L>(w, x) * s / dim as f32;
+            over_vectors!([d_x], [w, x], [s, mean], L, { s.fma(w.sub(x.mul(s).mul(mean)), d_x) });
         }
     }
 }
@@ -169,7 +167,7 @@ impl Kernel for AddBias<'_> {
     fn run<L: Lanes>(self) {
         let bias = self.bias;
         for row in self.rows.chunks_exact_mut(bias.len()) {
-            over_vectors!([row], [bias], L, { row.add(bias) });
+            over_vectors!([row], [bias], [], L, { row.add(bias) });
         }
     }
 }
@@ -192,7 +190,7 @@ impl Kernel for ColumnSums<'_> {
     fn run<L: Lanes>(self) {
         let to = self.to;
         for row in self.rows.chunks_exact(to.len()) {
-            over_vectors!([to], [row], L, { to.add(row) });
+            over_vectors!([to], [row], [], L, { to.add(row) });
         }
     }
 }
@@ -231,7 +229,7 @@ impl Kernel for SwiGlu<'_> {
         let width = self.width;
         for (to, gate_up) in self.to.chunks_exact_mut(width).zip(self.gate_up.chunks_exact(2 * width)) {
             let (gate, up) = gate_up.split_at(width);
-            over_vectors!([to], [gate, up], L, { gate.mul(math::logistic(gate)).mul(up) });
+            over_vectors!([to], [gate, up], [], L, { gate.mul(math::logistic(gate)).mul(up) });
         }
     }
 }
@@ -255,11 +253,11 @@ impl Kernel for SwiGluBackward<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let width = self.width;
-        let one = L::splat(1.0);
+        let one = 1.0;
         for (gate_up, d_to) in self.gate_up.chunks_exact_mut(2 * width).zip(self.d_to.chunks_exact_mut(width))
         {
             let (gate, up) = gate_up.split_at_mut(width);
-            over_vectors!([gate, up, d_to], [], L, {
+            over_vectors!([gate, up, d_to], [], [one], L, {
                 let open = math::logistic(gate);
                 let act = gate.mul(open);
                 // d silu = σ·(1 + g·(1 − σ)).
@@ -276,6 +274,27 @@ pub(crate) fn swiglu_backward(compute: &Compute, gate_up: &mut [f32], d_to: &mut
     let share = compute.share(d_to.len() / width, 1) * width;
     let tasks = d_to.chunks_mut(share).zip(gate_up.chunks_mut(2 * share));
     compute.each(tasks.map(|(d_to, gate_up)| SwiGluBackward { gate_up, d_to, width }).collect());
+}
+
+/// Each number becomes `e` to the power of its distance from `largest`; returns the sum, in 8 lanes and the fixed tree.
+/// The row has whole vectors.
+#[inline(always)]
+pub(crate) fn powers<L: Lanes>(row: &mut [f32], largest: f32) -> f32 {
+    let shift = L::Wide::splat(largest);
+    let mut sum = L::splat(0.0);
+    let (wide, rest) = row.as_chunks_mut::<WIDE>();
+    for x in wide {
+        let power = math::exp(L::Wide::load(x).sub(shift));
+        power.store(x);
+        let [low, high] = power.halves();
+        sum = sum.add(low).add(high);
+    }
+    for x in rest.as_chunks_mut::<LANES>().0 {
+        let power = math::exp(L::load(x).sub(L::splat(largest)));
+        power.store(x);
+        sum = sum.add(power);
+    }
+    sum.sum()
 }
 
 struct CrossEntropy<'a> {
@@ -296,28 +315,18 @@ impl Kernel for CrossEntropy<'_> {
         for ((row, target), loss) in rows.zip(self.targets).zip(self.losses) {
             let target = *target as usize;
             row[self.vocab..].fill(f32::NEG_INFINITY);
-            let lanes = row.as_chunks_mut::<LANES>().0;
             let mut largest = L::splat(f32::NEG_INFINITY);
-            for x in lanes.iter() {
+            for x in row.as_chunks::<LANES>().0 {
                 largest = largest.max(L::load(x));
             }
             let largest = largest.largest();
-            let of_target = lanes[target / LANES][target % LANES];
-            let shift = L::splat(largest);
-            let mut sum = L::splat(0.0);
-            for x in lanes.iter_mut() {
-                let power = math::exp(L::load(x).sub(shift));
-                power.store(x);
-                sum = sum.add(power);
-            }
-            let sum = sum.sum();
+            let of_target = row[target];
+            let sum = powers::<L>(row, largest);
             *loss = math::ln(f64::from(sum)) + (f64::from(largest) - f64::from(of_target));
             if let Some(scale) = self.scale {
-                let factor = L::splat(scale / sum);
-                for x in lanes.iter_mut() {
-                    L::load(x).mul(factor).store(x);
-                }
-                lanes[target / LANES][target % LANES] -= scale;
+                let factor = scale / sum;
+                over_vectors!([row], [], [factor], L, { row.mul(factor) });
+                row[target] -= scale;
             }
         }
     }

@@ -21,6 +21,8 @@ pub(crate) const HOTKEY: &str = "WEIGH_HOTKEY";
 pub(crate) const NETWORK: &str = "WEIGH_NETWORK";
 /// The file with a fastText model of languages.
 pub(crate) const LID: &str = "WEIGH_LID";
+/// Where crawls are fetched from instead of Common Crawl's own host: a mirror's address.
+pub(crate) const CRAWL_HOST: &str = "WEIGH_CRAWL_HOST";
 /// Where it is set, there are no colours unless somebody asks for them: <https://no-color.org>.
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// What all variables of `weigh up` begin with; a name below it that is no setting is a slip. Other names that begin with

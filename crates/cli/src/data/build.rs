@@ -11,17 +11,23 @@ use std::{
 };
 
 use clap::Args;
-use corpus::{Cut, Extent, Language, Limits, Shard, shard::FolderManifest};
+use corpus::{Cut, Extent, Limits, Shard, shard::FolderManifest};
 use mechanisms::dataset::Terms;
 use primitives::{Digest, Hotkey};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{DataError, TASK_FILE, Task, Threads, empty_folder, plain_table, task_of, write_json};
+use super::{
+    DataError, TASK_FILE, Task, Threads, empty_folder,
+    origin::OriginArguments,
+    plain_table, task_of,
+    terms::{self, EXCLUSION_FILE, TermsArguments},
+    write_json,
+};
 use crate::{
     score::{CASE_FILE, CaseFile},
-    source::{AnySource, Named},
+    source::AnySource,
     talk::{self, Unit},
 };
 
@@ -34,8 +40,8 @@ const BUILD_FILE: &str = "build.json";
 
 #[derive(Args)]
 pub(crate) struct BuildArguments {
-    /// A folder of HTML, Markdown and text, or an archive or its address, or a folder of archives.
-    source: Named,
+    #[command(flatten)]
+    origin: OriginArguments,
     /// The folder for the shards: new, empty, or begun by the same command, which then goes on with it.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -48,9 +54,8 @@ pub(crate) struct BuildArguments {
     /// The hotkey that the shards belong to; without it, nobody's.
     #[arg(long, value_name = "SS58")]
     miner: Option<Hotkey>,
-    /// Keep this language only (ISO 639-1); may be given more than once.
-    #[arg(long = "language", value_name = "CODE")]
-    languages: Vec<Language>,
+    #[command(flatten)]
+    terms: TermsArguments,
     #[command(flatten)]
     threads: Threads,
     /// One JSON object per shard on standard output.
@@ -66,7 +71,7 @@ struct Build {
     recipe: String,
     cut: Cut,
     miner: Hotkey,
-    languages: Vec<Language>,
+    terms: Terms,
     /// [`Extent::digest`] of each task.
     tasks: Vec<Digest>,
 }
@@ -79,23 +84,28 @@ struct Made {
 }
 
 pub(super) fn build(arguments: &BuildArguments) -> Result<(), DataError> {
-    let named = &arguments.source;
+    let named = arguments.origin.named(arguments.json)?;
     let failed = |error| DataError::Source { named: named.to_string(), error: Box::new(error) };
+    let (terms, given) = arguments.terms.read()?;
+    let rules = given.rules(&terms)?;
     let begun = arguments.out.join(BUILD_FILE);
     if !begun.is_file() {
         empty_folder(&arguments.out)?;
     }
-    let source = AnySource::open(named, arguments.json)?;
+    let source = AnySource::open(&named, arguments.origin.layout().as_ref(), arguments.json)?;
     let cut = Cut { entries_max: ENTRIES_PER_TASK, bytes_max: arguments.bytes_per_task };
     let (extents, warnings) = source.survey(cut).map_err(failed)?;
     for warning in warnings {
         talk::warn(&warning);
     }
     let miner = arguments.miner.unwrap_or(Hotkey::from_bytes([0; 32]));
-    let languages = arguments.languages.clone();
     let recipe = corpus::RECIPE.to_string();
     let tasks = extents.iter().map(Extent::digest).collect();
-    go_on(&arguments.out, &Build { recipe, cut, miner, languages, tasks })?;
+    go_on(&arguments.out, &Build { recipe, cut, miner, terms: terms.clone(), tasks })?;
+    if let Some(list) = &given.exclusion {
+        let place = arguments.out.join(EXCLUSION_FILE);
+        std::fs::write(&place, &list.bytes).map_err(|error| DataError::File { path: place, error })?;
+    }
     let found = extents.len();
     let mut numbered: Vec<(usize, Extent)> = extents.into_iter().enumerate().collect();
     if let Some(asked) = arguments.task {
@@ -107,18 +117,17 @@ pub(super) fn build(arguments: &BuildArguments) -> Result<(), DataError> {
     let bytes = numbered.iter().map(|(_, extent)| extent.length_bytes()).sum();
     let bar = talk::bar(bytes, Unit::Bytes, arguments.json);
     let make = |(number, extent): (usize, Extent)| {
-        let task = Task { extent, miner, languages: arguments.languages.clone() };
+        let task = Task { extent, miner, terms: terms.clone() };
         let folder = arguments.out.join(format!("{number:05}"));
         let (shard, manifest) = match whole(&folder, &task) {
             Some(whole) => whole,
             None => {
-                let shard = Shard::build(&task.extent, &source, miner, &task.rules()).map_err(failed)?;
+                let shard = Shard::build(&task.extent, &source, miner, &rules).map_err(failed)?;
                 let manifest = shard.write_folder(&folder).map_err(failed)?;
                 (shard, manifest)
             }
         };
-        let terms = Terms { languages: task.languages.clone(), ..Terms::plain() };
-        let case = CaseFile::rehearsal(task.extent.clone(), terms, miner, manifest.root);
+        let case = CaseFile::rehearsal(task.extent.clone(), terms.clone(), miner, manifest.root);
         write_json(folder.join(CASE_FILE), &case)?;
         write_json(folder.join(TASK_FILE), &task)?;
         bar.inc(task.extent.length_bytes());
@@ -156,11 +165,11 @@ fn go_on(out: &Path, build: &Build) -> Result<(), DataError> {
         ("the recipe", begun.recipe != build.recipe),
         ("the bytes of a task", begun.cut != build.cut),
         ("the miner", begun.miner != build.miner),
-        ("the languages", begun.languages != build.languages),
         ("the source", begun.tasks != build.tasks),
     ];
-    match differs.iter().find(|(_, differs)| *differs) {
-        Some((what, _)) => Err(DataError::OtherBuild { path: out.to_owned(), what }),
+    let differs = differs.iter().find(|(_, differs)| *differs).map(|(what, _)| *what);
+    match differs.or_else(|| terms::difference(&begun.terms, &build.terms)) {
+        Some(what) => Err(DataError::OtherBuild { path: out.to_owned(), what }),
         None => Ok(()),
     }
 }
@@ -182,7 +191,13 @@ mod tests {
     use corpus::LedgerRow;
 
     use super::*;
-    use crate::data::{VerifyArguments, check};
+    use crate::{
+        data::{
+            VerifyArguments, check,
+            terms::{Filter, PiiArgument, TermsFiles},
+        },
+        source::Named,
+    };
 
     /// Every file below a folder, with its bytes.
     fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -204,14 +219,25 @@ mod tests {
 
     fn arguments(source: &Path, out: &Path, threads: u16) -> BuildArguments {
         BuildArguments {
-            source: Named::Path(source.to_owned()),
+            origin: OriginArguments::of(source.to_owned()),
             out: out.to_owned(),
             bytes_per_task: 4 << 10,
             task: None,
             miner: None,
-            languages: vec!["en".parse().unwrap()],
+            terms: english(),
             threads: Threads { threads: Some(threads) },
             json: false,
+        }
+    }
+
+    fn english() -> TermsArguments {
+        TermsArguments {
+            languages: vec!["en".parse().unwrap()],
+            filters: vec![Filter::Gopher],
+            pii: PiiArgument::Keep,
+            heed_opt_out: false,
+            near_duplicates: false,
+            files: TermsFiles::default(),
         }
     }
 
@@ -249,8 +275,11 @@ mod tests {
             assert_eq!(tree(&out("two")), expected, "{}", name.display());
         }
         let mut other = arguments(&source, &out("two"), 2);
-        other.languages = Vec::new();
+        other.terms.languages = Vec::new();
         assert!(matches!(build(&other), Err(DataError::OtherBuild { what: "the languages", .. })));
+        let mut other = arguments(&source, &out("two"), 2);
+        other.terms.filters.push(Filter::Fineweb);
+        assert!(matches!(build(&other), Err(DataError::OtherBuild { what: "the filters", .. })));
         std::fs::write(source.join("00.md"), "another text").unwrap();
         let changed = build(&arguments(&source, &out("two"), 2));
         assert!(matches!(changed, Err(DataError::OtherBuild { what: "the source", .. })));
@@ -268,18 +297,23 @@ mod tests {
         }
         let out = root.path().join("out");
         let built = build(&BuildArguments {
-            source: Named::Path(source.clone()),
+            origin: OriginArguments::of(source.clone()),
             out: out.clone(),
             bytes_per_task: BYTES_PER_TASK,
             task: None,
             miner: None,
-            languages: vec!["en".parse().unwrap()],
+            terms: english(),
             threads: Threads { threads: None },
             json: false,
         });
         built.unwrap();
-        let arguments =
-            VerifyArguments { path: out.clone(), source: Named::Path(source), sample: None, json: false };
+        let arguments = VerifyArguments {
+            path: out.clone(),
+            source: Some(Named::Path(source)),
+            files: TermsFiles::default(),
+            sample: None,
+            json: false,
+        };
         assert_eq!(check(&arguments).unwrap(), ExitCode::SUCCESS);
         let folder = out.join("00000");
         let (whole, _) = Shard::open_folder(&folder, &Limits::default()).unwrap();
@@ -293,6 +327,132 @@ mod tests {
             }
             shard.write_folder(&folder).unwrap();
             assert_eq!(check(&arguments).unwrap(), ExitCode::from(1), "{number}");
+        }
+    }
+
+    /// Each rule of the terms is built, checked, and refused where the files that it stands on are others.
+    #[test]
+    fn lists_are_named_by_digest_and_others_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let lay = |name: &str, text: &str| {
+            let place = root.path().join(name);
+            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::fs::write(&place, text).unwrap();
+            place
+        };
+        let secret = "nobody may train on this sentence since it is a question of the final exam";
+        let text = |number: u32| {
+            let words =
+                format!("the weight and the measure of house number {number} in that town ").repeat(10);
+            format!("# Weight {number}\n\n{words}")
+        };
+        for number in 0..3 {
+            lay(&format!("source/{number}.md"), &text(number));
+        }
+        lay("source/exam.md", &format!("{}\n\n{secret}", text(3)));
+        lay("source/mail.md", &format!("{}\n\nWrite to me@site.org about it.", text(4)));
+        lay("source/short.md", "too short");
+        let files = || TermsFiles {
+            blocklist: Some(lay("blocklist.txt", "bad.example\n")),
+            exclude: Some(lay("eval.jsonl", &format!("{{\"text\": \"{secret}\"}}\n"))),
+            lid: None,
+        };
+        let source = root.path().join("source");
+        let out = root.path().join("out");
+        let mut wanted = arguments(&source, &out, 1);
+        wanted.bytes_per_task = BYTES_PER_TASK;
+        wanted.terms = TermsArguments {
+            languages: Vec::new(),
+            filters: vec![Filter::None],
+            pii: PiiArgument::Drop,
+            heed_opt_out: true,
+            near_duplicates: true,
+            files: files(),
+        };
+        build(&wanted).unwrap();
+        let (shard, _) = Shard::open_folder(&out.join("00000"), &Limits::default()).unwrap();
+        let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();
+        let like = "near_dup_of:0";
+        assert_eq!(decisions, ["kept", like, like, "contaminated", "pii", "kept"]);
+        let verified = |files: TermsFiles| {
+            let source = Named::Path(source.clone());
+            check(&VerifyArguments {
+                path: out.clone(),
+                source: Some(source),
+                files,
+                sample: None,
+                json: false,
+            })
+        };
+        assert_eq!(verified(files()).unwrap(), ExitCode::SUCCESS);
+        let from_build = TermsFiles { exclude: Some(out.join(EXCLUSION_FILE)), ..files() };
+        assert_eq!(verified(from_build).unwrap(), ExitCode::SUCCESS);
+        let lacking = verified(TermsFiles { exclude: None, ..files() });
+        assert!(matches!(lacking, Err(DataError::Lacking { what: "exclusion list", .. })));
+        let other = TermsFiles { blocklist: Some(lay("other.txt", "worse.example\n")), ..files() };
+        let told = verified(other).unwrap_err();
+        assert!(matches!(told, DataError::OtherFile { what: "blocklist", .. }), "{told}");
+        for digest in ["bad.example\n", "worse.example\n"] {
+            assert!(told.to_string().contains(&Digest::of(digest.as_bytes()).to_string()), "{told}");
+        }
+        let no_list = TermsFiles { blocklist: Some(lay("no.txt", "https://bad.example/\n")), ..files() };
+        assert!(matches!(verified(no_list), Err(DataError::List { what: "blocklist", .. })));
+        // The command that goes on must name the same files.
+        wanted.terms.files.blocklist = None;
+        assert!(matches!(build(&wanted), Err(DataError::OtherBuild { what: "the blocklist", .. })));
+        wanted.terms.filters.push(Filter::C4);
+        assert!(matches!(build(&wanted), Err(DataError::Filters)));
+        let plain = arguments(&source, &root.path().join("plain"), 1);
+        build(&plain).unwrap();
+        let source = Named::Path(source.clone());
+        let unasked = VerifyArguments {
+            path: plain.out,
+            source: Some(source),
+            files: files(),
+            sample: None,
+            json: false,
+        };
+        assert!(matches!(check(&unasked), Err(DataError::Unasked { what: "blocklist", .. })));
+    }
+
+    #[test]
+    fn dumps_are_told_by_their_names_and_checked_as_they_were_built() {
+        use std::io::Write as _;
+        let root = tempfile::tempdir().unwrap();
+        let prose =
+            "the weight and the measure of the house that the town had built for its merchants ".repeat(6);
+        let rows: String = (0..5)
+            .map(|number| format!("{}\n", json!({"id": number, "text": format!("{number} {prose}")})))
+            .collect();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(rows.as_bytes()).unwrap();
+        let page = |number: u32| {
+            format!(
+                "<page><title>House {number}</title><ns>0</ns><id>{number}</id><revision><timestamp>2026-11-22T00:00:00Z\
+                 </timestamp><text>{number} {prose}</text></revision></page>\n"
+            )
+        };
+        let wiki = format!("<mediawiki>\n{}{}</mediawiki>\n", page(1), page(2));
+        let dumps: [(&str, Vec<u8>, usize); 3] = [
+            ("rows.jsonl", rows.clone().into_bytes(), 5),
+            ("rows.ndjson.gz", packed.finish().unwrap(), 5),
+            ("pages.xml", wiki.into_bytes(), 2),
+        ];
+        for (name, bytes, expect) in dumps {
+            let source = root.path().join(name);
+            std::fs::write(&source, bytes).unwrap();
+            let out = root.path().join(format!("{name}-out"));
+            build(&arguments(&source, &out, 2)).unwrap();
+            let folders = crate::data::shard_folders(&out).unwrap();
+            let open = |folder: &PathBuf| Shard::open_folder(folder, &Limits::default()).unwrap().0.documents;
+            let documents: Vec<_> = folders.iter().flat_map(open).collect();
+            assert_eq!(documents.len(), expect, "{name}");
+            assert_eq!(documents.iter().all(|row| row.title.starts_with("House ")), name == "pages.xml");
+            let source = Named::Path(source);
+            let files = TermsFiles::default();
+            let verify =
+                VerifyArguments { path: out, source: Some(source), files, sample: None, json: false };
+            assert_eq!(check(&verify).unwrap(), ExitCode::SUCCESS, "{name}");
         }
     }
 }

@@ -17,8 +17,7 @@ use cluster::{Engine, Keys};
 use corpus::dedup::{DedupIndex, Pairs};
 use corpus::{
     DocumentRow, Limits, Shard,
-    dedup::{Claim, Duplicate, Item, Likeness, duplicates_as_parquet, duplicates_of_parquet},
-    hub::Elsewhere,
+    dedup::{Claim, Duplicate, Item, Likeness, duplicates_as_parquet},
     minhash::Signature,
 };
 use primitives::Digest;
@@ -146,7 +145,9 @@ fn find(
         let item = |document: &DocumentRow| Item {
             claim: Claim { block, row: u64::from(document.record) },
             fingerprint: document.fingerprint,
-            bands: Signature::of(&document.text).map(|signature| signature.bands()),
+            bands: document
+                .bands
+                .or_else(|| Signature::of(&document.text).map(|signature| signature.bands())),
         };
         let items: Vec<Item> = pool.install(|| shard.documents.par_iter().map(item).collect());
         finder.add(&items)?;
@@ -173,65 +174,6 @@ fn tell(listing: &Listing, arguments: &DedupArguments) -> Result<(), DataError> 
     let Listing { documents, exact, near, .. } = listing;
     writeln!(out, "{table}\n\n{exact} exact and {near} near duplicates in {documents} documents")?;
     Ok(out.flush()?)
-}
-
-/// A list of duplicates that was made.
-pub(super) struct DuplicateList {
-    place: PathBuf,
-    shards: Vec<ListedShard>,
-    /// In ascending order.
-    duplicates: Vec<Duplicate>,
-}
-
-impl DuplicateList {
-    /// The list in a folder, held to its manifest.
-    pub(super) fn open(folder: &Path) -> Result<Self, DataError> {
-        let read = |name: &str| {
-            let place = folder.join(name);
-            std::fs::read(&place).map_err(|error| DataError::File { path: place, error })
-        };
-        let unlike = |what: String| DataError::List { path: folder.to_owned(), what };
-        let listing: Listing =
-            serde_json::from_slice(&read(MANIFEST_FILE)?).map_err(|error| unlike(error.to_string()))?;
-        let table = read(DUPLICATES_FILE)?;
-        if listing.version != VERSION {
-            return Err(unlike(format!("version {} is not {VERSION}", listing.version)));
-        }
-        if listing.duplicates_digest != Digest::of(&table) {
-            return Err(unlike(format!("{DUPLICATES_FILE} is not the one that {MANIFEST_FILE} names")));
-        }
-        let duplicates = duplicates_of_parquet(table).map_err(|error| unlike(error.to_string()))?;
-        let shards = listing.shards;
-        // The last has the greatest number, and each repeats one before it.
-        if duplicates.last().is_some_and(|last| last.document.block >= shards.len() as u64) {
-            return Err(unlike(format!("a duplicate's shard is beyond the {} listed", shards.len())));
-        }
-        Ok(Self { place: folder.to_owned(), shards, duplicates })
-    }
-
-    /// The documents of a shard that stand elsewhere, by their rows of its ledger.
-    pub(super) fn left_out(
-        &self,
-        folder: &Path,
-        root: &Digest,
-    ) -> Result<BTreeMap<u32, Elsewhere>, DataError> {
-        let number = (0u64..).zip(&self.shards).find(|(_, shard)| shard.root == *root);
-        let Some((number, _)) = number else {
-            return Err(DataError::Unlisted { path: folder.to_owned(), list: self.place.clone() });
-        };
-        let first = self.duplicates.partition_point(|one| one.document.block < number);
-        let own = self.duplicates[first..].iter().take_while(|one| one.document.block == number);
-        let elsewhere = |one: &Duplicate| {
-            let shard = usize::try_from(one.of.block).expect("below the number of shards");
-            let root = self.shards[shard].root;
-            Elsewhere { root, record: one.of.row, likeness: one.likeness }
-        };
-        let beyond = |_| DataError::List {
-            path: self.place.clone(),
-            what: format!("a record of shard {number} is beyond 32 bits"),
-        };
-        own.map(|one| Ok((u32::try_from(one.document.row).map_err(beyond)?, elsewhere(one)))).collect()
-    }
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> DataError {
@@ -292,7 +234,7 @@ impl Finder {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use corpus::hub::HubManifest;
+    use corpus::dedup::duplicates_of_parquet;
     use primitives::Seed;
 
     use super::*;
@@ -338,30 +280,28 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_another_shard_is_listed_and_left_out() {
+    fn what_repeats_another_shard_is_listed() {
         let root = tempfile::tempdir().unwrap();
         let place = |name: &str| root.path().join(name).display().to_string();
+        let list = |name: &str| {
+            let folder = root.path().join(name);
+            let listing: Listing = read(folder.join(MANIFEST_FILE));
+            let table = std::fs::read(folder.join(DUPLICATES_FILE)).unwrap();
+            assert_eq!(listing.duplicates_digest, Digest::of(&table));
+            (listing, duplicates_of_parquet(table).unwrap())
+        };
         lay_source(&root.path().join("source"));
         data(&["build", &place("source"), "--out", &place("shards"), "--bytes-per-task", "4096"]).unwrap();
         data(&["dedup", &place("shards"), "--out", &place("list")]).unwrap();
-        let listing: Listing = read(root.path().join("list").join(MANIFEST_FILE));
+        let (listing, duplicates) = list("list");
         assert_eq!((listing.documents, listing.exact, listing.near), (24, 1, 1));
         assert!(listing.shards.len() >= 3 && listing.shards[0].duplicates == 0);
-        let list = DuplicateList::open(&root.path().join("list")).unwrap();
-        let likenesses: Vec<Likeness> = list.duplicates.iter().map(|one| one.likeness).collect();
+        let likenesses: Vec<Likeness> = duplicates.iter().map(|one| one.likeness).collect();
         assert_eq!(likenesses, [Likeness::Exact, Likeness::Near]);
-        let firsts: Vec<Claim> = list.duplicates.iter().map(|one| one.of).collect();
+        let firsts: Vec<Claim> = duplicates.iter().map(|one| one.of).collect();
         assert_eq!(firsts, [Claim { block: 0, row: 1 }, Claim { block: 0, row: 2 }]);
         let files: Vec<_> = std::fs::read_dir(root.path().join("list")).unwrap().collect();
         assert_eq!(files.len(), 2, "{files:?}");
-
-        let export = ["export", &place("shards"), "--without", &place("list")];
-        data(&[&export[..], &["--out", &place("hub")]].concat()).unwrap();
-        let hub: HubManifest = read(root.path().join("hub/manifest.json"));
-        assert_eq!((hub.records, hub.documents), (24, 22));
-        let decisions: Vec<(&str, u64)> =
-            hub.decisions.iter().map(|(decision, count)| (decision.as_str(), *count)).collect();
-        assert_eq!(decisions, [("dup_of", 1), ("kept", 22), ("near_dup_of", 1)]);
 
         // In the other order the later files are the first.
         let last = place(&format!("shards/{:05}", listing.shards.len() - 1));
@@ -369,15 +309,8 @@ mod tests {
         assert!(matches!(turned, Err(DataError::SameShard { .. })), "{turned:?}");
         assert_eq!(std::fs::read_dir(root.path().join("turned")).unwrap().count(), 0);
         data(&["dedup", &last, &place("shards/00000"), "--out", &place("turned")]).unwrap();
-        let turned = DuplicateList::open(&root.path().join("turned")).unwrap();
-        assert!(turned.duplicates.iter().all(|one| one.document.block == 1 && one.of.block == 0));
-        assert_eq!(turned.duplicates.len(), 2);
-
-        let unlisted = ["export", &place("shards"), "--without", &place("turned"), "--out", &place("other")];
-        let unlisted = data(&unlisted);
-        assert!(matches!(unlisted, Err(DataError::Unlisted { .. })), "{unlisted:?}");
-        std::fs::write(root.path().join("list").join(DUPLICATES_FILE), b"touched").unwrap();
-        let touched = data(&[&export[..], &["--out", &place("third")]].concat());
-        assert!(matches!(touched, Err(DataError::List { .. })), "{touched:?}");
+        let (_, turned) = list("turned");
+        assert!(turned.iter().all(|one| one.document.block == 1 && one.of.block == 0));
+        assert_eq!(turned.len(), 2);
     }
 }

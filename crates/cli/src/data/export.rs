@@ -1,7 +1,6 @@
 //! `weigh data export`: shards as one dataset repository.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write as _},
     path::PathBuf,
 };
@@ -13,7 +12,13 @@ use corpus::{
 };
 use serde_json::json;
 
-use super::{DataError, dedup::DuplicateList, empty_folder, shard_folders, task_of};
+use super::{
+    DataError, TASK_FILE, empty_folder,
+    images::pool,
+    repository::task_path,
+    shard_folders, task_of,
+    tokens::{Tokens, TokensArguments},
+};
 use crate::talk::{self, Unit};
 
 #[derive(Args)]
@@ -23,9 +28,6 @@ pub(crate) struct ExportArguments {
     /// The folder for the repository: new or empty.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Leave out the documents that a list of `weigh data dedup --out` has; the ledger says where they stand.
-    #[arg(long, value_name = "DIR")]
-    without: Option<PathBuf>,
     /// The dataset's name; without it, the folder's.
     #[arg(long)]
     name: Option<String>,
@@ -35,6 +37,8 @@ pub(crate) struct ExportArguments {
     /// Where the records come from, for the card; without it, the shards' paths.
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
+    #[command(flatten)]
+    tokens: TokensArguments,
     /// One JSON object on standard output.
     #[arg(long)]
     json: bool,
@@ -50,23 +54,26 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
     let name = arguments.name.clone().unwrap_or_else(folder_name);
     let about = About { name, license: arguments.license.clone(), source };
     about.check()?;
-    let list = arguments.without.as_deref().map(DuplicateList::open).transpose()?;
+    let tokens = Tokens::open(&arguments.tokens)?;
+    let tokenize = |text: &str| tokens.as_ref().map_or_else(|| Ok(Vec::new()), |tokens| tokens.of_text(text));
     empty_folder(&arguments.out)?;
     let failed = |error| match error {
         HubError::About(error) => DataError::About(error),
         error => DataError::Hub { path: arguments.out.clone(), error: Box::new(error) },
     };
     let mut hub = Hub::create(&arguments.out, about).map_err(failed)?;
+    if let Some(tokens) = &tokens {
+        hub = hub.with_tokens(tokens.vocabulary.clone(), &tokenize, pool(None));
+    }
     let bar = talk::bar(folders.len() as u64, Unit::Shards, arguments.json);
-    for folder in folders {
+    for (number, folder) in (0u64..).zip(folders) {
         let task = task_of(&folder)?;
+        let place = folder.join(TASK_FILE);
+        let json = std::fs::read(&place).map_err(|error| DataError::File { path: place, error })?;
+        hub.attach(&task_path(number), &json).map_err(failed)?;
         let unread = |error| DataError::Shard { path: folder.clone(), error: Box::new(error) };
         let (shard, manifest) = Shard::open_folder(&folder, &Limits::default()).map_err(unread)?;
-        let left_out = match &list {
-            Some(list) => list.left_out(&folder, &manifest.root)?,
-            None => BTreeMap::new(),
-        };
-        hub.add_without(task.extent, manifest, &shard, &left_out).map_err(failed)?;
+        hub.add(task.extent, manifest, &shard).map_err(failed)?;
         bar.inc(1);
     }
     let manifest = hub.finish().map_err(failed)?;
@@ -84,6 +91,10 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), DataError> {
             manifest.tokens,
             manifest.root
         )?;
+        let numbers: u64 = manifest.token_shards.iter().map(|shard| shard.head.tokens).sum();
+        if let Some(first) = manifest.token_shards.first() {
+            writeln!(out, "tokens   {numbers} of {}", first.head.vocabulary.tokenizer)?;
+        }
     }
     Ok(out.flush()?)
 }

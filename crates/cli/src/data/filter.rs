@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{DataError, Threads, plain_table};
+use super::{DataError, Threads, plain_table, terms::bytes_of};
 use crate::config::environment;
 
 /// The longest line: texts are at most 2 MiB in shards; other pipelines keep longer ones.
@@ -163,9 +163,6 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 }
 
 fn read_model(path: &Path) -> Result<Model, DataError> {
-    let unread = |error| DataError::File { path: path.to_owned(), error };
-    let mut bytes = Vec::new();
-    let max = MODEL_MAX_BYTES as u64 + 1;
-    File::open(path).map_err(unread)?.take(max).read_to_end(&mut bytes).map_err(unread)?;
+    let bytes = bytes_of(path, MODEL_MAX_BYTES)?;
     Model::read(&bytes).map_err(|error| DataError::Model { path: path.to_owned(), error })
 }

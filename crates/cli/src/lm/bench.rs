@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{LmError, Threads, plan::PresetName};
 use crate::{
+    cpu,
     show::{self, Show},
     talk,
 };
@@ -141,7 +142,7 @@ fn measure(preset: Preset, compute: &Compute, least: Duration) -> Result<[(&'sta
 /// Works once to get warm, then until the time is over.
 fn timed(least: Duration, mut work: impl FnMut() -> Result<u64, LmError>) -> Result<Rate, LmError> {
     work()?;
-    let (start, cpu_start) = (Instant::now(), cpu_seconds());
+    let (start, cpu_start) = (Instant::now(), cpu::seconds());
     let mut tokens = 0;
     loop {
         tokens += work()?;
@@ -149,18 +150,6 @@ fn timed(least: Duration, mut work: impl FnMut() -> Result<u64, LmError>) -> Res
             break;
         }
     }
-    let cpu_s = cpu_start.zip(cpu_seconds()).map(|(start, end)| end - start);
+    let cpu_s = cpu_start.zip(cpu::seconds()).map(|(start, end)| end - start);
     Ok(Rate { tokens, wall_s: start.elapsed().as_secs_f64(), cpu_s })
-}
-
-/// CPU seconds that this process has used.
-#[cfg(unix)]
-fn cpu_seconds() -> Option<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
-}
-
-#[cfg(not(unix))]
-fn cpu_seconds() -> Option<f64> {
-    None
 }

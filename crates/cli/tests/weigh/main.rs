@@ -2,7 +2,9 @@
 
 #[path = "../lm/bert.rs"]
 mod bert;
+mod builds;
 mod configured;
+mod crawls;
 mod doctors;
 mod queues;
 mod told;

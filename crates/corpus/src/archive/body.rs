@@ -8,16 +8,21 @@ use zstd::{
     zstd_safe::DParameter,
 };
 
-use super::{
-    MEMBER_MAX_BYTES, RECORD_MAX_BYTES,
-    head::HEAD_MAX_BYTES,
-    stored::{HELD_BYTES, Stored},
-};
+use super::{MEMBER_MAX_BYTES, RECORD_MAX_BYTES, head::HEAD_MAX_BYTES, stored::Stored};
 
 /// What a member may hold beside the longest block.
 pub(super) const KEEP_MAX_BYTES: usize = RECORD_MAX_BYTES + HEAD_MAX_BYTES;
+/// What a member is unpacked into at least while its headers are looked for.
+const LOOK_BYTES: usize = 16 << 10;
 /// Room that is made at once for what a header only claims.
 const GROW_BYTES: usize = 1 << 20;
+/// Room behind a payload: with what ends a record in it, and the 258 bytes of the longest match that an inflater wants
+/// ahead of it to be fast, a member is unpacked to its end in one go.
+const BEHIND_BYTES: usize = 512;
+/// What is kept of a large frame's packed bytes, to tell its kind.
+const LARGE_KEEP_BYTES: usize = 256 << 10;
+/// Room that is made first for what a frame unpacks to.
+const UNPACK_BYTES: usize = 256 << 10;
 /// zstd's own limit on how far a frame may look back; its memory follows it.
 const WINDOW_LOG_MAX: u32 = 27;
 /// The longest block of a frame. Source: RFC 8878, 3.1.1.2.4.
@@ -41,7 +46,7 @@ impl From<io::Error> for Broken {
 
 /// Unpacked bytes, in order.
 pub(super) trait Body {
-    /// At least `wanted` of the next bytes, at most [`HELD_BYTES`] / 2, or all that are left.
+    /// At least `wanted` of the next bytes, at most [`super::HELD_BYTES`] / 2, or all that are left.
     fn ahead(&mut self, wanted: usize) -> Result<&[u8], Broken>;
 
     /// Goes on behind so many bytes that are ahead.
@@ -89,7 +94,6 @@ pub(super) struct Member<'a, R> {
     /// What is unpacked and ahead, from `at` on.
     held: &'a mut Vec<u8>,
     at: usize,
-    unpacked_bytes: u64,
     is_ended: bool,
 }
 
@@ -101,12 +105,12 @@ impl<'a, R: Read> Member<'a, R> {
     ) -> Self {
         inflater.reset(true);
         held.clear();
-        Self { stored, inflater, held, at: 0, unpacked_bytes: 0, is_ended: false }
+        Self { stored, inflater, held, at: 0, is_ended: false }
     }
 
     /// Unpacked so far.
     pub(super) fn unpacked_bytes(&self) -> u64 {
-        self.unpacked_bytes
+        self.inflater.total_out()
     }
 
     /// Unpacks into the room that `out` has, until it is full or the member ends.
@@ -121,8 +125,7 @@ impl<'a, R: Read> Member<'a, R> {
             let status = status.map_err(|_| Broken::Bytes)?;
             let read = usize::try_from(self.inflater.total_in() - read).expect("within what was ahead");
             self.stored.consume(read);
-            self.unpacked_bytes += (out.len() - made) as u64;
-            if self.unpacked_bytes > MEMBER_MAX_BYTES {
+            if self.unpacked_bytes() > MEMBER_MAX_BYTES {
                 return Err(Broken::Bytes);
             }
             self.is_ended = status == Status::StreamEnd;
@@ -140,7 +143,7 @@ impl<R: Read> Body for Member<'_, R> {
             let mut held = std::mem::take(self.held);
             held.drain(..self.at);
             self.at = 0;
-            held.reserve_exact(wanted.max(HELD_BYTES / 16).saturating_sub(held.len()));
+            held.reserve_exact(wanted.max(LOOK_BYTES).saturating_sub(held.len()));
             let unpacked = self.inflate(&mut held);
             *self.held = held;
             unpacked?;
@@ -154,16 +157,16 @@ impl<R: Read> Body for Member<'_, R> {
 
     fn take(&mut self, out: &mut Vec<u8>, bytes: usize) -> Result<(), Broken> {
         let ready = (self.held.len() - self.at).min(bytes);
-        out.reserve_exact(bytes.min(ready.max(GROW_BYTES)));
+        let room = bytes + if ready < bytes { BEHIND_BYTES } else { 0 };
+        out.reserve_exact(room.min(ready.max(GROW_BYTES)));
         out.extend_from_slice(&self.held[self.at..self.at + ready]);
         self.consume(ready);
         while out.len() < bytes && !self.is_ended {
             if out.len() == out.capacity() {
-                out.reserve_exact((bytes - out.len()).min(out.len().max(GROW_BYTES)));
+                out.reserve_exact((room - out.len()).min(out.len().max(GROW_BYTES)));
             }
             self.inflate(out)?;
         }
-        // Vectors may have more room than they were asked to.
         if let Some(beyond) = out.get(bytes..).filter(|beyond| !beyond.is_empty()) {
             self.held.clear();
             self.held.extend_from_slice(beyond);
@@ -287,7 +290,7 @@ fn keep<R: Read>(
         }
         let taken = ahead.len().min(left);
         // Bytes that don't shrink take a few more in a frame; of a large one the beginning tells its kind.
-        let room = if *is_large { HELD_BYTES } else { KEEP_MAX_BYTES + KEEP_MAX_BYTES / 64 };
+        let room = if *is_large { LARGE_KEEP_BYTES } else { KEEP_MAX_BYTES + KEEP_MAX_BYTES / 64 };
         if packed.len() + taken <= room {
             packed.extend_from_slice(&ahead[..taken]);
         } else {
@@ -321,7 +324,7 @@ fn unpack(
             return Ok(true);
         }
         if bytes.len() == bytes.capacity() {
-            bytes.reserve_exact(bytes.len().clamp(HELD_BYTES, GROW_BYTES * 4));
+            bytes.reserve_exact(bytes.len().clamp(UNPACK_BYTES, GROW_BYTES * 4));
         }
         let (read, made) = (input.pos(), bytes.len());
         let left = {

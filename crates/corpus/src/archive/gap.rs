@@ -55,7 +55,9 @@ pub(super) fn beginning(
     inflater: &mut Decompress,
     vain: &mut Vain,
 ) -> io::Result<Option<usize>> {
-    for at in from..to {
+    let mut next = from;
+    while let Some(at) = candidate(bytes, next, to, before) {
+        next = at + 1;
         let shown = &bytes[at..bytes.len().min(at + SHOWN_BYTES)];
         let is_line = at.checked_sub(1).map_or(before, |before| bytes[before]) == b'\n';
         let begins = match shown[0] {
@@ -73,6 +75,18 @@ pub(super) fn beginning(
         }
     }
     Ok(None)
+}
+
+/// The first place from `from` on and before `to` at which a magic number or a line may begin.
+fn candidate(bytes: &[u8], from: usize, to: usize, before: u8) -> Option<usize> {
+    if from >= to {
+        return None;
+    }
+    if from.checked_sub(1).map_or(before, |last| bytes[last]) == b'\n' {
+        return Some(from);
+    }
+    let at = from + memchr::memchr3(GZIP_MAGIC[0], ZSTD_MAGIC[0], b'\n', &bytes[from..to])?;
+    if bytes[at] == b'\n' { Some(at + 1).filter(|at| *at < to) } else { Some(at) }
 }
 
 /// `WARC/` and a version.

@@ -1,5 +1,7 @@
 //! Header lines: of records in either format, and of what servers answered.
 
+use std::borrow::Cow;
+
 use super::{Fields, HttpHead, Record, RecordKind};
 
 /// The longest block of header lines, of a record or of a response in it; servers cut theirs at 8 or 16 kB.
@@ -29,9 +31,30 @@ impl Head {
     }
 
     fn parse_warc(bytes: &[u8]) -> Option<Self> {
-        let (_, fields, length) = head_lines(bytes)?;
-        let bare = |name| field(&fields, name).trim_start_matches('<').trim_end_matches('>').to_owned();
-        let kind = match field(&fields, "warc-type").to_ascii_lowercase().as_str() {
+        // The first of each name counts, and few of them are looked for: the others take no memory.
+        const NAMES: [&str; 7] = [
+            "warc-type",
+            "content-length",
+            "warc-target-uri",
+            "warc-record-id",
+            "warc-date",
+            "content-type",
+            "warc-identified-payload-type",
+        ];
+        let mut found: [Option<String>; NAMES.len()] = Default::default();
+        let (_, length) = head_lines(bytes, |name, value| {
+            let place = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name));
+            if let Some(place) = place.map(|place| &mut found[place]) {
+                place.get_or_insert_with(|| value.to_owned());
+            }
+        })?;
+        let [kind, block_bytes, url, record_id, date, content_type, identified_type] =
+            found.map(Option::unwrap_or_default);
+        let bare = |text: String| match text.trim_start_matches('<').trim_end_matches('>') {
+            bare if bare.len() == text.len() => text,
+            bare => bare.to_owned(),
+        };
+        let kind = match kind.to_ascii_lowercase().as_str() {
             "warcinfo" => RecordKind::Warcinfo,
             "request" => RecordKind::Request,
             "response" => RecordKind::Response,
@@ -43,13 +66,13 @@ impl Head {
         };
         Some(Self {
             length,
-            block_bytes: decimal(field(&fields, "content-length"))?,
+            block_bytes: decimal(&block_bytes)?,
             kind,
-            url: bare("warc-target-uri"),
-            record_id: bare("warc-record-id"),
-            date: field(&fields, "warc-date").to_owned(),
-            content_type: field(&fields, "content-type").to_owned(),
-            identified_type: field(&fields, "warc-identified-payload-type").to_owned(),
+            url: bare(url),
+            record_id: bare(record_id),
+            date,
+            content_type,
+            identified_type,
         })
     }
 
@@ -117,7 +140,10 @@ impl HttpHead {
     /// that ends in them.
     #[must_use]
     pub fn parse(block: &[u8]) -> Option<(Self, usize)> {
-        let (first, fields, length) = head_lines(block)?;
+        let mut fields = Fields::new();
+        let (first, length) = head_lines(block, |name, value| {
+            fields.push((name.to_ascii_lowercase(), value.to_owned()));
+        })?;
         let mut words = first.split_ascii_whitespace();
         words.next().filter(|version| version.to_ascii_uppercase().starts_with("HTTP/"))?;
         let status = words.next().filter(|word| word.len() == 3)?.parse().ok()?;
@@ -125,35 +151,53 @@ impl HttpHead {
     }
 }
 
-/// A first line, header lines with their names in lower case, and the length of all with the blank line behind them.
-/// A line that begins with white space continues the one before; one without a colon is passed over.
-fn head_lines(bytes: &[u8]) -> Option<(String, Fields, usize)> {
-    let mut fields = Fields::new();
+/// Tells each header line's name and value in order, and gives the first line and the length of all with the blank line
+/// behind them. A line that begins with white space continues the one before; one without a colon is passed over. Where
+/// there is no whole head, what was told stands for nothing.
+fn head_lines(bytes: &[u8], mut tell: impl FnMut(&str, &str)) -> Option<(Cow<'_, str>, usize)> {
     let (mut first, mut at) = (None, 0);
+    let mut last: Option<Line<'_>> = None;
     for _ in 0..HEAD_MAX_LINES {
         let rest = bytes.get(at..)?;
-        let end = rest.iter().take(HEAD_MAX_BYTES.checked_sub(at)?).position(|byte| *byte == b'\n')?;
-        let line = rest.get(..end)?;
-        at += end + 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let rest = &rest[..rest.len().min(HEAD_MAX_BYTES.checked_sub(at)?)];
+        let line = &rest[..memchr::memchr(b'\n', rest)?];
+        at += line.len() + 1;
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
         if first.is_none() {
-            first = Some(String::from_utf8_lossy(line).into_owned());
-            continue;
-        }
-        if line.is_empty() {
-            return Some((first?, fields, at));
-        }
-        let text = String::from_utf8_lossy(line);
-        if text.starts_with([' ', '\t']) {
-            if let Some((_, value)) = fields.last_mut() {
-                value.push(' ');
-                value.push_str(text.trim());
+            first = Some(text);
+        } else if text.is_empty() {
+            last.inspect(|line| line.tell(&mut tell));
+            return Some((first?, at));
+        } else if text.starts_with([' ', '\t']) {
+            if let Some(line) = &mut last {
+                line.go_on(&text);
             }
-        } else if let Some((name, value)) = text.split_once(':') {
-            fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        } else if let Some(colon) = text.find(':') {
+            last.replace(Line { text, colon, value: None }).inspect(|line| line.tell(&mut tell));
         }
     }
     None
+}
+
+/// A header line.
+struct Line<'a> {
+    text: Cow<'a, str>,
+    colon: usize,
+    /// Its value, where more lines belong to it.
+    value: Option<String>,
+}
+
+impl Line<'_> {
+    fn tell(&self, tell: &mut impl FnMut(&str, &str)) {
+        let value = self.value.as_deref().unwrap_or_else(|| self.text[self.colon + 1..].trim());
+        tell(self.text[..self.colon].trim(), value);
+    }
+
+    fn go_on(&mut self, more: &str) {
+        let value = self.value.get_or_insert_with(|| self.text[self.colon + 1..].trim().to_owned());
+        value.push(' ');
+        value.push_str(more.trim());
+    }
 }
 
 pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {

@@ -4,14 +4,17 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use primitives::Digest;
 
-/// How much is held: several packed pages, and the longest header with room to spare.
-pub(super) const HELD_BYTES: usize = 256 << 10;
+/// How much is held: a hundred packed pages, so that what is read is moved, and added to the run's digest, in few large
+/// pieces. Vector instructions slow a processor down for a while each time that they begin.
+pub(super) const HELD_BYTES: usize = 1 << 20;
 
-/// A window over what is read. `mark ≤ at ≤ end`: `mark` is where the step under way begins, or how far its bytes have
-/// been passed already; `at` is the next byte; behind `end` nothing has been read.
+/// A window over what is read. `run_to ≤ mark ≤ at ≤ end`: `run_to` is how far bytes have been added to the run's digest;
+/// `mark` is where the step under way begins, or how far its bytes have been passed already; `at` is the next byte; behind
+/// `end` nothing has been read.
 pub(super) struct Stored<R> {
     from: R,
     held: Vec<u8>,
+    run_to: usize,
     mark: usize,
     at: usize,
     end: usize,
@@ -20,8 +23,9 @@ pub(super) struct Stored<R> {
     length_bytes: u64,
     /// Of the step's bytes that are no longer held.
     passed: Option<blake3::Hasher>,
-    /// Of all finished steps since it was asked for last, and as it was before the step under way passed any bytes.
-    run: blake3::Hasher,
+    /// Where it is wanted, of all finished steps up to `run_to` since it was asked for last, and as it was before the step
+    /// under way passed any bytes.
+    run: Option<blake3::Hasher>,
     run_before: Option<blake3::Hasher>,
 }
 
@@ -31,15 +35,21 @@ impl<R: Read> Stored<R> {
         Self {
             from,
             held: Vec::new(),
+            run_to: 0,
             mark: 0,
             at: 0,
             end: 0,
             position: 0,
             length_bytes,
             passed: None,
-            run: blake3::Hasher::new(),
+            run: None,
             run_before: None,
         }
+    }
+
+    /// Also takes the digest of finished steps; nothing has been read yet.
+    pub(super) fn digesting(self) -> Self {
+        Self { run: Some(blake3::Hasher::new()), ..self }
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -64,14 +74,17 @@ impl<R: Read> Stored<R> {
 
     fn read_more(&mut self) -> io::Result<()> {
         if self.held.is_empty() {
-            self.held.resize(HELD_BYTES, 0);
+            let all = usize::try_from(self.length_bytes).unwrap_or(HELD_BYTES);
+            self.held.resize(HELD_BYTES.min(all), 0);
         }
         if self.end == self.held.len() {
+            self.add_to_run();
             if self.mark == 0 || self.end - self.mark > HELD_BYTES / 2 {
                 self.pass();
             }
             self.held.copy_within(self.mark..self.end, 0);
-            (self.at, self.end, self.mark) = (self.at - self.mark, self.end - self.mark, 0);
+            (self.at, self.end) = (self.at - self.mark, self.end - self.mark);
+            (self.mark, self.run_to) = (0, 0);
         }
         match self.from.read(&mut self.held[self.end..]) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter")),
@@ -84,12 +97,22 @@ impl<R: Read> Stored<R> {
         }
     }
 
-    /// Lets go of the step's bytes up to `at`.
+    /// Adds what is held of finished steps, or passed of the one under way, to the run's digest.
+    fn add_to_run(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.update(&self.held[self.run_to..self.mark]);
+        }
+        self.run_to = self.mark;
+    }
+
+    /// Lets go of the step's bytes up to `at`; those before them are in the run's digest.
     fn pass(&mut self) {
-        self.run_before.get_or_insert_with(|| self.run.clone());
+        if self.run_before.is_none() {
+            self.run_before.clone_from(&self.run);
+        }
         self.passed.get_or_insert_with(blake3::Hasher::new).update(&self.held[self.mark..self.at]);
-        self.run.update(&self.held[self.mark..self.at]);
         self.mark = self.at;
+        self.add_to_run();
     }
 
     /// Goes on behind so many bytes that are ahead.
@@ -111,7 +134,6 @@ impl<R: Read> Stored<R> {
 
     /// Ends the step under way.
     pub(super) fn finish(&mut self) {
-        self.run.update(&self.held[self.mark..self.at]);
         (self.mark, self.passed, self.run_before) = (self.at, None, None);
     }
 
@@ -122,11 +144,13 @@ impl<R: Read> Stored<R> {
         Digest(*hasher.finalize().as_bytes())
     }
 
-    /// The digest of all finished steps since the last call.
-    pub(super) fn take_run(&mut self) -> Digest {
-        let digest = Digest(*self.run.finalize().as_bytes());
-        self.run.reset();
-        digest
+    /// The digest of all finished steps since the last call, where it is taken.
+    pub(super) fn take_run(&mut self) -> Option<Digest> {
+        self.add_to_run();
+        let run = self.run.as_mut()?;
+        let digest = Digest(*run.finalize().as_bytes());
+        run.reset();
+        Some(digest)
     }
 }
 
@@ -139,8 +163,8 @@ impl<R: Read + Seek> Stored<R> {
             let back = i64::try_from(self.position - position + (self.end - self.at) as u64);
             let back = back.map_err(|_| io::Error::other("a step of more than 2^63 bytes"))?;
             self.from.seek(SeekFrom::Current(-back))?;
-            (self.mark, self.at, self.end) = (0, 0, 0);
-            self.run = self.run_before.take().expect("kept with the first bytes that were passed");
+            (self.run_to, self.mark, self.at, self.end) = (0, 0, 0, 0);
+            self.run = self.run_before.take();
         }
         self.position = position;
         Ok(())

@@ -9,6 +9,18 @@ use crate::html::{NodeId, ROOT, Tag, Tree};
 pub struct Blocks {
     text: String,
     list: Vec<Block>,
+    images: Vec<Stand>,
+}
+
+/// Where an image stands among a page's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// The image.
+    pub(crate) node: NodeId,
+    /// The block that it stands in or, where it stands between two, the one behind it.
+    pub(crate) block: u32,
+    /// How many bytes of all blocks' text come before it.
+    pub(crate) at: u32,
 }
 
 /// One run of text.
@@ -42,13 +54,20 @@ pub struct Block {
     end: u32,
 }
 
+impl Block {
+    /// Where its text stands in that of all blocks.
+    pub(crate) fn span(&self) -> std::ops::Range<u32> {
+        self.start..self.end
+    }
+}
+
 impl Blocks {
     /// Cuts a page.
     #[must_use]
     pub fn of(tree: &Tree<'_>) -> Self {
         let mut cutter = Cutter::new(tree);
         cutter.run();
-        Self { text: cutter.text, list: cutter.list }
+        Self { text: cutter.text, list: cutter.list, images: cutter.images }
     }
 
     /// The blocks.
@@ -62,6 +81,11 @@ impl Blocks {
     #[must_use]
     pub fn text(&self, block: &Block) -> &str {
         &self.text[block.start as usize..block.end as usize]
+    }
+
+    /// The images that a reader may see, in the page's order.
+    pub(crate) fn images(&self) -> &[Stand] {
+        &self.images
     }
 }
 
@@ -102,6 +126,7 @@ struct Cutter<'t, 'a> {
     tree: &'t Tree<'a>,
     text: String,
     list: Vec<Block>,
+    images: Vec<Stand>,
     around: Vec<Around>,
     block: Block,
     gap: Gap,
@@ -128,6 +153,7 @@ impl<'t, 'a> Cutter<'t, 'a> {
             tree,
             text: String::new(),
             list: Vec::new(),
+            images: Vec::new(),
             around: Vec::new(),
             block: Block::default(),
             gap: Gap::None,
@@ -174,7 +200,13 @@ impl<'t, 'a> Cutter<'t, 'a> {
         match tag {
             Tag::Br => self.line_break(),
             Tag::Wbr => {}
-            Tag::Img | Tag::Image | Tag::Input => self.widen(Gap::Space),
+            Tag::Img | Tag::Image | Tag::Input => {
+                if tag != Tag::Input {
+                    let (block, at) = (position(self.list.len()), position(self.text.len()));
+                    self.images.push(Stand { node, block, at });
+                }
+                self.widen(Gap::Space);
+            }
             _ if tag.is_inline() => {}
             _ => self.cut(),
         }
@@ -244,7 +276,10 @@ impl<'t, 'a> Cutter<'t, 'a> {
             block.part = self.part;
             self.list.push(block);
         }
-        self.block.start = position(self.text.len());
+        // What was cut off at the end stands before no image.
+        let end = position(self.text.len());
+        self.images.iter_mut().rev().take_while(|image| image.at > end).for_each(|image| image.at = end);
+        self.block.start = end;
         (self.gap, self.in_word, self.part) = (Gap::None, false, 0);
     }
 

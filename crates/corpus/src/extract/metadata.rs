@@ -20,7 +20,7 @@ pub struct Metadata {
 }
 
 /// Characters of a title; longer ones are no titles.
-const TITLE_MAX_CHARS: usize = 300;
+pub(crate) const TITLE_MAX_CHARS: usize = 300;
 /// Values looked at in the data that a page has for search engines.
 const VALUES_MAX: usize = 10_000;
 /// What sites put between a page's title and their name.
@@ -41,13 +41,17 @@ const DATE_NAMES: [&str; 12] = [
     "date",
 ];
 
-/// Reads what a page says of itself; of a text nothing is known.
+/// Reads what a page says of itself. Of a text nothing is known but its first line, where that is a heading: so begin
+/// articles of wikis and threads.
 ///
 /// # Errors
 /// Those of [`Tree::of`].
 pub fn metadata(page: &Page) -> Result<Metadata, Reason> {
     match page.form {
-        Form::Text => Ok(Metadata::default()),
+        Form::Text => {
+            let heading = page.text.lines().next().and_then(|first| first.strip_prefix("# "));
+            Ok(Metadata { title: heading.map(line).unwrap_or_default(), ..Metadata::default() })
+        }
         Form::Html => Ok(Sources::of(&Tree::of(&page.text)?).metadata()),
     }
 }

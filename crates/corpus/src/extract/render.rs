@@ -12,7 +12,7 @@ const LEVELS_MAX: u8 = 8;
 ///
 /// A heading is a line with one to six `#`, an item of a list begins with `- ` or its number, a quote's lines begin with
 /// `> `, a listing stands between fences, and cells of a row between bars. Blank lines part all but items and rows.
-pub(crate) fn render(tree: &Tree<'_>, blocks: &Blocks, wanted: &[bool]) -> String {
+pub(crate) fn render(tree: &Tree<'_>, blocks: &Blocks, wanted: &[bool]) -> Rendered {
     let places = places(tree);
     let chosen: Vec<(&Block, Place)> = blocks
         .list()
@@ -21,7 +21,7 @@ pub(crate) fn render(tree: &Tree<'_>, blocks: &Blocks, wanted: &[bool]) -> Strin
         .filter(|(_, wanted)| **wanted)
         .map(|(block, _)| (block, places[block.node as usize]))
         .collect();
-    let mut writer = Writer { out: String::new(), last: None };
+    let mut writer = Writer { out: String::new(), copies: Vec::new(), last: None };
     let mut at = 0;
     while at < chosen.len() {
         let place = chosen[at].1;
@@ -30,12 +30,38 @@ pub(crate) fn render(tree: &Tree<'_>, blocks: &Blocks, wanted: &[bool]) -> Strin
             writer.row(blocks, &chosen[at..at + row], is_header(tree, &chosen[at..at + row]));
         } else {
             for (block, place) in &chosen[at..at + row] {
-                writer.block(tree, blocks.text(block), *place);
+                writer.block(tree, blocks.text(block), block.span().start, *place);
             }
         }
         at += row;
     }
-    writer.out
+    Rendered { text: writer.out, copies: writer.copies }
+}
+
+/// A text, and where each part of it stood.
+pub(crate) struct Rendered {
+    /// The text.
+    pub(crate) text: String,
+    copies: Vec<Copied>,
+}
+
+/// A run of bytes that stand in the text as in a block.
+#[derive(Clone, Copy)]
+struct Copied {
+    /// Where in the text of all blocks.
+    from: u32,
+    /// Where in the rendered text.
+    to: usize,
+    length: usize,
+}
+
+impl Rendered {
+    /// Where what stands before this place in the text of all blocks ends here; none where nothing of it is here.
+    pub(crate) fn end_before(&self, at: u32) -> Option<usize> {
+        let before = self.copies.partition_point(|copied| copied.from < at).checked_sub(1)?;
+        let Copied { from, to, length } = self.copies[before];
+        Some(to + length.min((at - from) as usize))
+    }
 }
 
 /// Where an element stands, as far as its text shows it. [`ROOT`] stands for none.
@@ -106,6 +132,7 @@ fn is_header(tree: &Tree<'_>, row: &[(&Block, Place)]) -> bool {
 
 struct Writer {
     out: String,
+    copies: Vec<Copied>,
     last: Option<Place>,
 }
 
@@ -122,7 +149,7 @@ impl Writer {
         self.part(row[0].1, true);
         for (block, _) in row {
             self.out.push_str("| ");
-            self.push_line(blocks.text(block));
+            self.push_line(blocks.text(block), block.span().start);
             self.out.push(' ');
         }
         self.out.push('|');
@@ -133,7 +160,8 @@ impl Writer {
         }
     }
 
-    fn block(&mut self, tree: &Tree<'_>, text: &str, place: Place) {
+    /// Writes a block; `from` is where its text begins in that of all blocks.
+    fn block(&mut self, tree: &Tree<'_>, text: &str, from: u32, place: Place) {
         let begins_item =
             place.item != ROOT && self.last.is_none_or(|last| !is_within(tree, last.item, place.item));
         self.part(place, false);
@@ -141,7 +169,9 @@ impl Writer {
         let mut prefix = "> ".repeat(place.quotes.into()) + &" ".repeat(indent);
         if place.is_preformatted {
             let fence = if text.contains("```") { "~~~~" } else { "```" };
-            self.lines(&[fence, text, fence].join("\n"), &prefix);
+            self.out.extend([&prefix, fence, "\n"]);
+            self.lines(text, from, &prefix);
+            self.out.extend(["\n", &prefix, fence]);
             return;
         }
         self.out.push_str(&prefix);
@@ -155,34 +185,46 @@ impl Writer {
         if place.heading > 0 {
             self.out.push_str(&"#".repeat(place.heading.into()));
             self.out.push(' ');
-            self.push_line(text);
+            self.push_line(text, from);
             return;
         }
         if place.item != ROOT {
             prefix.push_str("  ");
         }
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        self.out.push_str(first);
+        self.copy(first, from);
         if !rest.is_empty() {
             self.out.push('\n');
-            self.lines(rest, &prefix);
+            self.lines(rest, behind(from, first.len() + 1), &prefix);
         }
     }
 
-    fn lines(&mut self, text: &str, prefix: &str) {
+    fn lines(&mut self, text: &str, mut from: u32, prefix: &str) {
         for (number, line) in text.split('\n').enumerate() {
             if number > 0 {
                 self.out.push('\n');
             }
             self.out.push_str(prefix);
-            self.out.push_str(line);
+            self.copy(line, from);
+            from = behind(from, line.len() + 1);
         }
     }
 
+    fn copy(&mut self, text: &str, from: u32) {
+        self.copies.push(Copied { from, to: self.out.len(), length: text.len() });
+        self.out.push_str(text);
+    }
+
     /// A text as one line.
-    fn push_line(&mut self, text: &str) {
+    fn push_line(&mut self, text: &str, from: u32) {
+        self.copies.push(Copied { from, to: self.out.len(), length: text.len() });
         self.out.extend(text.chars().map(|c| if c == '\n' { ' ' } else { c }));
     }
+}
+
+/// A place so many bytes farther.
+fn behind(from: u32, bytes: usize) -> u32 {
+    from.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 /// Whether a node is this element or stands in it.
@@ -199,7 +241,7 @@ mod tests {
         let check = |page: &str, expect: &str| {
             let tree = Tree::of(page).unwrap();
             let blocks = Blocks::of(&tree);
-            assert_eq!(render(&tree, &blocks, &vec![true; blocks.list().len()]), expect, "{page}");
+            assert_eq!(render(&tree, &blocks, &vec![true; blocks.list().len()]).text, expect, "{page}");
         };
         check("<h1>a</h1><p>b<p>c<h3>d<br>e</h3>", "# a\n\nb\n\nc\n\n### d e");
         check("<ul><li>a<li>b<ul><li>c</ul><li>d</ul>e", "- a\n- b\n  - c\n- d\n\ne");
@@ -215,7 +257,34 @@ mod tests {
     fn only_what_is_wanted_is_written() {
         let tree = Tree::of("<p>a<p>b<ul><li>c<li>d</ul>").unwrap();
         let blocks = Blocks::of(&tree);
-        assert_eq!(render(&tree, &blocks, &[false, true, false, true]), "b\n\n- d");
-        assert_eq!(render(&tree, &blocks, &[false; 4]), "");
+        assert_eq!(render(&tree, &blocks, &[false, true, false, true]).text, "b\n\n- d");
+        assert_eq!(render(&tree, &blocks, &[false; 4]).text, "");
+    }
+
+    #[test]
+    fn places_in_blocks_are_found_in_the_text() {
+        let page = "<h2>one</h2><blockquote>two<br>three</blockquote><pre>four\n five</pre><ul><li>six<li>seven</ul>\
+                    <table><tr><td>eight<td>nine</table>";
+        let tree = Tree::of(page).unwrap();
+        let blocks = Blocks::of(&tree);
+        for left_out in 0..blocks.list().len() {
+            let wanted: Vec<bool> = (0..blocks.list().len()).map(|number| number != left_out).collect();
+            let rendered = render(&tree, &blocks, &wanted);
+            let mut last = None;
+            for (block, wanted) in blocks.list().iter().zip(wanted) {
+                for (at, c) in (block.span().start..).zip(blocks.text(block).chars()) {
+                    let end = rendered.end_before(at + 1);
+                    if wanted && c != '\n' {
+                        assert!(
+                            rendered.text[..end.unwrap()].ends_with(c),
+                            "{c:?} at {at}: {:?}",
+                            rendered.text
+                        );
+                    }
+                    assert!(wanted || end == last, "{c:?} at {at}");
+                    last = end;
+                }
+            }
+        }
     }
 }

@@ -24,25 +24,52 @@ const LINE_ENDS_MAX_PERCENT: u64 = 30;
 
 /// The first rule that a text breaks, in the order of [`FineWeb::ALL`].
 pub(super) fn broken(words: &Words<'_>) -> Option<FineWeb> {
-    let (text, classes) = (words.text, Classes::get());
-    let lines = || text.split('\n').filter(|line| !line.trim_matches(is_space).is_empty());
-    let (mut count, mut ended, mut short) = (0, 0, 0);
-    for line in lines() {
-        count += 1;
-        ended += u64::from(line.chars().next_back().is_some_and(|c| classes.of(c) & TERMINAL != 0));
-        short += u64::from(line.chars().nth(SHORT_LINE_MAX_CHARS).is_none());
-    }
-    let line_ends = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+    let of = Counts::of(words);
     FineWeb::ALL.iter().copied().find(|rule| match rule {
-        FineWeb::Empty => count == 0,
-        FineWeb::UnendedLines => ended * 100 < count * ENDED_LINES_MIN_PERCENT,
-        FineWeb::ShortLines => above(short, count, SHORT_LINES_MAX_PERCENT),
-        FineWeb::RepeatedChars => {
-            let repeated = duplicates(lines(), words).repeated_chars;
-            above(repeated, words.chars - line_ends, REPEATED_CHARS_MAX_PERCENT)
-        }
-        FineWeb::Lists => above(line_ends, words.len() as u64, LINE_ENDS_MAX_PERCENT),
+        FineWeb::Empty => of.lines == 0,
+        FineWeb::UnendedLines => of.ended * 100 < of.lines * ENDED_LINES_MIN_PERCENT,
+        FineWeb::ShortLines => above(of.short, of.lines, SHORT_LINES_MAX_PERCENT),
+        FineWeb::RepeatedChars => above(of.repeated_chars, of.chars, REPEATED_CHARS_MAX_PERCENT),
+        FineWeb::Lists => above(of.line_ends, of.words, LINE_ENDS_MAX_PERCENT),
     })
+}
+
+/// What the rules decide by.
+pub(super) struct Counts {
+    pub(super) words: u64,
+    /// Characters but line ends.
+    pub(super) chars: u64,
+    pub(super) line_ends: u64,
+    /// Lines that are not blank.
+    pub(super) lines: u64,
+    /// Lines that end in a mark that ends sentences.
+    pub(super) ended: u64,
+    pub(super) short: u64,
+    /// Characters in lines that stood before.
+    pub(super) repeated_chars: u64,
+}
+
+impl Counts {
+    pub(super) fn of(words: &Words<'_>) -> Self {
+        let (text, classes) = (words.text, Classes::get());
+        let lines = || text.split('\n').filter(|line| !line.trim_matches(is_space).is_empty());
+        let (mut ended, mut short) = (0, 0);
+        for line in lines() {
+            ended += u64::from(line.chars().next_back().is_some_and(|c| classes.of(c) & TERMINAL != 0));
+            short += u64::from(line.chars().nth(SHORT_LINE_MAX_CHARS).is_none());
+        }
+        let line_ends = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+        let of_lines = duplicates(lines(), words);
+        Self {
+            words: words.len() as u64,
+            chars: words.chars - line_ends,
+            line_ends,
+            lines: of_lines.total,
+            ended,
+            short,
+            repeated_chars: of_lines.repeated_chars,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,35 +22,69 @@ const ELLIPSIS_LINES_MAX_PERCENT: u64 = 30;
 const ALPHA_WORDS_MIN_PERCENT: u64 = 80;
 const STOP_WORDS: [&str; 8] = ["the", "be", "to", "of", "and", "that", "have", "with"];
 /// Different ones that have to occur.
-const STOP_WORDS_MIN: u32 = 2;
+const STOP_WORDS_MIN: u64 = 2;
 /// Signs that begin an item of a list.
 const BULLETS: [char; 2] = ['•', '-'];
 
 /// The first rule that a text breaks, in the order of [`Gopher::ALL`].
 pub(super) fn broken(words: &Words<'_>) -> Option<Gopher> {
-    let (text, all) = (words.text, words.len() as u64);
-    let (mut plain, mut plain_chars, mut alpha) = (0, 0, 0);
-    for kind in words.iter() {
-        let is_plain = u64::from(kind.bits & HAS_NO_SYMBOL != 0);
-        plain += is_plain;
-        plain_chars += is_plain * u64::from(kind.chars);
-        alpha += u64::from(kind.bits & HAS_LETTER != 0);
-    }
-    let count = |mark: &str| memchr::memmem::find_iter(text.as_bytes(), mark).count() as u64;
-    let lines_with = |holds: fn(&str) -> bool| words.lines().filter(|(line, _)| holds(line)).count() as u64;
-    let lines = || words.lines().count() as u64;
+    let of = Counts::of(words);
     Gopher::ALL.iter().copied().find(|rule| match rule {
-        Gopher::ShortDoc => plain < WORDS_MIN,
-        Gopher::LongDoc => plain > WORDS_MAX,
-        Gopher::ShortWords => plain_chars < plain * MEAN_WORD_MIN_CHARS,
-        Gopher::LongWords => plain_chars > plain * MEAN_WORD_MAX_CHARS,
-        Gopher::Hashes => above(count("#"), all, SYMBOLS_MAX_PERCENT),
-        Gopher::Ellipses => above(count("...") + count("…"), all, SYMBOLS_MAX_PERCENT),
-        Gopher::BulletLines => above(lines_with(is_bulleted), lines(), BULLET_LINES_MAX_PERCENT),
-        Gopher::EllipsisLines => above(lines_with(ends_in_ellipsis), lines(), ELLIPSIS_LINES_MAX_PERCENT),
-        Gopher::AlphaWords => alpha * 100 < all * ALPHA_WORDS_MIN_PERCENT,
-        Gopher::StopWords => stop_words(words) < STOP_WORDS_MIN,
+        Gopher::ShortDoc => of.plain < WORDS_MIN,
+        Gopher::LongDoc => of.plain > WORDS_MAX,
+        Gopher::ShortWords => of.plain_chars < of.plain * MEAN_WORD_MIN_CHARS,
+        Gopher::LongWords => of.plain_chars > of.plain * MEAN_WORD_MAX_CHARS,
+        Gopher::Hashes => above(of.hashes, of.all, SYMBOLS_MAX_PERCENT),
+        Gopher::Ellipses => above(of.ellipses, of.all, SYMBOLS_MAX_PERCENT),
+        Gopher::BulletLines => above(of.bullet_lines, of.lines, BULLET_LINES_MAX_PERCENT),
+        Gopher::EllipsisLines => above(of.ellipsis_lines, of.lines, ELLIPSIS_LINES_MAX_PERCENT),
+        Gopher::AlphaWords => of.alpha * 100 < of.all * ALPHA_WORDS_MIN_PERCENT,
+        Gopher::StopWords => of.stop_words < STOP_WORDS_MIN,
     })
+}
+
+/// What the rules decide by.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Words.
+    pub(super) all: u64,
+    /// Words that are not of symbols alone, and the characters in them.
+    pub(super) plain: u64,
+    pub(super) plain_chars: u64,
+    /// Words with a letter.
+    pub(super) alpha: u64,
+    pub(super) hashes: u64,
+    pub(super) ellipses: u64,
+    pub(super) lines: u64,
+    pub(super) bullet_lines: u64,
+    pub(super) ellipsis_lines: u64,
+    /// Different stop words.
+    pub(super) stop_words: u64,
+}
+
+impl Counts {
+    pub(super) fn of(words: &Words<'_>) -> Self {
+        let marks = |mark: &str| memchr::memmem::find_iter(words.text.as_bytes(), mark).count() as u64;
+        let mut counts = Self {
+            all: words.len() as u64,
+            hashes: marks("#"),
+            ellipses: marks("...") + marks("…"),
+            stop_words: stop_words(words),
+            ..Self::default()
+        };
+        for kind in words.iter() {
+            let is_plain = u64::from(kind.bits & HAS_NO_SYMBOL != 0);
+            counts.plain += is_plain;
+            counts.plain_chars += is_plain * u64::from(kind.chars);
+            counts.alpha += u64::from(kind.bits & HAS_LETTER != 0);
+        }
+        for (line, _) in words.lines() {
+            counts.lines += 1;
+            counts.bullet_lines += u64::from(is_bulleted(line));
+            counts.ellipsis_lines += u64::from(ends_in_ellipsis(line));
+        }
+        counts
+    }
 }
 
 fn is_bulleted(line: &str) -> bool {
@@ -62,18 +96,18 @@ fn ends_in_ellipsis(line: &str) -> bool {
     line.ends_with("...") || line.ends_with('…')
 }
 
-/// Different stop words, up to as many as are needed.
-fn stop_words(words: &Words<'_>) -> u32 {
+/// How many of the stop words occur.
+fn stop_words(words: &Words<'_>) -> u64 {
     let mut found = 0u8;
     for kind in words.iter().filter(|kind| (2..=4).contains(&kind.chars)) {
         if let Some(place) = STOP_WORDS.iter().position(|stop| *stop == kind.text) {
             found |= 1 << place;
-            if found.count_ones() >= STOP_WORDS_MIN {
+            if found == u8::MAX {
                 break;
             }
         }
     }
-    found.count_ones()
+    u64::from(found.count_ones())
 }
 
 #[cfg(test)]

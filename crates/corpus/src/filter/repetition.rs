@@ -4,7 +4,7 @@
 //! `gopher_repetition_filter.py`. Runs are compared word by word; the original compares the letters of the words in a
 //! row, which differs where two runs of the same letters are parted in different places.
 
-use super::{above, duplicates};
+use super::{Duplicates, above, duplicates};
 use crate::{
     decision::Repetition,
     numbering::{Hasher, Table},
@@ -32,14 +32,14 @@ pub(super) fn broken(words: &Words<'_>) -> Option<Repetition> {
     if text.is_empty() {
         return Some(Repetition::Empty);
     }
-    let paragraphs = duplicates(paragraphs(text.trim_matches(is_space)), words);
+    let paragraphs = repeated_paragraphs(words);
     if above(paragraphs.repeated, paragraphs.total, LINES_MAX_PERCENT) {
         return Some(Repetition::Paragraphs);
     }
     if above(paragraphs.repeated_chars, chars, LINE_CHARS_MAX_PERCENT) {
         return Some(Repetition::ParagraphChars);
     }
-    let lines = duplicates(lines(text), words);
+    let lines = repeated_lines(words);
     if above(lines.repeated, lines.total, LINES_MAX_PERCENT) {
         return Some(Repetition::Lines);
     }
@@ -62,6 +62,14 @@ pub(super) fn broken(words: &Words<'_>) -> Option<Repetition> {
         }
     }
     None
+}
+
+pub(super) fn repeated_paragraphs(words: &Words<'_>) -> Duplicates {
+    duplicates(paragraphs(words.text.trim_matches(is_space)), words)
+}
+
+pub(super) fn repeated_lines(words: &Words<'_>) -> Duplicates {
+    duplicates(lines(words.text), words)
 }
 
 /// What two line ends or more part.

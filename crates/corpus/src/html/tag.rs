@@ -110,10 +110,11 @@ mod attribute {
     names! {
         /// The name of an attribute that is kept.
         Attr Other {
-            Alt "alt" AriaHidden "aria-hidden" Class "class" Content "content" Datetime "datetime"
-            Hidden "hidden" Href "href" Id "id" Itemprop "itemprop" Itemtype "itemtype" Lang "lang" Name "name"
-            Property "property" Rel "rel" Role "role" Src "src" Start "start" Style "style" Title "title"
-            Type "type"
+            Alt "alt" AriaHidden "aria-hidden" Class "class" Content "content" DataLazySrc "data-lazy-src"
+            DataOriginal "data-original" DataSrc "data-src" DataSrcset "data-srcset" Datetime "datetime"
+            Height "height" Hidden "hidden" Href "href" Id "id" Itemprop "itemprop" Itemtype "itemtype"
+            Lang "lang" Name "name" Property "property" Rel "rel" Role "role" Src "src" Srcset "srcset"
+            Start "start" Style "style" Title "title" Type "type" Width "width"
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A line of JSON as a page.
 
 use serde::{
-    Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Number;
 
 use super::Fields;
 use crate::{
@@ -49,10 +50,10 @@ impl<'de> Visitor<'de> for Row<'_> {
             match wanted.iter().position(|wanted| *wanted == Some(&name)) {
                 // Names are numbers at times, and anything may be null.
                 Some(at) => {
-                    found[at] = match map.next_value::<serde_json::Value>()? {
-                        serde_json::Value::String(text) => Some(text),
-                        serde_json::Value::Number(number) if at > 0 => Some(number.to_string()),
-                        _ => None,
+                    found[at] = match map.next_value::<Scalar>()? {
+                        Scalar::Text(text) => Some(text),
+                        Scalar::Number(number) if at > 0 => Some(number.to_string()),
+                        Scalar::Number(_) | Scalar::Other => None,
                     };
                 }
                 None => {
@@ -61,6 +62,63 @@ impl<'de> Visitor<'de> for Row<'_> {
             }
         }
         Ok(found)
+    }
+}
+
+/// A text or a number; what else there may be is passed over, and takes no memory.
+enum Scalar {
+    Text(String),
+    Number(Number),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
+        Ok(Number::from_f64(number).map_or(Scalar::Other, Scalar::Number))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar, E> {
+        Ok(Scalar::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Scalar, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
     }
 }
 
@@ -82,6 +140,11 @@ mod tests {
         check("{\"content\":\"x\"}\r\n", Ok(("x", "", "")));
         check(r#"{"content":null}"#, Err(Reason::Empty));
         check(r#"{"text":"x"}"#, Err(Reason::Empty));
+        check(r#"{"content":[["x",{}],1]}"#, Err(Reason::Empty));
+        check(r#"{"content":{"content":"x"}}"#, Err(Reason::Empty));
+        check(r#"{"content":"x","url":-7,"id":1.50}"#, Ok(("x", "-7", "1.5")));
+        check(r#"{"content":"x","url":true,"id":[1e3,"y"]}"#, Ok(("x", "", "")));
+        check(r#"{"content":[1e}"#, Err(Reason::Malformed));
         check("{\"content\":\"x\"} {}", Err(Reason::Malformed));
         check("[1]", Err(Reason::Malformed));
         check("", Err(Reason::Malformed));

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     archive::{self, Content, Reader, Step, Unreadable},
     extent::{ArchiveRange, Cut, Extent},
-    layout::Layout,
+    layout::{Fields, Layout},
     manifest::plain_path,
 };
 
@@ -236,6 +236,18 @@ pub fn is_archive(path: &str) -> bool {
     ends_as(path, &Layout::Records)
 }
 
+/// How the file of this name is laid out, as far as the name tells; none where it is no archive's nor dump's. `Posts.xml` is
+/// Stack Exchange's, and becomes [`Layout::Threads`] by [`super::threads::arrange`].
+#[must_use]
+pub fn layout_of(path: &str) -> Option<Layout> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if unpacked::bare(name).unwrap_or(name).eq_ignore_ascii_case("posts.xml") {
+        return Some(Layout::Threads);
+    }
+    let layouts = [Layout::Records, Layout::Wiki, Layout::Threads, Layout::Rows(Fields::default())];
+    layouts.into_iter().find(|layout| ends_as(name, layout))
+}
+
 /// Whether a name is that of an archive of this layout.
 fn ends_as(path: &str, layout: &Layout) -> bool {
     let lower = path.to_ascii_lowercase();
@@ -393,7 +405,7 @@ struct Archive<'a> {
 impl Archive<'_> {
     fn survey(self, from: impl io::Read + io::Seek, survey: &mut Survey) -> io::Result<()> {
         let Self { path, bytes, layout, cut } = self;
-        let mut reader = Reader::new(from, 0, bytes, layout.clone());
+        let mut reader = Reader::new(from, 0, bytes, layout.clone()).digesting();
         let (mut first_byte, mut end, mut entries, mut gaps) = (0, 0, 0u32, 0);
         loop {
             let step = reader.step()?;
@@ -420,7 +432,7 @@ impl Archive<'_> {
                     archive_bytes: bytes,
                     first_byte,
                     length_bytes: end - first_byte,
-                    digest: reader.take_run_digest(),
+                    digest: reader.take_run_digest().expect("asked for"),
                     layout: layout.clone(),
                 }));
                 (first_byte, entries) = (end, 0);

@@ -18,13 +18,18 @@ use ::parquet::{
 };
 
 use super::{SourceError, archives::open_file, shown};
-use crate::layout::Fields;
+use crate::{archive::RECORD_MAX_BYTES, layout::Fields};
+
+mod pages;
 
 const MAGIC: &[u8; 4] = b"PAR1";
-/// Rows that are read at a time.
-const BATCH_ROWS: usize = 256;
+/// Rows that are read at a time, where their pages are small.
+const BATCH_ROWS: u64 = 256;
 /// The longest footer. Source: as for tables of our own.
 const FOOTER_MAX_BYTES: u32 = 16 << 20;
+/// What the largest page, and as large a dictionary, of each column of a row group may take together, packed and unpacked:
+/// writers make pages of a megabyte, or of a hundred.
+const PAGES_MAX_BYTES: u64 = 256 << 20;
 
 /// Whether the file says that it is a Parquet file.
 pub(super) fn is_parquet(place: &Path) -> Result<bool, SourceError> {
@@ -54,11 +59,26 @@ fn damaged(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Err
 
 struct Table {
     file: SerializedFileReader<File>,
+    /// The same file, to look at pages before the library does.
+    pages: File,
     columns: Vec<(String, usize)>,
     next_group: usize,
     /// Of the row group under way.
     readers: Vec<ColumnReader>,
     left_rows: usize,
+    /// Rows that are read at a time, each from pages of its own at worst.
+    batch_rows: usize,
+    /// Rows that have been read, by column, and the next one of them.
+    batch: Vec<Vec<Cell>>,
+    next_row: usize,
+}
+
+/// A value of a row.
+#[derive(Clone)]
+enum Cell {
+    Null,
+    Number(i64),
+    Text(ByteArray),
 }
 
 impl Table {
@@ -73,6 +93,7 @@ impl Table {
                 "the footer has {footer} bytes, at most {FOOTER_MAX_BYTES} are taken"
             )));
         }
+        let pages = file.try_clone()?;
         let file = SerializedFileReader::new(file).map_err(damaged)?;
         let schema = file.metadata().file_metadata().schema_descr();
         let mut columns = Vec::new();
@@ -92,11 +113,50 @@ impl Table {
             }
             columns.push((name.to_owned(), at));
         }
-        Ok(Self { file, columns, next_group: 0, readers: Vec::new(), left_rows: 0 })
+        let (readers, batch) = (Vec::new(), Vec::new());
+        Ok(Self {
+            file,
+            pages,
+            columns,
+            next_group: 0,
+            readers,
+            left_rows: 0,
+            batch_rows: 1,
+            batch,
+            next_row: 0,
+        })
     }
 
-    /// Some more rows as lines; whether there were any.
-    fn batch(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    /// The next row as a line; whether there was one.
+    fn line(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        if self.batch.first().is_none_or(|column| self.next_row == column.len()) && !self.read_batch()? {
+            return Ok(false);
+        }
+        for (at, ((name, _), cells)) in self.columns.iter().zip(&self.batch).enumerate() {
+            out.push(if at == 0 { b'{' } else { b',' });
+            serde_json::to_writer(&mut *out, name)?;
+            out.push(b':');
+            match &cells[self.next_row] {
+                Cell::Null => out.extend_from_slice(b"null"),
+                Cell::Number(number) => serde_json::to_writer(&mut *out, number)?,
+                Cell::Text(text) if text.len() > RECORD_MAX_BYTES => {
+                    let length = text.len();
+                    return Err(damaged(format!(
+                        "a text has {length} bytes, at most {RECORD_MAX_BYTES} are taken"
+                    )));
+                }
+                Cell::Text(text) => serde_json::to_writer(&mut *out, &String::from_utf8_lossy(text.data()))?,
+            }
+        }
+        out.extend_from_slice(b"}\n");
+        self.next_row += 1;
+        Ok(true)
+    }
+
+    /// Reads some more rows; whether there were any.
+    fn read_batch(&mut self) -> io::Result<bool> {
+        self.batch.clear();
+        self.next_row = 0;
         while self.left_rows == 0 {
             if self.next_group == self.file.num_row_groups() {
                 return Ok(false);
@@ -104,55 +164,58 @@ impl Table {
             let group = self.file.get_row_group(self.next_group).map_err(damaged)?;
             self.next_group += 1;
             self.left_rows = usize::try_from(group.metadata().num_rows()).map_err(damaged)?;
+            let mut most = 0u64;
+            for (_, at) in &self.columns {
+                let chunk = group.metadata().column(*at);
+                let first = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+                let first_byte = u64::try_from(first).map_err(damaged)?;
+                let length_bytes = u64::try_from(chunk.compressed_size()).map_err(damaged)?;
+                most = most.saturating_add(2 * pages::largest(&mut self.pages, first_byte, length_bytes)?);
+            }
+            if most > PAGES_MAX_BYTES {
+                let message =
+                    format!("pages take {most} bytes at once, at most {PAGES_MAX_BYTES} are allowed");
+                return Err(damaged(message));
+            }
+            let rows = (PAGES_MAX_BYTES / most.max(1)).clamp(1, BATCH_ROWS);
+            self.batch_rows = usize::try_from(rows).map_err(damaged)?;
             let readers = self.columns.iter().map(|(_, at)| group.get_column_reader(*at));
             self.readers = readers.collect::<Result<_, _>>().map_err(damaged)?;
         }
-        let rows = self.left_rows.min(BATCH_ROWS);
-        let mut values = Vec::new();
+        let rows = self.left_rows.min(self.batch_rows);
         for reader in &mut self.readers {
-            values.push(column(reader, rows)?);
+            self.batch.push(column(reader, rows)?);
         }
         self.left_rows -= rows;
-        for row in 0..rows {
-            for (at, ((name, _), values)) in self.columns.iter().zip(&values).enumerate() {
-                out.push(if at == 0 { b'{' } else { b',' });
-                serde_json::to_writer(&mut *out, name)?;
-                out.push(b':');
-                serde_json::to_writer(&mut *out, &values[row])?;
-            }
-            out.extend_from_slice(b"}\n");
-        }
         Ok(true)
     }
 }
 
 /// So many values of a column.
-fn column(reader: &mut ColumnReader, rows: usize) -> io::Result<Vec<serde_json::Value>> {
+fn column(reader: &mut ColumnReader, rows: usize) -> io::Result<Vec<Cell>> {
     let mut levels: Vec<i16> = Vec::new();
-    let (read, values): (usize, Vec<serde_json::Value>) = match reader {
+    let (read, values): (usize, Vec<Cell>) = match reader {
         ColumnReader::ByteArrayColumnReader(reader) => {
-            let mut values: Vec<ByteArray> = Vec::new();
+            let mut values = Vec::new();
             let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
-            let texts = values.iter().map(|value| String::from_utf8_lossy(value.data()).into_owned().into());
-            (read, texts.collect())
+            (read, values.into_iter().map(Cell::Text).collect())
         }
         ColumnReader::Int32ColumnReader(reader) => {
             let mut values = Vec::new();
             let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
-            (read, values.into_iter().map(Into::into).collect())
+            (read, values.into_iter().map(|number| Cell::Number(number.into())).collect())
         }
         ColumnReader::Int64ColumnReader(reader) => {
             let mut values = Vec::new();
             let read = all(rows, |rows| reader.read_records(rows, Some(&mut levels), None, &mut values))?;
-            (read, values.into_iter().map(Into::into).collect())
+            (read, values.into_iter().map(Cell::Number).collect())
         }
         _ => return Err(damaged("a column holds neither texts nor numbers")),
     };
     let mut values = values.into_iter();
     let is_there = |row: usize| levels.get(row).is_none_or(|level| *level > 0);
-    let spread: Option<Vec<_>> = (0..read)
-        .map(|row| if is_there(row) { values.next() } else { Some(serde_json::Value::Null) })
-        .collect();
+    let spread: Option<Vec<_>> =
+        (0..read).map(|row| if is_there(row) { values.next() } else { Some(Cell::Null) }).collect();
     spread
         .filter(|spread| spread.len() == rows)
         .ok_or_else(|| damaged("a column is shorter than its row group"))
@@ -186,7 +249,7 @@ impl Read for Lines {
             self.line.clear();
             self.at = 0;
             let (table, line) = (&mut self.table, &mut self.line);
-            let more = guarded(|| table.batch(line));
+            let more = guarded(|| table.line(line));
             // What a panic or an error has left is not gone on with.
             self.is_over = !matches!(more, Ok(true));
             more?;

@@ -10,6 +10,7 @@
 mod dedup;
 mod filters;
 mod hub;
+mod images;
 mod reading;
 mod remote;
 mod shared;
@@ -20,7 +21,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use corpus::{
     ArchiveRange, Cut, Decision, Document, DocumentRow, Exclusion, Extent, Filters, Folder, FolderLimits,
     Gopher, Limits, Memory, MemoryArchive, Page, Reason, Recipes, RowError, Rules, Shard, Source,
-    SourceError, document, tokens,
+    SourceError, document,
+    minhash::BANDS,
+    tokens,
     verify::{self, Rule, Step},
 };
 use primitives::{Digest, Hotkey, Seed, Stream, merkle};
@@ -133,7 +136,7 @@ impl Case {
     /// The first fault that all checks together find.
     fn fault(&self, shard: &Shard) -> Option<(Step, Option<u32>, Rule)> {
         let named = |fault: verify::Fault| Some((fault.step, fault.row, fault.rule));
-        if let Err(fault) = verify::offline(shard, &self.extent, &MINER, Recipes::Pinned) {
+        if let Err(fault) = verify::offline(shard, &self.extent, &MINER, Recipes::Pinned, &self.rules) {
             return named(*fault);
         }
         match (0..shard.ledger.rows.len()).try_for_each(|row| self.check_row(shard, row)) {
@@ -149,18 +152,7 @@ impl Case {
 }
 
 fn row_of(record: u32, text: &str) -> DocumentRow {
-    let guess = corpus::language::guess(text);
-    DocumentRow {
-        record,
-        url: String::new(),
-        record_id: String::new(),
-        date: String::new(),
-        language: guess.code.to_owned(),
-        language_permille: guess.permille,
-        text: text.to_owned(),
-        tokens: tokens::count(text),
-        fingerprint: document::fingerprint(text),
-    }
+    DocumentRow::of_text(record, text.to_owned(), &Rules::default())
 }
 
 #[test]
@@ -248,13 +240,13 @@ fn near_duplicates_are_dropped_where_the_rules_say_so() {
         let shard = Shard::build(&extent, &source, MINER, &rules).unwrap();
         let decisions: Vec<String> = shard.ledger.rows.iter().map(|row| row.decision.to_string()).collect();
         assert_eq!(decisions.join(" "), expect);
-        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &rules), Ok(()));
         for (row, (_, text)) in (0u32..).zip(files) {
             assert_eq!(verify::row(&shard, &extent, row, text.as_bytes(), &rules), Ok(()));
             let others = Rules { near_duplicates: !near_duplicates, ..Rules::default() };
             let found = verify::row(&shard, &extent, row, text.as_bytes(), &others);
-            // The copy of the variant is told otherwise too: what it copies is not kept.
-            assert_eq!(found.is_err(), row == 1 || (row == 3 && near_duplicates), "{found:?}");
+            // What is kept has bands or not; the copy of the variant is told otherwise too, since what it copies is not kept.
+            assert_eq!(found.is_err(), row < 3 || (row == 3 && near_duplicates), "{found:?}");
         }
         assert_eq!(Shard::decode(&shard.encode(), &Limits::default()).as_ref(), Ok(&shard));
         shard
@@ -262,12 +254,26 @@ fn near_duplicates_are_dropped_where_the_rules_say_so() {
     check(false, "kept kept kept dup_of:1 dup_of:0");
     let mut shard = check(true, "kept near_dup_of:0 kept near_dup_of:0 dup_of:0");
     assert_eq!(shard.ledger.decisions()["near_dup_of"], 2);
-    shard.ledger.rows[1].decision = Decision::Dropped(Reason::NearDuplicateOf { row: 2 });
     let rules = Rules { near_duplicates: true, ..Rules::default() };
+    let faulty = |touch: &dyn Fn(&mut Shard)| {
+        let mut shard = shard.clone();
+        touch(&mut shard);
+        let fault = verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &rules).unwrap_err();
+        (fault.row, fault.rule)
+    };
+    assert_eq!(faulty(&|shard| shard.documents[1].bands = None), (Some(2), Rule::Bands));
+    assert_eq!(faulty(&|shard| shard.documents[1].bands.as_mut().unwrap()[3] ^= 1), (Some(2), Rule::Bands));
+    let kept_like = |shard: &mut Shard| {
+        shard.ledger.rows[1].decision = Decision::Kept;
+        let text = shard.documents[0].text.replacen("grain", "wool", 1);
+        shard.documents.insert(1, DocumentRow::of_text(1, text, &rules));
+    };
+    assert_eq!(faulty(&kept_like), (Some(1), Rule::Decision), "without the source");
+    shard.ledger.rows[1].decision = Decision::Dropped(Reason::NearDuplicateOf { row: 2 });
     let fault = verify::row(&shard, &extent, 1, like.as_bytes(), &rules);
     assert!(matches!(fault, Err(RowError::Fault(fault)) if fault.rule == Rule::Decision));
     shard.ledger.rows[1].decision = Decision::Dropped(Reason::NearDuplicateOf { row: 1 });
-    let fault = verify::offline(&shard, &extent, &MINER, Recipes::Pinned).unwrap_err();
+    let fault = verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &rules).unwrap_err();
     assert_eq!((fault.row, fault.rule), (Some(1), Rule::DuplicateOf));
 }
 
@@ -341,8 +347,7 @@ fn cheat_each_way(case: &Case) {
         shard.documents.retain(|document| document.record != row);
     };
     let rewrite = |shard: &mut Shard, text: &str| {
-        let DocumentRow { url, record_id, date, record, .. } = shard.documents[1].clone();
-        shard.documents[1] = DocumentRow { url, record_id, date, ..row_of(record, text) };
+        shard.documents[1] = shard.documents[1].clone().with_text(text.to_owned(), &Rules::default());
     };
     check("copy under another name", &|s| s.header.miner = RIVAL, (Step::Header, None, Rule::Miner));
     check("another task", &|s| s.header.task = Digest::of(b"x"), (Step::Header, None, Rule::Task));
@@ -383,6 +388,28 @@ fn cheat_each_way(case: &Case) {
         "another address",
         &|s| s.documents[1].url = "https://elsewhere.example/".into(),
         (Step::Row, Some(second), Rule::Provenance),
+    );
+    check("another title", &|s| s.documents[1].title.push('!'), (Step::Row, Some(second), Rule::Metadata));
+    check(
+        "another day",
+        &|s| s.documents[1].published = "2026-11-22".into(),
+        (Step::Row, Some(second), Rule::Metadata),
+    );
+    check(
+        "a wish hidden or made up",
+        &|s| s.documents[1].opt_out.no_training ^= true,
+        (Step::Row, Some(second), Rule::Metadata),
+    );
+    check("more words", &|s| s.documents[1].signals.words += 1, (Step::Row, Some(second), Rule::Signals));
+    check(
+        "fewer repeated lines",
+        &|s| s.documents[1].signals.repeated_paragraphs_permille ^= 1,
+        (Step::Row, Some(second), Rule::Signals),
+    );
+    check(
+        "bands that nobody asked for",
+        &|s| s.documents[1].bands = Some([7; BANDS]),
+        (Step::Claims, Some(second), Rule::Bands),
     );
     check(
         "injected sentence",
@@ -522,7 +549,7 @@ fn the_crate_registry_becomes_verified_shards() {
     for (number, extent) in (0..).zip(folder.extents(Cut { entries_max: 256, bytes_max: u64::MAX }).unwrap())
     {
         let shard = Shard::build(&extent, &folder, MINER, &rules).unwrap();
-        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &rules), Ok(()));
         let mut stream = Seed::from_number(number).stream("audit", 0);
         for place in stream.sample(shard.ledger.rows.len(), 16) {
             let bytes = folder.read(&shard.ledger.rows[place].path).unwrap();

@@ -161,7 +161,7 @@ fn texts(root: &Path, layout: Layout, cut: Cut) -> Vec<String> {
     for extent in source.extents(cut).unwrap() {
         let extent: Extent = serde_json::from_str(&serde_json::to_string(&extent).unwrap()).unwrap();
         let shard = Shard::build(&extent, &source, MINER, &Rules::default()).unwrap();
-        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+        assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &Rules::default()), Ok(()));
         let path = extent.paths().next().unwrap();
         for (number, row) in (0u32..).zip(&shard.ledger.rows) {
             let bytes = source.read_range(path, row.offset_bytes, row.length_bytes).unwrap();

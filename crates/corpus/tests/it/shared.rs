@@ -223,7 +223,7 @@ fn the_benchmarks_archive_is_tiled_exactly_and_verified() {
     let survey_step = (1497 / pages_wanted()).max(1);
     for extent in survey.extents.iter().step_by(survey_step) {
         let shard = Shard::build(extent, &source, MINER, &rules).unwrap();
-        assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned), Ok(()));
+        assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned, &rules), Ok(()));
         let Extent::Archive(range) = extent else { panic!("an archive's extent") };
         for (number, row) in (0u32..).zip(&shard.ledger.rows).step_by(7) {
             let bytes = source.read_range(&range.path, row.offset_bytes, row.length_bytes).unwrap();
@@ -232,13 +232,13 @@ fn the_benchmarks_archive_is_tiled_exactly_and_verified() {
         assert_eq!(Shard::decode(&shard.encode(), &Limits::default()).as_ref(), Ok(&shard));
         let recipe = Recipe { id: "all-lines".into(), version: 1 };
         let open = Shard::build_with(extent, &source, MINER, recipe, &rules, &extract::all_lines).unwrap();
-        assert_eq!(verify::offline(&open, extent, &MINER, Recipes::Open), Ok(()));
-        let pinned = verify::offline(&open, extent, &MINER, Recipes::Pinned).unwrap_err();
+        assert_eq!(verify::offline(&open, extent, &MINER, Recipes::Open, &rules), Ok(()));
+        let pinned = verify::offline(&open, extent, &MINER, Recipes::Pinned, &rules).unwrap_err();
         assert_eq!(pinned.rule, Rule::Recipe);
         for document in open.documents.iter().step_by(5) {
             let row = &open.ledger.rows[document.record as usize];
             let bytes = source.read_range(&range.path, row.offset_bytes, row.length_bytes).unwrap();
-            let alignment = verify::aligned(&open, extent, document.record, &bytes).unwrap();
+            let alignment = verify::aligned(&open, extent, document.record, &bytes, &rules).unwrap();
             assert!(alignment.permille() > 500, "{} {alignment:?}", document.url);
         }
         for (decision, count) in shard.ledger.decisions() {
@@ -264,7 +264,7 @@ fn every_archive_gives_records_or_an_error() {
     }
     for extent in &survey.extents {
         let shard = Shard::build(extent, &source, MINER, &rules).unwrap();
-        assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned), Ok(()));
+        assert_eq!(verify::offline(&shard, extent, &MINER, Recipes::Pinned, &rules), Ok(()));
         let path = extent.paths().next().unwrap();
         assert!(extent.length_bytes() > 0);
         println!("{path}: {} records {:?}", shard.ledger.rows.len(), shard.ledger.decisions());
@@ -289,7 +289,7 @@ fn every_archive_gives_records_or_an_error() {
             let damaged = MemoryArchive::new(path, bytes);
             for extent in damaged.survey(all(u64::MAX)).unwrap().extents {
                 let shard = Shard::build(&extent, &damaged, MINER, &rules).unwrap();
-                assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned), Ok(()));
+                assert_eq!(verify::offline(&shard, &extent, &MINER, Recipes::Pinned, &rules), Ok(()));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     attention::softmax,
     compute::Compute,
     gemm::{self, Matrix, Onto, Packed, Product, strips},
-    lanes::{Kernel, LANES, Lanes},
+    lanes::{Kernel, LANES, Lanes, Vector as _},
     math,
     rows::{self, ROW_BLOCK, over_vectors, sum_of_products},
 };
@@ -94,7 +94,7 @@ impl Kernel for AddGelu<'_> {
     fn run<L: Lanes>(self) {
         let bias = self.bias;
         for row in self.rows.chunks_exact_mut(bias.len()) {
-            over_vectors!([row], [bias], L, { math::gelu(row.add(bias)) });
+            over_vectors!([row], [bias], [], L, { math::gelu(row.add(bias)) });
         }
     }
 }
@@ -126,8 +126,8 @@ impl Norm {
         }
         let off = L::load_part(rest, of_all).sub(mean);
         squares = off.fma(off, squares);
-        let scale = L::splat(1.0 / (squares.sum() / count + self.epsilon).sqrt());
-        over_vectors!([row], [gain, bias], L, { row.sub(mean).mul(scale).fma(gain, bias) });
+        let (mean, scale) = (of_all, 1.0 / (squares.sum() / count + self.epsilon).sqrt());
+        over_vectors!([row], [gain, bias], [mean, scale], L, { row.sub(mean).mul(scale).fma(gain, bias) });
     }
 }
 
@@ -144,7 +144,7 @@ impl Kernel for AddNorm<'_> {
     fn run<L: Lanes>(self) {
         let (bias, width) = (self.bias, self.bias.len());
         for (row, other) in self.rows.chunks_exact_mut(width).zip(self.other.chunks_exact(width)) {
-            over_vectors!([row], [other, bias], L, { other.add(bias).add(row) });
+            over_vectors!([row], [other, bias], [], L, { other.add(bias).add(row) });
             self.norm.apply::<L>(row);
         }
     }
@@ -188,7 +188,7 @@ impl Kernel for Embed<'_> {
         for (row, (token, position)) in self.rows.chunks_exact_mut(width).zip(self.places) {
             let word = &self.tables.words[*token as usize * width..][..width];
             let position = &self.tables.positions[position * width..][..width];
-            over_vectors!([row], [word, kind, position], L, { word.add(kind).add(position) });
+            over_vectors!([row], [word, kind, position], [], L, { word.add(kind).add(position) });
             self.tables.norm.apply::<L>(row);
         }
     }
@@ -213,7 +213,7 @@ impl Kernel for Attend<'_> {
         let (hidden, width, dim) = (self.hidden, 3 * self.hidden, self.hidden / self.heads);
         let (length, queries) = (self.rows.len() / width, self.out.len() / hidden);
         let stride = length.next_multiple_of(LANES);
-        let scale = L::splat(1.0 / (dim as f32).sqrt());
+        let scale = 1.0 / (dim as f32).sqrt();
         let (mut keys, mut values) = (Packed::default(), Packed::default());
         let (mut scores, mut strips) = (vec![0.0; QUERY_BLOCK * stride], strips());
         for column in (0..hidden).step_by(dim) {
@@ -287,18 +287,18 @@ impl Kernel for Pool<'_> {
                     let sum = &mut block[..];
                     sum.fill(0.0);
                     for row in rows.chunks_exact(width) {
-                        over_vectors!([sum], [row], L, { sum.add(row) });
+                        over_vectors!([sum], [row], [], L, { sum.add(row) });
                     }
                     let sum = &block[..];
-                    over_vectors!([to], [sum], L, { to.add(sum) });
+                    over_vectors!([to], [sum], [], L, { to.add(sum) });
                 }
-                let count = L::splat((self.rows.len() / width) as f32);
-                over_vectors!([to], [], L, { to.div(count) });
+                let count = (self.rows.len() / width) as f32;
+                over_vectors!([to], [], [count], L, { to.div(count) });
             }
         }
         let length = sum_of_products::<L>(to, to).sqrt();
-        let length = L::splat(if length > LEAST_LENGTH { length } else { LEAST_LENGTH });
-        over_vectors!([to], [], L, { to.div(length) });
+        let length = if length > LEAST_LENGTH { length } else { LEAST_LENGTH };
+        over_vectors!([to], [], [length], L, { to.div(length) });
     }
 }
 

@@ -1,9 +1,8 @@
 //! Miners that try to be paid without the work. Each must end at zero, with its reason.
 
 use corpus::{
-    Decision, DocumentRow, Extent, Ledger, LedgerRow, Reason, Recipe, RecordKind, Shard,
-    document::{TEXT_MAX_BYTES, fingerprint},
-    language, tokens,
+    Decision, DocumentRow, Extent, Ledger, LedgerRow, Reason, Recipe, RecordKind, Rules, Shard,
+    document::TEXT_MAX_BYTES,
 };
 use primitives::{Digest, Hotkey, Stream};
 
@@ -22,7 +21,13 @@ const FAT_LIE_MAX_BYTES: usize = TEXT_MAX_BYTES - 4096;
 const INJECT_EVERY: usize = 10;
 
 /// What an attacker turns an honest shard into.
-type Falsify = fn(&Task, &mut Shard, &mut Stream);
+type Falsify = fn(&Ground, &mut Shard, &mut Stream);
+
+/// What an attacker knows of its task.
+struct Ground {
+    task: Task,
+    rules: Rules,
+}
 
 /// An attack that works on what the honest recipe gives.
 #[derive(Clone, Copy)]
@@ -152,23 +157,24 @@ impl Strategy for Falsifier {
     }
 
     fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
-        let (task, mut shard) = build(work)?;
-        if self.claims_own_recipe && task.terms.open {
+        let (task, rules, mut shard) = build(work)?;
+        let ground = Ground { task, rules };
+        if self.claims_own_recipe && ground.task.terms.open {
             shard.header.recipe = Recipe { id: "own".into(), version: 1 };
         }
-        (self.falsify)(&task, &mut shard, &mut work.seed.stream("falsify", 0));
+        (self.falsify)(&ground, &mut shard, &mut work.seed.stream("falsify", 0));
         Some(shard.encode())
     }
 }
 
-fn limit_and_run(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+fn limit_and_run(_ground: &Ground, shard: &mut Shard, _draws: &mut Stream) {
     let rows = shard.ledger.rows.len();
     let keep = rows.div_ceil(3).min(rows.saturating_sub(1));
     shard.ledger.rows.truncate(keep);
     shard.documents.retain(|row| (row.record as usize) < keep);
 }
 
-fn false_drops(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+fn false_drops(_ground: &Ground, shard: &mut Shard, _draws: &mut Stream) {
     let honest = std::mem::take(&mut shard.documents);
     let mut kept = Vec::new();
     for (at, document) in honest.into_iter().enumerate() {
@@ -183,10 +189,10 @@ fn false_drops(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
     orphaned_duplicates_are_empty(shard);
 }
 
-fn one_row(task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+fn one_row(ground: &Ground, shard: &mut Shard, _draws: &mut Stream) {
     let Some(first) = shard.documents.first().map(|document| document.record as usize) else { return };
     shard.documents.truncate(1);
-    match &task.extent {
+    match &ground.task.extent {
         Extent::Files(_) => {
             for row in &mut shard.ledger.rows[first + 1..] {
                 row.decision = Decision::Dropped(Reason::Empty);
@@ -202,17 +208,17 @@ fn one_row(task: &Task, shard: &mut Shard, _draws: &mut Stream) {
     }
 }
 
-fn made_up(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+fn made_up(ground: &Ground, shard: &mut Shard, draws: &mut Stream) {
     shard.documents.clear();
     for (record, row) in (0..).zip(&mut shard.ledger.rows) {
         if matches!(row.kind, RecordKind::File | RecordKind::Response) {
             row.decision = Decision::Kept;
-            shard.documents.push(document(record, row, invent(draws)));
+            shard.documents.push(document(record, row, invent(draws), &ground.rules));
         }
     }
 }
 
-fn fat_lie(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+fn fat_lie(ground: &Ground, shard: &mut Shard, draws: &mut Stream) {
     let bytes: usize = shard.documents.iter().map(|row| row.text.len()).sum();
     let Some(at) = shard.documents.len().checked_sub(1).map(|last| last / 2) else { return };
     let mut text = String::new();
@@ -220,12 +226,12 @@ fn fat_lie(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
         text.push_str(&invent(draws));
         text.push('\n');
     }
-    retext(&mut shard.documents[at], text);
+    retext(&mut shard.documents[at], text, &ground.rules);
 }
 
-fn made_up_ids(task: &Task, shard: &mut Shard, draws: &mut Stream) {
+fn made_up_ids(ground: &Ground, shard: &mut Shard, draws: &mut Stream) {
     let mut rows = Vec::new();
-    match &task.extent {
+    match &ground.task.extent {
         Extent::Files(slice) => rows.extend(slice.entries().iter().map(|entry| LedgerRow {
             path: format!("{}.bak", entry.path),
             offset_bytes: 0,
@@ -250,28 +256,29 @@ fn made_up_ids(task: &Task, shard: &mut Shard, draws: &mut Stream) {
             }
         }
     }
-    shard.documents = (0..).zip(&rows).map(|(record, row)| document(record, row, invent(draws))).collect();
+    shard.documents =
+        (0..).zip(&rows).map(|(record, row)| document(record, row, invent(draws), &ground.rules)).collect();
     shard.ledger = Ledger { rows };
 }
 
-fn swap(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+fn swap(ground: &Ground, shard: &mut Shard, _draws: &mut Stream) {
     let texts: Vec<String> = shard.documents.iter().map(|row| row.text.clone()).collect();
     let count = texts.len().max(1);
     for (at, row) in shard.documents.iter_mut().enumerate() {
-        retext(row, texts[(at + 1) % count].clone());
+        retext(row, texts[(at + 1) % count].clone(), &ground.rules);
     }
 }
 
-fn shuffle(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+fn shuffle(ground: &Ground, shard: &mut Shard, draws: &mut Stream) {
     for row in &mut shard.documents {
         let mut words: Vec<&str> = row.text.split_whitespace().collect();
         draws.shuffle(&mut words);
         let text = words.join(" ");
-        retext(row, text);
+        retext(row, text, &ground.rules);
     }
 }
 
-fn inject(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
+fn inject(ground: &Ground, shard: &mut Shard, draws: &mut Stream) {
     for row in &mut shard.documents {
         let mut text = String::with_capacity(row.text.len() + row.text.len() / 5);
         let mut sentences = 0;
@@ -289,15 +296,15 @@ fn inject(_task: &Task, shard: &mut Shard, draws: &mut Stream) {
             text.push('\n');
             text.push_str(&sentence(draws));
         }
-        retext(row, text);
+        retext(row, text, &ground.rules);
     }
 }
 
-fn pad(_task: &Task, shard: &mut Shard, _draws: &mut Stream) {
+fn pad(ground: &Ground, shard: &mut Shard, _draws: &mut Stream) {
     for row in &mut shard.documents {
         let tokens = row.tokens.saturating_mul(2);
         let text = row.text.replace('\n', "\n\n\n\n");
-        retext(row, text);
+        retext(row, text, &ground.rules);
         row.tokens = tokens;
     }
 }
@@ -314,28 +321,14 @@ fn orphaned_duplicates_are_empty(shard: &mut Shard) {
     }
 }
 
-fn document(record: u32, row: &LedgerRow, text: String) -> DocumentRow {
-    let guess = language::guess(&text);
-    DocumentRow {
-        record,
-        url: format!("https://pages.example/{}/{record}", row.offset_bytes),
-        record_id: String::new(),
-        date: String::new(),
-        language: guess.code.to_owned(),
-        language_permille: guess.permille,
-        tokens: tokens::count(&text),
-        fingerprint: fingerprint(&text),
-        text,
-    }
+fn document(record: u32, row: &LedgerRow, text: String, rules: &Rules) -> DocumentRow {
+    let url = format!("https://pages.example/{}/{record}", row.offset_bytes);
+    DocumentRow { url, ..DocumentRow::of_text(record, text, rules) }
 }
 
 /// Puts another text into a row, with true labels: a false one would be found without the source.
-fn retext(row: &mut DocumentRow, text: String) {
-    let guess = language::guess(&text);
-    (row.language, row.language_permille) = (guess.code.to_owned(), guess.permille);
-    row.tokens = tokens::count(&text);
-    row.fingerprint = fingerprint(&text);
-    row.text = text;
+fn retext(row: &mut DocumentRow, text: String, rules: &Rules) {
+    *row = row.clone().with_text(text, rules);
 }
 
 /// Waits for another miner's commitment, takes what it published and puts its own name on it.

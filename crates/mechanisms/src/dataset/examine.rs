@@ -46,7 +46,7 @@ struct Examination<'a> {
 }
 
 pub(super) fn needs(case: &Case<Task>) -> Vec<Fetch> {
-    case.task.terms.exclusion.iter().map(|digest| Fetch::Supply { digest: *digest }).collect()
+    case.task.terms.supplies().map(|digest| Fetch::Supply { digest }).collect()
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Shard, Certificate> {
@@ -65,16 +65,18 @@ pub(super) fn examine(case: &Case<Task>, inputs: &Inputs) -> Result<Examined, Fa
     }
     let is_pinned = shard.header.recipe == RECIPE;
     let recipes = if case.task.terms.open { Recipes::Open } else { Recipes::Pinned };
-    verify::offline(&shard, &case.task.extent, &case.hotkey, recipes).map_err(|fault| proven(0, &fault))?;
+    let (extent, hotkey) = (&case.task.extent, &case.hotkey);
+    // What needs no rules is proven also where these are not at hand.
+    verify::header(&shard, extent, hotkey, recipes).map_err(|fault| proven(0, &fault))?;
+    verify::tiling(&shard, extent).map_err(|fault| proven(0, &fault))?;
     Examination { case, inputs, shard, is_pinned }.run()
 }
 
 impl Examination<'_> {
     fn run(self) -> Result<Examined, Fault> {
-        let exclusion = self.case.task.terms.exclusion.map(|digest| Fetch::Supply { digest });
-        let exclusion = exclusion.and_then(|fetch| self.inputs.fetched.get(&fetch));
-        let rules = self.case.task.terms.rules(exclusion.map(|bytes| bytes.as_slice()));
+        let rules = self.case.task.terms.rules(&Fetched(self.inputs));
         let rules = rules.map_err(|reason| Fault::NoEvidence { reason })?;
+        verify::claims(&self.shard, &rules).map_err(|fault| proven(0, &fault))?;
         self.holds_nothing_excluded(&rules)?;
 
         let experiment = self.case.task.terms.value.as_ref().filter(|_| !self.is_pinned);
@@ -158,7 +160,7 @@ impl Examination<'_> {
                 verify::row(shard, extent, row, &bytes, rules).map_err(row_fault)?;
                 continue;
             }
-            let found = verify::aligned(shard, extent, row, &bytes).map_err(row_fault)?.permille();
+            let found = verify::aligned(shard, extent, row, &bytes, rules).map_err(row_fault)?.permille();
             if weight > 0 {
                 texts.push((found, weight));
                 worst = Some(worst.map_or((found, row), |least| least.min((found, row))));
@@ -272,6 +274,9 @@ fn proven(step: u8, fault: &verify::Fault) -> Fault {
         verify::Rule::Language => "language is the text's",
         verify::Rule::Tokens => "tokens are counted",
         verify::Rule::Fingerprint => "fingerprint is the text's",
+        verify::Rule::Metadata => "title, day of publication and opt-out are the page's",
+        verify::Rule::Signals => "quality signals are the text's",
+        verify::Rule::Bands => "MinHash bands are the text's",
     };
     let record = fault.record.as_ref().map(verify::Quote::as_str);
     Fault::Proven(Certificate::new(step, record, rule, fault.expected.as_str(), fault.found.as_str()))

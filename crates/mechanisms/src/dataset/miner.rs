@@ -1,6 +1,6 @@
 //! Honest miners: they differ in diligence, and in the recipe where the task takes others than the pinned one.
 
-use corpus::{Page, Reason, Recipe, Shard, extract};
+use corpus::{Page, Reason, Recipe, Rules, Shard, extract};
 
 use super::Task;
 use crate::{Strategy, Work};
@@ -41,7 +41,7 @@ impl Strategy for Honest {
     }
 
     fn make(&self, work: &Work<'_>) -> Option<Vec<u8>> {
-        Some(build(work)?.1.encode())
+        Some(build(work)?.2.encode())
     }
 }
 
@@ -91,15 +91,15 @@ impl Strategy for OwnRecipe {
 }
 
 /// The task and its rules; none where they can't be read.
-fn read(work: &Work<'_>) -> Option<(Task, corpus::Rules)> {
+fn read(work: &Work<'_>) -> Option<(Task, Rules)> {
     let task: Task = serde_json::from_slice(work.task).ok()?;
-    let rules = task.terms.rules_from(work.source).ok()?;
+    let rules = task.terms.rules(work.source).ok()?;
     Some((task, rules))
 }
 
-/// The task with its honest shard; none where the task or the source can't be read.
-pub(super) fn build(work: &Work<'_>) -> Option<(Task, Shard)> {
+/// The task and its rules with the honest shard; none where the task or the source can't be read.
+pub(super) fn build(work: &Work<'_>) -> Option<(Task, Rules, Shard)> {
     let (task, rules) = read(work)?;
     let shard = Shard::build(&task.extent, work.source, work.hotkey, &rules).ok()?;
-    Some((task, shard))
+    Some((task, rules, shard))
 }

@@ -1,6 +1,8 @@
 //! Which part of the source is asked for in which round, and on what terms.
 
-use corpus::{Exclusion, Extent, Language, Rules, Source};
+use std::{fmt::Display, sync::Arc};
+
+use corpus::{Blocklist, Exclusion, Extent, Filters, Language, Pii, Rules, Source, language::Model};
 use primitives::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -40,41 +42,87 @@ pub struct Terms {
     pub open: bool,
     /// How a shard of another recipe is weighed; without it all are worth the same.
     pub value: Option<value::Experiment>,
+    /// Which quality rules run.
+    pub filters: Filters,
+    /// What becomes of e-mail and public IP addresses.
+    pub pii: Pii,
+    /// Whether pages are left out that, or whose servers, reserve their text.
+    pub heed_opt_out: bool,
+    /// Whether a near duplicate of an earlier record of its task is left out.
+    pub near_duplicates: bool,
+    /// The digest of a list of addresses whose pages are left out; see [`Blocklist::read`]. Without one none are.
+    pub blocklist: Option<Digest>,
+    /// The digest of the model that tells languages; see [`Model::read`]. Without one trigrams tell them.
+    pub language_model: Option<Digest>,
 }
 
 impl Terms {
-    /// Documents in English by the pinned recipe, nothing excluded, all worth the same.
+    /// Documents in English by the pinned recipe with Gopher's rules on quality, nothing excluded, all worth the same.
     #[must_use]
     pub fn plain() -> Self {
-        Self { languages: vec![Language::ENGLISH], exclusion: None, open: false, value: None }
+        Self {
+            languages: vec![Language::ENGLISH],
+            exclusion: None,
+            open: false,
+            value: None,
+            filters: Filters::default(),
+            pii: Pii::Keep,
+            heed_opt_out: false,
+            near_duplicates: false,
+            blocklist: None,
+            language_model: None,
+        }
     }
 
-    /// The rules for the recipe, with the exclusion list that `bytes` hold where one is named.
-    ///
-    /// # Errors
-    /// A text that says what can't be read.
-    pub fn rules(&self, exclusion: Option<&[u8]>) -> Result<Rules, String> {
-        let exclusion = match (self.exclusion, exclusion) {
-            (None, _) => Exclusion::default(),
-            (Some(digest), None) => return Err(format!("exclusion list {digest} is not at hand")),
-            (Some(digest), Some(bytes)) => {
-                let found = Digest::of(bytes);
-                if found != digest {
-                    return Err(format!("exclusion list has digest {found}, expected {digest}"));
-                }
-                Exclusion::decode(bytes).map_err(|error| error.to_string())?
-            }
-        };
-        Ok(Rules { languages: self.languages.clone(), exclusion, ..Rules::default() })
+    /// What has to lie beside the source for [`Terms::rules`], by its digest.
+    pub fn supplies(&self) -> impl Iterator<Item = Digest> {
+        [self.exclusion, self.blocklist, self.language_model].into_iter().flatten()
     }
 
-    /// The rules, with the exclusion list read from beside the source.
+    /// The rules for the recipe, with the lists and the model that lie beside the source.
     ///
     /// # Errors
-    /// A text that says what can't be read.
-    pub fn rules_from(&self, source: &dyn Source) -> Result<Rules, String> {
-        let bytes = self.exclusion.map(|digest| source.supply(&digest)).transpose();
-        self.rules(bytes.map_err(|error| error.to_string())?.as_deref())
+    /// A text that says what is not at hand or can't be read.
+    pub fn rules(&self, source: &dyn Source) -> Result<Rules, String> {
+        let supply = Supply { source };
+        Ok(Rules {
+            languages: self.languages.clone(),
+            filters: self.filters,
+            exclusion: supply.read("exclusion list", self.exclusion, Exclusion::decode)?.unwrap_or_default(),
+            near_duplicates: self.near_duplicates,
+            blocklist: supply.read("blocklist", self.blocklist, Blocklist::read)?.unwrap_or_default(),
+            pii: self.pii,
+            heed_opt_out: self.heed_opt_out,
+            language_model: supply
+                .read("model of languages", self.language_model, Model::read)?
+                .map(Arc::new),
+        })
+    }
+}
+
+/// What lies beside a source.
+struct Supply<'a> {
+    source: &'a dyn Source,
+}
+
+impl Supply<'_> {
+    /// What was named, read.
+    fn read<T, E: Display>(
+        &self,
+        what: &str,
+        named: Option<Digest>,
+        read: impl Fn(&[u8]) -> Result<T, E>,
+    ) -> Result<Option<T>, String> {
+        let Some(digest) = named else { return Ok(None) };
+        let bytes = self
+            .source
+            .supply(&digest)
+            .map_err(|error| format!("{what} {digest} is not at hand: {error}"))?;
+        let found = Digest::of(&bytes);
+        if found != digest {
+            return Err(format!("{what} has digest {found}, expected {digest}"));
+        }
+        read(&bytes).map(Some).map_err(|error| format!("{what} {digest}: {error}"))
     }
 }
 

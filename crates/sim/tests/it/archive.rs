@@ -72,7 +72,7 @@ fn strategies() -> Vec<Arc<dyn Strategy>> {
 
 /// How many pages the pinned recipe keeps of a task.
 fn kept(extent: &Extent, source: &Archives) -> usize {
-    let rules = Terms::plain().rules(None).expect("nothing is excluded");
+    let rules = Terms::plain().rules(source).expect("nothing is excluded");
     let shard = Shard::build(extent, source, Hotkey::from_bytes([0; 32]), &rules);
     shard.expect("a readable task").documents.len()
 }
@@ -106,7 +106,10 @@ fn is_found(line: &MinerLine) -> bool {
         "made-up" => {
             names_record && found(&["step 1: decision is the recipe's", "step 1: address, name and date"])
         }
-        "swapped" | "shuffled" => names_record && found(&["step 1: texts stand in their pages in order"]),
+        "swapped" | "shuffled" => {
+            let rules = ["step 1: texts stand in their pages in order", "step 1: decision is the recipe's"];
+            names_record && found(&rules)
+        }
         "fat-lie" | "injected" => names_record && found(&["step 1: text is the recipe's"]),
         // What it has copied may be another attacker's.
         "copycat" => found(&["nothing new: all ", "step 0", "step 1"]),

@@ -128,7 +128,8 @@ fn expected(attack: &Falsifier, own_recipe: bool) -> (u8, &'static [&'static str
         ),
         ("fat-lie" | "swapped" | "shuffled" | "injected", false) => (1, &["text is the recipe's"]),
         ("fat-lie" | "swapped" | "shuffled" | "injected", true) => {
-            (1, &["texts stand in their pages in order"])
+            // What such a text has lost of its language, or gained in length, the rules may see first.
+            (1, &["texts stand in their pages in order", "decision is the recipe's"])
         }
         (other, _) => panic!("attack {other} has no expectation here"),
     }
@@ -171,7 +172,9 @@ fn texts(source: &dyn Source, extent: &Extent, strategy: &dyn Strategy) -> Vec<(
     let laid = shard.documents.iter().map(|document| {
         let row = &shard.ledger.rows[document.record as usize];
         let bytes = source.read_range(&row.path, row.offset_bytes, row.length_bytes).expect("a record");
-        let found = corpus::verify::aligned(&shard, extent, document.record, &bytes).expect("own claims");
+        let rules = open().rules(source).expect("nothing is excluded");
+        let found = corpus::verify::aligned(&shard, extent, document.record, &bytes, &rules);
+        let found = found.expect("own claims");
         (found.permille(), document.tokens)
     });
     laid.collect()

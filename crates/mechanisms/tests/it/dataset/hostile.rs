@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use corpus::{Decision, Memory, Reason, Shard, document::fingerprint, tokens};
+use corpus::{Decision, Memory, Reason, Rules, Shard, minhash::BANDS};
 use mechanisms::{
     ErasedTask, Round,
     dataset::{Dataset, miner::HONEST},
@@ -81,8 +81,8 @@ fn each_false_claim_in_a_well_formed_shard_has_its_rule() {
     };
     let padded = |shard: &mut Shard| {
         let row = &mut shard.documents[0];
-        row.text.push_str(" and the rest of it");
-        (row.tokens, row.fingerprint) = (tokens::count(&row.text), fingerprint(&row.text));
+        let text = format!("{} and the rest of it", row.text);
+        *row = row.clone().with_text(text, &Rules::default());
     };
     check(&|shard| shard.header.recipe.version += 1, 0, "shard is made by a recipe that the task takes");
     check(&|shard| _ = shard.ledger.rows.pop(), 0, "ledger has a row for every record");
@@ -116,6 +116,11 @@ fn each_false_claim_in_a_well_formed_shard_has_its_rule() {
     };
     check(&duplicate, 0, "a duplicate names an earlier kept record");
     check(&padded, 1, "text is the recipe's");
+    check(&|shard| shard.documents[0].bands = Some([1; BANDS]), 0, "MinHash bands are the text's");
+    let said = "title, day of publication and opt-out are the page's";
+    check(&|shard| shard.documents[0].title.push('!'), 1, said);
+    check(&|shard| shard.documents[0].opt_out.no_training ^= true, 1, said);
+    check(&|shard| shard.documents[0].signals.words += 1, 1, "quality signals are the text's");
     let dropped = |shard: &mut Shard| {
         shard.ledger.rows[0].decision = Decision::Dropped(Reason::Empty);
         shard.documents.remove(0);
@@ -212,11 +217,9 @@ fn mutate(shard: &mut Shard, kind: u8, a: usize, b: usize) {
         4 => _ = shard.documents.remove(document),
         5 => shard.documents.swap(document, b % documents),
         6 => {
-            let text = &mut shard.documents[document].text;
-            text.push_str(" the");
-            let (tokens, print) = (tokens::count(text), fingerprint(text));
-            shard.documents[document].tokens = tokens;
-            shard.documents[document].fingerprint = print;
+            let row = &mut shard.documents[document];
+            let text = format!("{} the", row.text);
+            *row = row.clone().with_text(text, &Rules::default());
         }
         7 => shard.documents[document].tokens = shard.documents[document].tokens.wrapping_add(b as u64),
         _ => shard.header.miner = key(u8::try_from(b % 3).expect("small")),

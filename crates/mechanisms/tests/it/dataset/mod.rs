@@ -6,6 +6,7 @@ mod honest;
 mod hostile;
 mod plan;
 mod source;
+mod terms;
 
 use std::sync::Arc;
 
