@@ -42,6 +42,7 @@ use crate::{
 
 mod bench;
 mod build;
+mod dedup;
 mod export;
 mod filter;
 mod images;
@@ -73,6 +74,8 @@ pub(crate) enum DataCommand {
     Verify(VerifyArguments),
     /// Make a dataset repository of shards, in the layout of the Hugging Face Hub.
     Export(export::ExportArguments),
+    /// List the documents of shards that repeat another's, of the same shard or of any other.
+    Dedup(dedup::DedupArguments),
     /// Take the image–text pairs from each page: address, alt, caption, heading, and the text around.
     Images(images::ImagesArguments),
     /// Print the main text of each page in an archive, or of one HTML, Markdown or text file.
@@ -186,6 +189,16 @@ pub(crate) enum DataError {
         #[source]
         error: serde_json::Error,
     },
+    /// Two folders hold one shard.
+    #[error("{path} holds the shard of {earlier} once more")]
+    #[diagnostic(help("name each shard once: all documents of a copy are duplicates"))]
+    SameShard { path: PathBuf, earlier: PathBuf },
+    /// Duplicates can't be found.
+    #[error("could not look for duplicates")]
+    Dedup {
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Shards are checked against their source only.
     #[error("shards in {path} can't be checked without their source")]
     #[diagnostic(help("name it: `--source PATH`"))]
@@ -262,6 +275,7 @@ impl DataError {
         match self {
             DataError::NotEmpty { .. }
             | DataError::OtherBuild { .. }
+            | DataError::SameShard { .. }
             | DataError::NoSource { .. }
             | DataError::Task { .. }
             | DataError::Filters
@@ -310,6 +324,7 @@ pub(crate) fn run(command: &DataCommand) -> Result<ExitCode, DataError> {
         DataCommand::Inspect(arguments) => inspect(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Verify(arguments) => check(arguments),
         DataCommand::Export(arguments) => export::export(arguments).map(|()| ExitCode::SUCCESS),
+        DataCommand::Dedup(arguments) => dedup::dedup(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Extract(arguments) => extract_file(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Images(arguments) => images::images(arguments).map(|()| ExitCode::SUCCESS),
         DataCommand::Filter(arguments) => filter::filter(arguments).map(|()| ExitCode::SUCCESS),

@@ -3,7 +3,8 @@
 //! A document goes in as keys, one for its [`fingerprint`](crate::document::fingerprint) and one for each band of its
 //! [`Signature`](crate::minhash::Signature), with the [`Claim`] by which its owner committed to it. For each key the index
 //! keeps the earliest claim and no other. So what it answers depends on what is in it, and neither on the order nor on
-//! the batches in which that came; putting something in twice changes nothing. [`Clusters`] turns answers into groups.
+//! the batches in which that came; putting something in twice changes nothing. [`Clusters`] turns answers into groups,
+//! and [`Pairs`] these into a list of duplicates.
 //!
 //! The index is a folder of sorted runs, of which eight of about one size are merged into a larger one. A batch is one
 //! run: it is in the index when the list of runs has been replaced, and until then nothing of it is. Memory: some 100 MiB
@@ -20,10 +21,12 @@ use thiserror::Error;
 use crate::minhash::BANDS;
 
 mod clusters;
+mod duplicates;
 mod folder;
 mod run;
 
 pub use clusters::{CLUSTERED_MAX, Clusters, ClustersFull};
+pub use duplicates::{Duplicate, DuplicatesError, Pairs, duplicates_as_parquet, duplicates_of_parquet};
 
 use folder::IndexFolder;
 use run::{Cursor, Key, Root, RunWriter};

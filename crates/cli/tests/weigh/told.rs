@@ -132,6 +132,7 @@ fn calls(home: &Path) -> Vec<(Vec<String>, i32)> {
         (vec!["data", "build", "texts", "--out", "more"], 0),
         (vec!["data", "inspect", "shards/00000"], 0),
         (vec!["data", "verify", "shards", "--source", "texts"], 0),
+        (vec!["data", "dedup", "shards", "--out", "list"], 0),
         (vec!["data", "export", "shards", "--out", "hub", "--tokens", "bytes"], 0),
         (vec!["data", "verify", "hub", "--source", "texts"], 0),
         (vec!["data", "images", "texts", "--out", "pairs"], 0),
