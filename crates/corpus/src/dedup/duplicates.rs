@@ -198,7 +198,11 @@ mod tests {
             let bands = [(); BANDS].map(|()| stream.below(2000));
             let fingerprint = Digest::of(&stream.below(200).to_le_bytes());
             // Rows of a ledger that were kept: with gaps.
-            Item { claim: Claim { block, row: row * 3 }, fingerprint, bands: (row % 5 > 0).then_some(bands) }
+            Item {
+                claim: Claim { block, row: row * 3 },
+                fingerprint,
+                bands: (!row.is_multiple_of(5)).then_some(bands),
+            }
         };
         (0..shards).map(|block| (0..8).map(|row| item(block, row)).collect()).collect()
     }
