@@ -51,8 +51,10 @@ impl Shape<'_> {
 
 /// Cosines and sines of the rotary positions. Source: Su et al., "RoFormer", 2021; halves paired as in Llama.
 pub(crate) struct Rotary {
-    /// [position, head_dim / 2] of (cosine, sine).
-    table: Vec<(f32, f32)>,
+    /// [position, head_dim / 2]
+    cosines: Vec<f32>,
+    /// As the cosines.
+    sines: Vec<f32>,
     half: usize,
 }
 
@@ -71,26 +73,43 @@ impl Rotary {
             let (sine, cosine) = math::sin_cos(position as f64 * rate);
             (math::round_to_f32(cosine), math::round_to_f32(sine))
         };
-        let table = (0..positions).flat_map(|p| rates.iter().map(move |rate| angle(p, *rate))).collect();
-        Self { table, half }
+        let (cosines, sines) =
+            (0..positions).flat_map(|p| rates.iter().map(move |rate| angle(p, *rate))).unzip();
+        Self { cosines, sines, half }
     }
 
     /// How many positions the table has.
     pub(crate) fn positions(&self) -> usize {
-        self.table.len() / self.half
+        self.cosines.len() / self.half
     }
 
-    /// Turns one head's numbers at a position, forwards or back.
+    /// `to` gets one head's numbers at a position, turned forwards or back.
     #[inline(always)]
-    fn turn(&self, head: &mut [f32], position: usize, sign: f32) {
-        let (low, high) = head.split_at_mut(self.half);
-        let table = &self.table[position * self.half..][..self.half];
-        for ((x, y), (cosine, sine)) in low.iter_mut().zip(high).zip(table) {
-            let (a, b, sine) = (*x, *y, sine * sign);
-            *x = a * cosine - b * sine;
-            *y = b * cosine + a * sine;
+    fn turn(&self, to: &mut [f32], head: &[f32], position: usize, sign: f32) {
+        let table = position * self.half..(position + 1) * self.half;
+        let (cosines, sines) = (&self.cosines[table.clone()], &self.sines[table]);
+        let ((to_low, to_high), (low, high)) = (to.split_at_mut(self.half), head.split_at(self.half));
+        for (((to, cosine), sine), (x, y)) in
+            to_low.iter_mut().zip(cosines).zip(sines).zip(low.iter().zip(high))
+        {
+            *to = x * cosine - y * (sine * sign);
+        }
+        for (((to, cosine), sine), (x, y)) in
+            to_high.iter_mut().zip(cosines).zip(sines).zip(low.iter().zip(high))
+        {
+            *to = y * cosine + x * (sine * sign);
         }
     }
+}
+
+/// Copies one head's numbers: too few for a call.
+#[inline(always)]
+fn copy(to: &mut [f32], head: &[f32]) {
+    let ((to, to_rest), (from, rest)) = (to.as_chunks_mut::<LANES>(), head.as_chunks::<LANES>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    to_rest.copy_from_slice(rest);
 }
 
 /// Queries, keys and values, or their gradients, head by head.
@@ -131,9 +150,10 @@ impl Kernel for Gather<'_> {
     fn run<L: Lanes>(self) {
         let rows = self.rows.chunks_exact(self.width);
         for (position, (to, row)) in self.to.chunks_exact_mut(self.head_dim).zip(rows).enumerate() {
-            to.copy_from_slice(&row[self.column..self.column + self.head_dim]);
-            if let Some((rotary, past)) = self.rotary {
-                rotary.turn(to, past + position, 1.0);
+            let head = &row[self.column..self.column + self.head_dim];
+            match self.rotary {
+                Some((rotary, past)) => rotary.turn(to, head, past + position, 1.0),
+                None => copy(to, head),
             }
         }
     }
@@ -204,9 +224,10 @@ impl Kernel for Scatter<'_> {
             for (part, rotary) in &self.parts {
                 for head in part.chunks_exact(length * self.head_dim) {
                     let to = columns.next().expect("the parts fill the row");
-                    to.copy_from_slice(&head[position * self.head_dim..][..self.head_dim]);
-                    if let Some(rotary) = rotary {
-                        rotary.turn(to, position, -1.0);
+                    let head = &head[position * self.head_dim..][..self.head_dim];
+                    match rotary {
+                        Some(rotary) => rotary.turn(to, head, position, -1.0),
+                        None => copy(to, head),
                     }
                 }
             }

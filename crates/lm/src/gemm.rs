@@ -15,11 +15,16 @@ pub(crate) const K_BLOCK: usize = 256;
 /// there are 32 of twice the width, two tiles beside and two below each other are held, see [`Wide::IS_ONE`].
 const TILE_ROWS: usize = 6;
 const TALL: usize = 2 * TILE_ROWS;
+/// Rows of the smaller tiles for what is left over of those.
+const EIGHT: usize = 8;
+const SHORT: usize = 4;
 const TILE_COLUMNS: usize = WIDE;
 /// Rows of the left matrix for which a panel of the right one is kept in the first-level cache.
 const ROWS: usize = 8 * TILE_ROWS;
 /// Tasks have a multiple of so many rows.
 const SHARED_ROWS: usize = 4 * TILE_ROWS;
+/// Columns of the left side are read where they lie if the block's part of them, in numbers, fits the first-level cache.
+const CLOSE: usize = 8192;
 
 /// A matrix somewhere in a slice: element (i, j) is at `i · row_stride + j · column_stride`.
 #[derive(Clone, Copy)]
@@ -62,6 +67,7 @@ const EMPTY: Line = Line([0.0; TILE_COLUMNS]);
 /// [`TILE_COLUMNS`] columns, padded with zeros; in each, the rows of the block.
 #[derive(Default)]
 pub(crate) struct Packed {
+    /// More may stand behind what counts, of a larger matrix before.
     data: Vec<Line>,
     k: usize,
     columns: usize,
@@ -72,19 +78,26 @@ impl Packed {
     #[inline(always)]
     pub(crate) fn fill(&mut self, from: Matrix<'_>, k: usize, columns: usize) {
         let panels = columns.div_ceil(TILE_COLUMNS);
-        self.data.resize(k * panels, EMPTY);
-        (self.k, self.columns) = (k, columns);
-        for (index, block) in self.data.chunks_mut((K_BLOCK * panels).max(1)).enumerate() {
+        let data = self.room(k, columns);
+        for (index, block) in data.chunks_mut((K_BLOCK * panels).max(1)).enumerate() {
             pack_block(block, from.rows_below(index * K_BLOCK), columns);
         }
+    }
+
+    /// Place for a matrix of another size, with whatever stands there.
+    fn room(&mut self, k: usize, columns: usize) -> &mut [Line] {
+        let lines = k * columns.div_ceil(TILE_COLUMNS);
+        if self.data.len() < lines {
+            self.data.resize(lines, EMPTY);
+        }
+        (self.k, self.columns) = (k, columns);
+        &mut self.data[..lines]
     }
 
     /// As [`Packed::fill`], the blocks shared out among the threads.
     pub(crate) fn fill_with(&mut self, compute: &Compute, from: Matrix<'_>, k: usize, columns: usize) {
         let panels = columns.div_ceil(TILE_COLUMNS);
-        self.data.resize(k * panels, EMPTY);
-        (self.k, self.columns) = (k, columns);
-        let blocks = self.data.chunks_mut((K_BLOCK * panels).max(1)).enumerate();
+        let blocks = self.room(k, columns).chunks_mut((K_BLOCK * panels).max(1)).enumerate();
         compute.each(
             blocks
                 .map(|(index, block)| PackBlock { block, from: from.rows_below(index * K_BLOCK), columns })
@@ -283,17 +296,21 @@ impl Product<'_> {
                         self.to[place..][..self.columns].copy_from_slice(&from[place..][..self.columns]);
                     }
                 }
-                // Whole rows are read where they lie.
-                let firsts = (first_row..first_row + rows).step_by(TILE_ROWS);
-                if self.left.row_stride == 1 && rows == ROWS {
-                    pack_columns::<{ ROWS }>(strips, self.left, first_row, first_k, depth);
-                } else if self.left.row_stride == 1 && rows == SHARED_ROWS {
-                    pack_columns::<{ SHARED_ROWS }>(strips, self.left, first_row, first_k, depth);
-                } else {
-                    for (strip, first) in strips.iter_mut().zip(firsts) {
-                        let rows = TILE_ROWS.min(self.rows - first);
-                        if self.left.column_stride != 1 || rows < TILE_ROWS {
-                            pack_strip(strip, self.left, first, rows, first_k, depth);
+                let lies = Lies::of(self.left, depth);
+                match rows {
+                    ROWS if lies == Lies::Apart => {
+                        pack_columns::<{ ROWS }>(strips, self.left, first_row, first_k, depth);
+                    }
+                    SHARED_ROWS if lies == Lies::Apart => {
+                        pack_columns::<{ SHARED_ROWS }>(strips, self.left, first_row, first_k, depth);
+                    }
+                    _ => {
+                        // Of those that are read where they lie, what is too few for a tile.
+                        let mut first = if lies == Lies::Apart { 0 } else { whole_tiles::<L::Wide>(rows) };
+                        while first < rows {
+                            let (strip, few) = (&mut strips[first / TILE_ROWS], TILE_ROWS.min(rows - first));
+                            pack_strip(strip, self.left, first_row + first, few, first_k, depth);
+                            first += TILE_ROWS;
                         }
                     }
                 }
@@ -305,7 +322,7 @@ impl Product<'_> {
                     let left_over = self.columns - first_column;
                     let to = &mut self.to[first_row * self.stride + first_column..];
                     let place = Place { to, stride: self.stride, rows, columns: left_over, add };
-                    let read = Read { strips, left: self.left, first_row, first_k, depth };
+                    let read = Read { strips, left: self.left, lies, first_row, first_k, depth };
                     // Whole tiles beside each other where registers hold them.
                     if L::Wide::IS_ONE && left_over >= 2 * TILE_COLUMNS {
                         tiles::<L::Wide, 2>(place, read, [panel(0), panel(1)]);
@@ -336,14 +353,63 @@ struct Place<'a> {
 struct Read<'a> {
     /// Packed rows.
     strips: &'a Strips,
-    /// Where whole rows lie.
+    /// What else is read where it lies.
     left: Matrix<'a>,
+    lies: Lies,
     first_row: usize,
     first_k: usize,
     depth: usize,
 }
 
-/// The tiles of all strips of rows with `P` panels beside each other.
+/// How the left side of a block lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lies {
+    /// Row by row: read where it lies.
+    Rows,
+    /// Column by column, and close together: read where it lies.
+    Columns,
+    /// Otherwise: packed before it is read.
+    Apart,
+}
+
+impl Lies {
+    #[inline(always)]
+    fn of(left: Matrix<'_>, depth: usize) -> Self {
+        if left.column_stride == 1 {
+            Self::Rows
+        } else if left.row_stride == 1 && left.column_stride * depth <= CLOSE {
+            Self::Columns
+        } else {
+            Self::Apart
+        }
+    }
+}
+
+/// How many of the rows left the next tile has that is read where it lies: as many as registers hold the sums of, but so
+/// that few rows are left over in the end. Fewer than [`SHORT`] are no tile.
+#[inline(always)]
+fn height<W: Wide>(left: usize) -> usize {
+    let tall = if W::IS_ONE { TALL } else { TILE_ROWS };
+    if left >= tall && left != EIGHT && left != 2 * EIGHT {
+        tall
+    } else if W::IS_ONE && left >= EIGHT {
+        EIGHT
+    } else {
+        SHORT
+    }
+}
+
+/// How many of the rows are in tiles that are read where they lie.
+#[inline(always)]
+fn whole_tiles<W: Wide>(rows: usize) -> usize {
+    let mut first = 0;
+    while rows - first >= SHORT {
+        first += height::<W>(rows - first);
+    }
+    first
+}
+
+/// The tiles of all rows with `P` panels beside each other.
 #[inline(always)]
 fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[Line]; P]) {
     let Place { to, stride, rows, columns, add } = place;
@@ -352,25 +418,34 @@ fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[L
         let to = &mut to[first * stride..];
         let left = rows - first;
         // Each has its own writing, that the sums stay in registers.
-        if W::IS_ONE && left >= TALL {
-            if read.left.column_stride == 1 {
-                let sums = tile_of_rows::<W, P, TALL>(&read, first, panels);
-                write_tile(to, stride, (TALL, columns), sums, add);
+        macro_rules! write {
+            ($tile:ident, $rows:ident) => {
+                write_tile(to, stride, ($rows, columns), $tile::<W, P, $rows>(&read, first, panels), add)
+            };
+        }
+        first += if read.lies == Lies::Apart || left < SHORT {
+            if W::IS_ONE && left >= TALL {
+                write!(tile, TALL);
+                TALL
             } else {
-                let sums = tile::<W, P, TALL>(&read, first, panels);
-                write_tile(to, stride, (TALL, columns), sums, add);
+                let sums = tile::<W, P, TILE_ROWS>(&read, first, panels);
+                write_tile(to, stride, (TILE_ROWS.min(left), columns), sums, add);
+                TILE_ROWS
             }
-            first += TALL;
-            continue;
-        }
-        if read.left.column_stride == 1 && left >= TILE_ROWS {
-            let sums = tile_of_rows::<W, P, TILE_ROWS>(&read, first, panels);
-            write_tile(to, stride, (TILE_ROWS, columns), sums, add);
         } else {
-            let sums = tile::<W, P, TILE_ROWS>(&read, first, panels);
-            write_tile(to, stride, (TILE_ROWS.min(left), columns), sums, add);
-        }
-        first += TILE_ROWS;
+            let height = height::<W>(left);
+            match (height, read.lies) {
+                (TALL, Lies::Rows) if W::IS_ONE => write!(tile_of_rows, TALL),
+                (TALL, _) if W::IS_ONE => write!(tile_of_columns, TALL),
+                (EIGHT, Lies::Rows) if W::IS_ONE => write!(tile_of_rows, EIGHT),
+                (EIGHT, _) if W::IS_ONE => write!(tile_of_columns, EIGHT),
+                (TILE_ROWS, Lies::Rows) if !W::IS_ONE => write!(tile_of_rows, TILE_ROWS),
+                (TILE_ROWS, _) if !W::IS_ONE => write!(tile_of_columns, TILE_ROWS),
+                (_, Lies::Rows) => write!(tile_of_rows, SHORT),
+                _ => write!(tile_of_columns, SHORT),
+            }
+            height
+        };
     }
 }
 
@@ -462,6 +537,27 @@ fn tile_of_rows<W: Wide, const P: usize, const R: usize>(
         let right = [W::load(&low.0), W::load(&high.0)];
         for (sums, row) in sums.iter_mut().zip(rows) {
             add_product(sums, row[k], right);
+        }
+    }
+    sums
+}
+
+/// As [`tile`], the columns read where they lie.
+#[inline(always)]
+fn tile_of_columns<W: Wide, const P: usize, const R: usize>(
+    read: &Read<'_>,
+    first: usize,
+    panels: [&[Line]; P],
+) -> [[W; P]; R] {
+    let left = read.left;
+    let mut at = read.first_k * left.column_stride + read.first_row + first;
+    let mut sums = [[W::splat(0.0); P]; R];
+    for (low, high) in panels[0].iter().zip(panels[P - 1]) {
+        let column = left.data[at..].first_chunk::<R>().expect("the rows are whole");
+        at += left.column_stride;
+        let right = [W::load(&low.0), W::load(&high.0)];
+        for (sums, left) in sums.iter_mut().zip(column) {
+            add_product(sums, *left, right);
         }
     }
     sums

@@ -20,6 +20,8 @@ use crate::{
 /// Tokens whose logits exist at a time. Equal to a block of k, so that the gradient of the output matrix has the
 /// bits of one product over the whole batch.
 const LOGIT_ROWS: usize = K_BLOCK;
+/// Tokens per thread that go through several steps together, so that each finds in the cache what the last one left.
+const CHUNK: usize = 256;
 
 /// Sequences don't suit a model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -182,6 +184,7 @@ pub(crate) struct Workspace {
     pub(crate) losses: Vec<f64>,
     spare: Spare,
     packed: Packed,
+    down: Packed,
     head: Packed,
     head_turned: Packed,
     parts: Vec<f32>,
@@ -317,11 +320,16 @@ impl Workspace {
         let rotary = self.rotary.as_ref().expect("prepared before");
         let (layer, packed) = (&mut self.layers[index], &mut self.packed);
 
+        let chunk = CHUNK * compute.threads();
+        let normed = &mut self.normed[..];
         std::mem::swap(&mut layer.input, &mut self.stream);
-        rows::norm(compute, &mut self.normed, &layer.input, scene.of(&layout.attention_norm), epsilon);
         packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
         let qkv = if layout.head_norms.is_some() { &mut layer.projected } else { &mut self.qkv };
-        product(compute, qkv, shape.width(), (&self.normed, dim), packed, Onto::Nothing);
+        for (qkv, input) in qkv.chunks_mut(chunk * shape.width()).zip(layer.input.chunks(chunk * dim)) {
+            let normed = &mut normed[..input.len()];
+            rows::norm(compute, normed, input, scene.of(&layout.attention_norm), epsilon);
+            product(compute, qkv, shape.width(), (normed, dim), packed, Onto::Nothing);
+        }
         if let Some(bias) = &layout.qkv_bias {
             rows::add_bias(compute, qkv, scene.of(bias));
         }
@@ -339,12 +347,17 @@ impl Workspace {
             rows::add_bias(compute, &mut layer.middle, scene.of(bias));
         }
 
-        rows::norm(compute, &mut self.normed, &layer.middle, scene.of(&layout.ffn_norm), epsilon);
+        let down = &mut self.down;
         packed.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
-        product(compute, &mut layer.gate_up, 2 * ffn_dim, (&self.normed, dim), packed, Onto::Nothing);
-        rows::swiglu(compute, &mut self.inner, &layer.gate_up, ffn_dim);
-        packed.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
-        product(compute, &mut self.stream, dim, (&self.inner, ffn_dim), packed, Onto::Rows(&layer.middle));
+        down.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
+        let to = self.stream.chunks_mut(chunk * dim).zip(layer.gate_up.chunks_mut(chunk * 2 * ffn_dim));
+        for ((stream, gate_up), middle) in to.zip(layer.middle.chunks(chunk * dim)) {
+            let (normed, inner) = (&mut normed[..middle.len()], &mut self.inner[..gate_up.len() / 2]);
+            rows::norm(compute, normed, middle, scene.of(&layout.ffn_norm), epsilon);
+            product(compute, gate_up, 2 * ffn_dim, (normed, dim), packed, Onto::Nothing);
+            rows::swiglu(compute, inner, gate_up, ffn_dim);
+            product(compute, stream, dim, (inner, ffn_dim), down, Onto::Rows(middle));
+        }
     }
 
     /// The losses and, where a gradient is wanted, the output's part of it and the stream's gradient.
@@ -405,9 +418,13 @@ impl Workspace {
         let stream = &mut self.stream;
         let (d_normed, d_attended) = (stream.len(), layer.attended.len());
 
+        let chunk = CHUNK * compute.threads();
         packed.fill_with(compute, Matrix::rows(scene.of(&layout.down), ffn_dim), dim, ffn_dim);
-        product(compute, &mut self.inner, ffn_dim, (stream, dim), packed, Onto::Nothing);
-        rows::swiglu_backward(compute, &mut layer.gate_up, &mut self.inner, ffn_dim);
+        let inner = self.inner.chunks_mut(chunk * ffn_dim).zip(layer.gate_up.chunks_mut(chunk * 2 * ffn_dim));
+        for ((inner, gate_up), stream) in inner.zip(stream.chunks(chunk * dim)) {
+            product(compute, inner, ffn_dim, (stream, dim), packed, Onto::Nothing);
+            rows::swiglu_backward(compute, gate_up, inner, ffn_dim);
+        }
         outer(compute, &mut gradient[layout.down.clone()], (stream, dim), (&self.inner, ffn_dim), packed);
         let gain = scene.of(&layout.ffn_norm);
         rows::norm(compute, &mut self.normed, &layer.middle, gain, epsilon);
