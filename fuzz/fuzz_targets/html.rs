@@ -15,7 +15,8 @@ fuzz_target!(|input: &[u8]| {
     bounded(input, || {
         let Ok(page) = Page::of_file("page.html", input) else { return };
         let (main, whole) = (extract::main_text(&page), extract::whole_text(&page));
-        assert_eq!(main.as_ref().err(), whole.as_ref().err());
+        // The model judges fewer blocks than a page may have.
+        assert!(whole.is_ok() || main.as_ref().err() == whole.as_ref().err());
         assert_eq!(main.as_ref().err(), Images::of(&page).as_ref().err());
         let (Ok(main), Ok(whole)) = (main, whole) else { return };
         let known: BTreeSet<&str> = words(&whole).collect();

@@ -25,6 +25,8 @@ const BROKEN_MAX_PERMILLE: usize = 10;
 pub const URL_MAX_BYTES: usize = 8 << 10;
 /// The longest name and date of a record; usual are 47 and 20.
 pub const NAME_MAX_BYTES: usize = 256;
+/// Bytes that are decoded before what became of them is looked at.
+const DECODED_BYTES: usize = 64 << 10;
 /// Encodings in a row that a server names; each is undone.
 const CONTENT_ENCODINGS_MAX: usize = 2;
 
@@ -219,19 +221,41 @@ fn decode_text(bytes: &[u8], label: &str, is_html: bool) -> Result<String, Reaso
     decode_as(bytes, detector.guess(None, Utf8Detection::Allow)).ok_or(Reason::Charset)
 }
 
+/// The text in this encoding; none where it is broken, which shows early: a wrong character costs much more than a right
+/// one.
 fn decode_as(bytes: &[u8], encoding: &'static Encoding) -> Option<String> {
-    let (text, _, _) = encoding.decode(bytes);
-    if is_broken(&text) { None } else { Some(text.into_owned()) }
+    let mut decoder = encoding.new_decoder();
+    let mut text = String::with_capacity(bytes.len());
+    let (mut rest, mut odd) = (bytes, 0);
+    loop {
+        let (part, behind) = rest.split_at(rest.len().min(DECODED_BYTES));
+        text.reserve(decoder.max_utf8_buffer_length(part.len())?);
+        let counted = text.len();
+        let _all_of_it = decoder.decode_to_string(part, &mut text, behind.is_empty());
+        odd += odd_chars(&text[counted..]);
+        // No encoding has more characters than bytes, but for one at the end that is cut.
+        if is_many(odd, bytes.len() + 1) {
+            return None;
+        }
+        if behind.is_empty() {
+            break;
+        }
+        rest = behind;
+    }
+    if is_many(odd, text.chars().count()) { None } else { Some(text) }
 }
 
 /// Whether too many characters are replacements or controls.
 fn is_broken(text: &str) -> bool {
-    let broken = |c: char| c == '\u{fffd}' || (c < ' ' && !matches!(c, '\t' | '\n' | '\r' | '\u{c}'));
-    let (mut chars, mut odd) = (0usize, 0usize);
-    for c in text.chars() {
-        chars += 1;
-        odd += usize::from(broken(c));
-    }
+    is_many(odd_chars(text), text.chars().count())
+}
+
+fn odd_chars(text: &str) -> usize {
+    let is_odd = |c: &char| *c == '\u{fffd}' || (*c < ' ' && !matches!(*c, '\t' | '\n' | '\r' | '\u{c}'));
+    text.chars().filter(is_odd).count()
+}
+
+fn is_many(odd: usize, chars: usize) -> bool {
     odd * 1000 > chars * BROKEN_MAX_PERMILLE
 }
 
@@ -317,6 +341,43 @@ mod tests {
         check("text/plain", b"\x00\x01\x02\x03", Err(Reason::Charset));
         check("image/png", b"x", Err(Reason::ContentType));
         check("", b"x", Err(Reason::ContentType));
+    }
+
+    #[test]
+    fn what_is_decoded_in_parts_is_what_is_decoded_at_once() {
+        let at_once = |bytes: &[u8], encoding: &'static Encoding| {
+            let (text, _, _) = encoding.decode(bytes);
+            if is_broken(&text) { None } else { Some(text.into_owned()) }
+        };
+        let labels = [
+            "utf-8",
+            "utf-16",
+            "utf-16be",
+            "iso-2022-jp",
+            "gb18030",
+            "big5",
+            "shift_jis",
+            "latin1",
+            "hz-gb-2312",
+        ];
+        let fills: [&[u8]; 6] =
+            ["añ漢😀".as_bytes(), b"\xff", b"\x1b$B!\x1b(B", b"\x84\x31\xa4\x37", b"\xd8\x00a", b"\x00a"];
+        for label in labels {
+            let encoding = Encoding::for_label(label.as_bytes()).unwrap();
+            for fill in fills {
+                // Parts end within characters; some texts are right up to there, and some begin with a mark of order.
+                for (before, mark) in [(0, &b""[..]), (1, b"\xef\xbb\xbf"), (DECODED_BYTES, b"\xff\xfe")] {
+                    let mut bytes = [mark, &b"a".repeat(before)].concat();
+                    bytes.extend(fill.repeat(3 * DECODED_BYTES / fill.len()));
+                    for bytes in [&bytes[..], &bytes[..bytes.len() - 1], &bytes[..before]] {
+                        assert!(
+                            decode_as(bytes, encoding) == at_once(bytes, encoding),
+                            "{label} {fill:x?} {before}"
+                        );
+                    }
+                }
+            }
+        }
     }
 
     #[test]

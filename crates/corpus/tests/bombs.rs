@@ -29,12 +29,13 @@ static ALLOCATED: PeakAlloc = PeakAlloc;
 static ALONE: Mutex<()> = Mutex::new(());
 
 const ALL: Cut = Cut { entries_max: u32::MAX, bytes_max: u64::MAX };
-/// Length of a line without end. `CORPUS_LINE_BYTES` at compile time sets another one.
-const LINE_BYTES: &str = match option_env!("CORPUS_LINE_BYTES") {
-    Some(bytes) => bytes,
-    None => "1000000000",
-};
-/// Most seconds of the processor for something small, and for each gigabyte of something large.
+/// Whether `CORPUS_BOMBS` was set when this was compiled: then lines are of 10 GB each, and every unit is also said until a
+/// record of the greatest length is full. That takes minutes.
+const IS_FULL: bool = option_env!("CORPUS_BOMBS").is_some();
+/// Length of a line without end, and of the longest of them: offsets in it need more than 32 bits.
+const LINE_BYTES: u64 = if IS_FULL { 10_000_000_000 } else { 200_000_000 };
+const LONGEST_LINE_BYTES: u64 = if IS_FULL { 10_000_000_000 } else { 5_000_000_000 };
+/// Most seconds of the processor for a record, and for each gigabyte of something larger.
 const SECONDS_MAX: f64 = 2.0;
 /// Most bytes at once for a record: itself packed and unpacked, its text in UTF-8, and what is made of that.
 const RECORD_HELD_MAX_BYTES: usize = 400 << 20;
@@ -148,12 +149,13 @@ fn whole_warc() -> String {
 #[test]
 fn lines_without_end_are_passed_over() {
     let _alone = alone();
-    let line: u64 = LINE_BYTES.parse().unwrap();
+    let line = LINE_BYTES;
     let record = RecordKind::Response;
     let is_lost = |kind| vec![("too large", kind), ("record", kind)];
     let gap = vec![("gap", RecordKind::Other), ("record", record)];
     let row = Layout::Rows(Fields::default());
     let one = whole_warc();
+    let http = "HTTP/1.1 200 OK\r\nX: ";
     let cases: Vec<(&str, Layout, String, u8, String, Vec<_>)> = vec![
         (
             "JSON",
@@ -188,14 +190,28 @@ fn lines_without_end_are_passed_over() {
             "\" />\n\n<row />\n\n".into(),
             is_lost(RecordKind::Thread),
         ),
-        ("nothing", Layout::Records, String::new(), 0, format!("\n{one}"), gap),
+        ("nothing", Layout::Records, String::new(), 0, format!("\n{one}"), gap.clone()),
+        ("blank lines", Layout::Records, String::new(), b'\n', one.clone(), gap.clone()),
+        (
+            "WARC header",
+            Layout::Records,
+            "WARC/1.0\r\nX: ".into(),
+            b'a',
+            format!("\r\n\r\n{one}"),
+            gap.clone(),
+        ),
+        ("ARC header", Layout::Records, "http://x.example/".into(), b' ', format!("9\n{one}"), gap.clone()),
+        ("WARC block", Layout::Records, warc("", line), b'a', format!("\r\n\r\n{one}"), is_lost(record)),
+        ("HTTP header", Layout::Records, warc(http, line), b'a', format!("\r\n\r\n{one}"), is_lost(record)),
+        ("skippable frame", Layout::Records, "\x50*M\x18".into(), 0xff, format!("\n{one}"), gap),
     ];
     for (name, layout, head, fill, tail, expect) in cases {
         let (head, tail) = (head.into_bytes(), tail.into_bytes());
-        let bytes = Endless { head, fill, fill_bytes: line, tail, at: 0 };
+        let fill_bytes = if name == "JSON" { LONGEST_LINE_BYTES } else { line };
+        let bytes = Endless { head, fill, fill_bytes, tail, at: 0 };
         let length = bytes.length_bytes();
         #[expect(clippy::cast_precision_loss, reason = "a bound")]
-        let seconds_max = SECONDS_MAX * (line as f64 / 1e9).max(1.0);
+        let seconds_max = SECONDS_MAX * (fill_bytes as f64 / 1e9).max(1.0);
         let found = bounded(name, seconds_max, READING_HELD_MAX_BYTES, || kinds(bytes, length, layout));
         assert_eq!(found, expect, "{name}");
     }
@@ -296,6 +312,50 @@ fn packed_dumps_that_unfold_end_in_words() {
     }
 }
 
+/// A Parquet file with one column of texts.
+fn table(texts: &[&[u8]], has_dictionary: bool) -> Vec<u8> {
+    use parquet::{
+        basic::{Compression, ZstdLevel},
+        data_type::{ByteArray, ByteArrayType},
+        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        schema::parser::parse_message_type,
+    };
+    let schema = parse_message_type("message rows { required binary text (UTF8); }").unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_enabled(has_dictionary)
+        .build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema.into(), properties.into()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    let texts: Vec<ByteArray> = texts.iter().map(|text| text.to_vec().into()).collect();
+    column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn tables_that_unfold_end_in_words() {
+    let _alone = alone();
+    let text = of("a measured word ", 64 << 10);
+    let tables = [
+        ("rows of one dictionary's text", table(&vec![text.as_bytes(); 20_000], true)),
+        ("a page", table(&[of("a", 140 << 20).as_bytes()], false)),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    for (name, table) in tables {
+        assert!(table.len() < 1 << 20, "{name}: {} bytes", table.len());
+        let place = root.path().join("a.parquet");
+        fs::write(&place, &table).unwrap();
+        let rows = Layout::Rows(Fields::default());
+        let survey = || Archives::open_as(&place, rows).unwrap().survey(ALL).unwrap();
+        let survey = bounded(name, SECONDS_MAX, READING_HELD_MAX_BYTES, survey);
+        let [gap] = &survey.gaps[..] else { panic!("{name}: {:?}", survey.gaps) };
+        assert!(gap.error.to_string().contains("bomb") && gap.first_byte < 80 << 20, "{name}: {gap:?}");
+    }
+}
+
 /// 64 MiB of the letter `a`, as the package `brotli` of PyPI packs them at level 9.
 const BROTLI: &str = "cbffff3f0024c2e2b14072effff8ffff078004401c1680eefd1fffffff00900088c302d0bdffe3ffff1f001200715800baf7\
     7ffcffff034002200e0b40f7fe8fffff7f004800c46101e8defff1ffff0f000980382c00ddfb3ffeffff012001108705a07b\
@@ -350,6 +410,11 @@ fn document(page: Result<Page, Reason>) -> Result<Document, Reason> {
     page.and_then(|page| Document::of_page(&page, &rules, &extract::main_text))
 }
 
+/// How long the texts are that the unit of this number is said for: the first one's as long as records may be.
+fn sizes(number: usize, longest_bytes: usize) -> Vec<usize> {
+    if IS_FULL || number == 0 { vec![1 << 19, longest_bytes] } else { vec![1 << 19] }
+}
+
 /// A text of a unit said again and again.
 fn of(unit: &str, bytes: usize) -> String {
     unit.repeat(bytes / unit.len())
@@ -378,23 +443,202 @@ fn pages_made_to_be_costly_are_decided_soon() {
         "&",
         "&amp;",
         "&#x10ffff",
+        "&notin",
+        "<script>",
+        "<title>",
+        "<textarea>",
+        "<select><option>",
+        "<form>",
+        "<template>",
+        "<meta charset=x>",
+        "<br>",
+        "a<br>",
+        "<td>a",
+        "<pre>\n",
+        "<p>a. b",
+        "<h1>a</h1>",
+        "<img alt=a>",
+        "a ",
+        "a",
+        "\u{301}",
+        "é",
+        "\u{1f600}\u{200d}",
+        "a@b.c ",
+        "1.1.1.1 ",
+        "<b><p>a</b>",
+        "<a><div>",
+        "<nobr>",
+        "<table>a",
+        "<math><mi>",
+        "<font color=x>",
+        "</b>",
+        "<noscript>",
+        "<body a=b>",
+        "<p hidden>a",
+        "<ul><li><p>a</ul>",
+        "\n",
+        "\r\n\n",
+        "\t",
+        "<!doctype x>",
+        "=",
+        "\"",
     ];
-    for unit in units {
-        for bytes in [1 << 20, RECORD_MAX_BYTES] {
+    for (number, unit) in units.into_iter().enumerate() {
+        for bytes in sizes(number, RECORD_MAX_BYTES) {
             let html = format!("<!doctype html><body>{}", of(unit, bytes - 64)).into_bytes();
             let record = response(&[("content-type", "text/html; charset=utf-8")], html);
             let decide = || document(Page::of_record(&record));
-            let name = format!("{unit:?} of {} MiB", bytes >> 20);
+            let name = format!("{unit:?} of {} KiB", bytes >> 10);
             let made = bounded(&name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, decide);
             assert!(made.is_err(), "{name}: {made:?}");
         }
     }
+    // Of what a page of so many cells takes, the model would take the most.
+    let cells = format!("<!doctype html><body><table>{}", of("<td>a", 2 << 20)).into_bytes();
+    let record = response(&[("content-type", "text/html")], cells);
+    let made = bounded("cells", SECONDS_MAX, RECORD_HELD_MAX_BYTES, || document(Page::of_record(&record)));
+    assert_eq!(made, Err(Reason::TooLarge));
     // One tag with all attributes, and one with a long value.
     for tag in [format!("<x {}>", of("a=b ", 8 << 20)), format!("<x a=\"{}\">a", of("&amp;", 8 << 20))] {
         let record = response(&[("content-type", "text/html")], tag.into_bytes());
         let made =
             bounded("attributes", SECONDS_MAX, RECORD_HELD_MAX_BYTES, || document(Page::of_record(&record)));
         assert!(made.is_err(), "{made:?}");
+    }
+}
+
+#[test]
+fn markdown_made_to_be_costly_is_decided_soon() {
+    let _alone = alone();
+    let units = [
+        ">",
+        "*",
+        "**",
+        "_a",
+        "[",
+        "]",
+        "![",
+        "[a](",
+        "`",
+        "``a",
+        "<",
+        "<a ",
+        "|",
+        "|a|\n|-|\n",
+        "- ",
+        "1. ",
+        "  - a\n",
+        "#",
+        "# a\n",
+        "a\n",
+        "\n",
+        "---\n",
+        "~~",
+        "[a]: b\n",
+        "[a]",
+        "&amp;",
+        "\\",
+        "```\n",
+        "    a\n",
+        "<!--",
+        "- [ ] ",
+        "a*b_",
+        "[^1]",
+        "> ",
+        "> > a\n",
+        "<div>\n",
+        "<?",
+        "\u{301}",
+    ];
+    for (number, unit) in units.into_iter().enumerate() {
+        for bytes in sizes(number, 2 << 20) {
+            let text = of(unit, bytes).into_bytes();
+            let name = format!("{unit:?} of {} KiB", bytes >> 10);
+            let decide = || document(Page::of_file("a.md", &text));
+            let made = bounded(&name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, decide);
+            assert!(made.is_err(), "{name}: {made:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_of_dumps_made_to_be_costly_are_decided_soon() {
+    let _alone = alone();
+    let room = if IS_FULL { RECORD_MAX_BYTES } else { 1 << 19 };
+    let check = |name: &str, layout: &Layout, bytes: String| {
+        let step = layout.step(bytes.as_bytes()).unwrap();
+        assert_eq!(what(&step), "record", "{name}");
+        let decide = || document(layout.page(&step.content));
+        let made = bounded(name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, decide);
+        assert!(made.is_err(), "{name}: {made:?}");
+    };
+    let units = [
+        "{{",
+        "}}",
+        "{{a|",
+        "{{{",
+        "[[",
+        "]]",
+        "[[a|",
+        "[",
+        "[http://x ",
+        "{|\n",
+        "\n{|",
+        "\n|}",
+        "\n|-\n| a || b",
+        "'''",
+        "''",
+        "&lt;ref&gt;",
+        "&lt;!--",
+        "&lt;pre&gt;",
+        "&lt;",
+        "\n*",
+        "\n#",
+        "\n=",
+        "\n== a ==",
+        "\n:;",
+        "__",
+        "&amp;amp;",
+        "~~~~",
+        "{{a}}",
+        "[[File:a|[[b]]|c]]",
+        "a",
+        "\n",
+        "&#10;",
+        "&quot;",
+    ];
+    for unit in units {
+        let text = of(unit, room - 256);
+        let page = format!(
+            "<page><title>T</title><ns>0</ns><id>1</id><revision><text>{text}</text></revision></page>"
+        );
+        check(&format!("wiki {unit:?}"), &Layout::Wiki, page);
+    }
+    for unit in ["<a>", "<a b=\"c\"/>", "<title>a</title>", "&amp;", "<!--a-->", "<?a?>", "<![CDATA[a]]>"] {
+        check(&format!("wiki's XML {unit:?}"), &Layout::Wiki, format!("<page>{}", of(unit, room - 64)));
+    }
+    let question = "<row Id=\"1\" PostTypeId=\"1\" Title=\"T\" ";
+    for unit in ["<row Id=\"2\" PostTypeId=\"2\" ParentId=\"1\" Body=\"\" />\n", "<row ", "\n ", "<"] {
+        let rows = of(unit, room - 256);
+        check(&format!("thread {unit:?}"), &Layout::Threads, format!("{question}Body=\"q\" />\n{rows}\n\n"));
+    }
+    for unit in ["a=\"b\" ", "Body=\"b\" ", "Body=\"", "Body=\"&lt;div&gt;\" ", "&amp;"] {
+        let attributes = of(unit, room - 256);
+        check(&format!("post {unit:?}"), &Layout::Threads, format!("{question}{attributes} />\n\n"));
+    }
+    let rows = Layout::Rows(Fields::default());
+    for unit in ["1,", "[],", "{},", "[[[[],[]]]],", "\"a\",", "null,", "1e9,", "0.1,"] {
+        for name in ["text", "url", "other"] {
+            let items = of(unit, room - 64);
+            check(&format!("row's {name} {unit:?}"), &rows, format!("{{\"{name}\":[{items}0]}}\n"));
+        }
+    }
+    for unit in ["\"text\":\"a\",", "\"a\":0,", "\\u0041", "\\\\", "\\ud800"] {
+        let members = of(unit, room - 64);
+        let is_text = unit.starts_with('\\');
+        let line =
+            if is_text { format!("{{\"text\":\"{members}\"}}\n") } else { format!("{{{members}\"b\":0}}\n") };
+        check(&format!("row {unit:?}"), &rows, line);
     }
 }
 
@@ -419,19 +663,94 @@ fn texts_made_to_be_costly_are_judged_soon() {
         "\u{1f600}",
         "\u{1f468}\u{200d}",
         "\u{1f1e9}",
+        "漢",
+        "漢字。",
+        "ก",
+        "가",
+        "ﷺ",
+        "\u{1d15e}",
+        "a@",
+        "a@b.cd ",
+        "@",
+        "1.",
+        "1.2.3.4 ",
+        "::",
+        "1:",
+        "http://",
+        "https://a.b/c ",
+        "www.",
+        "\u{200b}",
+        "\u{feff}",
+        "\u{85}",
+        "\t",
+        "'",
+        "n't ",
+        "\"",
+        "I'm ",
+        "1,000.00 ",
+        "a-",
+        "U.S.A. ",
+        "e.g. ",
+        "#",
+        "İ",
+        "ß",
+        "Σ",
     ];
-    for unit in units {
-        // The longest text that is judged, and the longest that is read.
-        for bytes in [2 << 20, RECORD_MAX_BYTES] {
+    for (number, unit) in units.into_iter().enumerate() {
+        for bytes in sizes(number, RECORD_MAX_BYTES) {
             let text = of(unit, bytes).into_bytes();
-            let name = format!("{unit:?} of {} MiB", bytes >> 20);
+            let name = format!("{unit:?} of {} KiB", bytes >> 10);
             let decide = || document(Page::of_file("a.txt", &text));
             let made = bounded(&name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, decide);
             assert!(made.is_err(), "{name}: {made:?}");
         }
         // All filters, and not only up to the first that refuses.
-        let text = of(unit, 2 << 20);
+        let text = of(unit, if IS_FULL { 2 << 20 } else { 1 << 19 });
         let name = format!("filters of {unit:?}");
         bounded(&name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, || Verdict::of(&text));
+    }
+}
+
+#[test]
+fn any_encoding_is_decoded_in_bounds() {
+    let _alone = alone();
+    let labels = [
+        "utf-8",
+        "utf-16",
+        "utf-16be",
+        "iso-2022-jp",
+        "gb18030",
+        "big5",
+        "euc-kr",
+        "shift_jis",
+        "windows-1252",
+        "x-user-defined",
+        "replacement",
+        "hz-gb-2312",
+        "utf-7",
+        &"x".repeat(1 << 16),
+        "",
+    ];
+    let fills: [&[u8]; 8] = [
+        b"\xff",
+        b"\x1b$B!",
+        b"\x00",
+        b"a",
+        b"\x84\x31\xa4\x37",
+        b"\xd8\x00",
+        b"\x80",
+        b"<meta charset=utf-16>",
+    ];
+    let room = if IS_FULL { RECORD_MAX_BYTES } else { 1 << 18 };
+    for label in labels {
+        for fill in fills {
+            let body = fill.repeat(room / fill.len());
+            let stated = format!("text/html; charset={label}");
+            let record = response(&[("content-type", &stated)], body);
+            let name = format!("{:.20} of {fill:x?}", label);
+            let made =
+                bounded(&name, SECONDS_MAX, RECORD_HELD_MAX_BYTES, || document(Page::of_record(&record)));
+            assert!(made.is_err(), "{name}: {made:?}");
+        }
     }
 }

@@ -83,7 +83,8 @@ fn candidate(bytes: &[u8], from: usize, to: usize, before: u8) -> Option<usize> 
         return None;
     }
     if from.checked_sub(1).map_or(before, |last| bytes[last]) == b'\n' {
-        return Some(from);
+        let blank = bytes[from..to].iter().take_while(|byte| **byte == b'\n').count();
+        return Some(from + blank).filter(|at| *at < to);
     }
     let at = from + memchr::memchr3(GZIP_MAGIC[0], ZSTD_MAGIC[0], b'\n', &bytes[from..to])?;
     if bytes[at] == b'\n' { Some(at + 1).filter(|at| *at < to) } else { Some(at) }

@@ -15,6 +15,20 @@ const NAME_MAX: usize = 31;
 static TABLE: LazyLock<Vec<(&str, &str)>> =
     LazyLock::new(|| NAMES.lines().filter_map(|line| line.split_once(' ')).collect());
 
+/// The names that stand without their semicolon, each as a number and with its place in the table: a page of nothing but
+/// ampersands asks for several at each.
+static BARE: LazyLock<Vec<(u64, usize)>> = LazyLock::new(|| {
+    let bare = TABLE.iter().enumerate().filter(|(_, entry)| !entry.0.ends_with(';'));
+    let mut bare: Vec<_> = bare.map(|(at, entry)| (bare_number(entry.0.as_bytes()), at)).collect();
+    bare.sort_unstable();
+    bare
+});
+
+/// A name of at most [`BARE_NAME_MAX`] bytes, none of which is 0.
+fn bare_number(name: &[u8]) -> u64 {
+    name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// Where a text with references stands: in an attribute fewer of them count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -56,7 +70,8 @@ fn reference_into(out: &mut String, from: &[u8], place: Place) -> usize {
         if place == Place::Attribute && goes_on {
             continue;
         }
-        if named_into(out, &name[..bare]) {
+        if let Ok(found) = BARE.binary_search_by_key(&bare_number(&name[..bare]), |entry| entry.0) {
+            points_into(out, TABLE[BARE[found].1].1);
             return bare + 1;
         }
     }
@@ -72,13 +87,17 @@ fn named_into(out: &mut String, name: &[u8]) -> bool {
         b"gt;" => '>',
         _ => {
             let Ok(at) = TABLE.binary_search_by(|entry| entry.0.as_bytes().cmp(name)) else { return false };
-            let points = TABLE[at].1.split(' ').map(|point| u32::from_str_radix(point, 16));
-            out.extend(points.filter_map(|point| char::from_u32(point.ok()?)));
+            points_into(out, TABLE[at].1);
             return true;
         }
     };
     out.push(simple);
     true
+}
+
+fn points_into(out: &mut String, points: &str) {
+    let points = points.split(' ').map(|point| u32::from_str_radix(point, 16));
+    out.extend(points.filter_map(|point| char::from_u32(point.ok()?)));
 }
 
 fn number_into(out: &mut String, from: &[u8]) -> usize {

@@ -298,8 +298,8 @@ impl Plain<'_> {
         let is_address =
             ["http://", "https://", "//", "ftp://", "mailto:"].iter().any(|scheme| rest.starts_with(scheme));
         let shown = &rest.as_bytes()[..rest.len().min(TAG_MAX_BYTES)];
-        let close = shown.iter().position(|byte| matches!(byte, b']' | b'\n'));
-        match close.filter(|close| is_address && shown[*close] == b']') {
+        let close = if is_address { memchr::memchr2(b']', b'\n', shown) } else { None };
+        match close.filter(|close| shown[*close] == b']') {
             Some(close) => {
                 let label = rest[..close].split_once(' ').map_or("", |(_, label)| label);
                 self.out.push_str(label.trim());
@@ -324,7 +324,8 @@ impl Plain<'_> {
         }
         let name: String =
             rest[1..room].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-        let Some(close) = rest[..room].find('>').filter(|_| !name.is_empty()) else {
+        let close = if name.is_empty() { None } else { memchr::memchr(b'>', rest[..room].as_bytes()) };
+        let Some(close) = close else {
             self.out.push('<');
             return at + 1;
         };

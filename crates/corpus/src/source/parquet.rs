@@ -17,8 +17,11 @@ use ::parquet::{
     file::reader::{FileReader as _, SerializedFileReader},
 };
 
-use super::{SourceError, archives::open_file, shown};
-use crate::{archive::RECORD_MAX_BYTES, layout::Fields};
+use super::{SourceError, archives::open_file, shown, unpacked::RATIO_FROM_BYTES};
+use crate::{
+    archive::{RATIO_MAX, RECORD_MAX_BYTES},
+    layout::Fields,
+};
 
 mod pages;
 
@@ -43,8 +46,10 @@ pub(super) fn is_parquet(place: &Path) -> Result<bool, SourceError> {
 pub(super) fn lines(place: &Path, fields: &Fields) -> Result<Box<dyn Read + Send>, SourceError> {
     let failed = |source| SourceError::Io { path: shown(place), source };
     let file = open_file(place)?;
+    let stored = file.metadata().map_err(failed)?.len();
     let table = guarded(|| Table::open(file, fields)).map_err(failed)?;
-    Ok(Box::new(Lines { table, line: Vec::new(), at: 0, is_over: false }))
+    let left_bytes = stored.saturating_mul(RATIO_MAX).max(RATIO_FROM_BYTES);
+    Ok(Box::new(Lines { table, line: Vec::new(), at: 0, stored, left_bytes, is_over: false }))
 }
 
 /// Runs code of the library, which panics at some damaged files, and tells that as an error.
@@ -240,7 +245,25 @@ struct Lines {
     table: Table,
     line: Vec<u8>,
     at: usize,
+    /// Bytes of the file, and of lines that it may still unfold to: a row that a dictionary has takes next to none.
+    stored: u64,
+    left_bytes: u64,
     is_over: bool,
+}
+
+impl Lines {
+    /// Reads the next line; whether there was one.
+    fn next(&mut self) -> io::Result<bool> {
+        let (table, line) = (&mut self.table, &mut self.line);
+        if !guarded(|| table.line(line))? {
+            return Ok(false);
+        }
+        self.left_bytes = self.left_bytes.checked_sub(self.line.len() as u64).ok_or_else(|| {
+            let stored = self.stored;
+            damaged(format!("{stored} bytes unpack to more than {RATIO_MAX} times as many"))
+        })?;
+        Ok(true)
+    }
 }
 
 impl Read for Lines {
@@ -248,10 +271,12 @@ impl Read for Lines {
         if self.at == self.line.len() && !self.is_over {
             self.line.clear();
             self.at = 0;
-            let (table, line) = (&mut self.table, &mut self.line);
-            let more = guarded(|| table.line(line));
+            let more = self.next();
             // What a panic or an error has left is not gone on with.
             self.is_over = !matches!(more, Ok(true));
+            if self.is_over {
+                self.line.clear();
+            }
             more?;
         }
         let ready = &self.line[self.at..];

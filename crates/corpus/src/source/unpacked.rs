@@ -22,7 +22,7 @@ use super::{SourceError, archives::open_file};
 use crate::archive::RATIO_MAX;
 
 /// Unpacked bytes at which the ratio begins to count: texts of one word said again and again are small.
-const RATIO_FROM_BYTES: u64 = 64 << 20;
+pub(super) const RATIO_FROM_BYTES: u64 = 64 << 20;
 /// Bytes that are unpacked at once.
 const CHUNK_BYTES: usize = 64 << 10;
 /// The longest dictionary, packed or not; trained ones have a hundred kilobytes.

@@ -166,19 +166,24 @@ fn compute(c: char) -> u16 {
     add(cased && c.is_uppercase(), UPPER);
     add(within(&ranges.uncased, c), ALPHA | LOWER | UPPER | BEFORE_STOP);
     add(within(&ranges.icons, c), ICON | PREFIX | SUFFIX);
-    add(PUNCTUATION.contains(c), PREFIX | SUFFIX | BEFORE_STOP);
-    add(QUOTES.contains(c), PREFIX | SUFFIX | BEFORE_STOP | QUOTE);
-    add(CURRENCIES.contains(c), PREFIX | CURRENCY);
-    add(PREFIXES_BESIDE.contains(c), PREFIX);
-    add(SUFFIXES_BESIDE.contains(c), SUFFIX);
-    add(BEFORE_STOP_BESIDE.contains(c), BEFORE_STOP);
+    // What is listed one by one is of the basic plane; characters beyond it have no place in the table, and are computed
+    // each time.
+    let listed = |list: &str| (c as u32) < TABLE_LENGTH && list.contains(c);
+    add(listed(PUNCTUATION), PREFIX | SUFFIX | BEFORE_STOP);
+    add(listed(QUOTES), PREFIX | SUFFIX | BEFORE_STOP | QUOTE);
+    add(listed(CURRENCIES), PREFIX | CURRENCY);
+    add(listed(PREFIXES_BESIDE), PREFIX);
+    add(listed(SUFFIXES_BESIDE), SUFFIX);
+    add(listed(BEFORE_STOP_BESIDE), BEFORE_STOP);
     let terminal = within(&ranges.terminals, c);
     add(terminal, TERMINAL | SYMBOL);
     add(terminal && !within(&ranges.no_sentence_ends, c), SENTENCE_END);
     let control = matches!(c, '\0'..'\t' | '\u{b}' | '\u{c}' | '\r'..' ' | '\u{7f}'..'\u{a0}');
-    add(control || SYMBOLS.contains(c), SYMBOL);
-    add(c.general_category_group() == GeneralCategoryGroup::Letter, LETTER);
-    add(c.general_category_group() == GeneralCategoryGroup::Punctuation, MARK);
-    add(c.general_category() == GeneralCategory::DecimalNumber, DIGIT);
+    add(control || listed(SYMBOLS), SYMBOL);
+    let group = c.general_category_group();
+    add(group == GeneralCategoryGroup::Letter, LETTER);
+    add(group == GeneralCategoryGroup::Punctuation, MARK);
+    let is_number = group == GeneralCategoryGroup::Number;
+    add(is_number && c.general_category() == GeneralCategory::DecimalNumber, DIGIT);
     class
 }
