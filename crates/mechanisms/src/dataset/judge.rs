@@ -170,7 +170,7 @@ mod tests {
         let documents: Vec<_> = documents.iter().map(|(at, tokens)| (print(*at), *tokens)).collect();
         let examined = (outcome == Outcome::Ok).then_some(Examined {
             pass: 0,
-            recipe: "weigh-text/2".to_owned(),
+            recipe: "weigh-text/3".to_owned(),
             documents,
             sampled_kept: 1,
             sampled_dropped: 0,

@@ -282,7 +282,7 @@ impl Brought {
             .map(|at| (Digest::of_parts("document", &[&submission.0, &[at]]), self.delivered / 4))
             .collect();
         let finding = json!({
-            "pass": 0, "recipe": "weigh-text/2", "documents": documents, "sampled_kept": 64,
+            "pass": 0, "recipe": "weigh-text/3", "documents": documents, "sampled_kept": 64,
             "sampled_dropped": 32, "aligned_permille": null, "value": null,
         });
         let outcome = self.fault.clone().map_or(Outcome::Ok, Outcome::Invalid);
