@@ -29,7 +29,7 @@ fn passes(shard: &Shard) -> bool {
         let bytes = task.source.read_range(&range.path, row.offset_bytes, row.length_bytes);
         bytes.is_ok_and(|bytes| verify::row(shard, &task.extent, number, &bytes, &task.rules).is_ok())
     };
-    verify::offline(shard, &task.extent, &task.miner, Recipes::Pinned).is_ok()
+    verify::offline(shard, &task.extent, &task.miner, Recipes::Pinned, &task.rules).is_ok()
         && (0..).zip(&shard.ledger.rows).all(is_row)
 }
 

@@ -195,8 +195,12 @@ impl Line<'_> {
 
     fn go_on(&mut self, more: &str) {
         let value = self.value.get_or_insert_with(|| self.text[self.colon + 1..].trim().to_owned());
-        value.push(' ');
-        value.push_str(more.trim());
+        let more = more.trim();
+        // A value may begin with its second line, and an empty line adds nothing.
+        if !value.is_empty() && !more.is_empty() {
+            value.push(' ');
+        }
+        value.push_str(more);
     }
 }
 
@@ -207,4 +211,16 @@ pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
 /// Digits only: `+5` and the like are other people's spellings of nothing.
 fn decimal(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) { None } else { text.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folded_values_are_joined_by_single_spaces() {
+        let head = b"HTTP/1.1 200 OK\r\nA:\r\n b\r\nC: d\r\n \t\r\nE: f\r\n g\r\n\r\n";
+        let (head, length) = HttpHead::parse(head).unwrap();
+        assert_eq!((head.field("a"), head.field("c"), head.field("e"), length), ("b", "d", "f g", 47));
+    }
 }

@@ -324,7 +324,7 @@ impl Plain<'_> {
         }
         let name: String =
             rest[1..room].trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-        let close = if name.is_empty() { None } else { memchr::memchr(b'>', rest[..room].as_bytes()) };
+        let close = if name.is_empty() { None } else { memchr::memchr(b'>', &rest.as_bytes()[..room]) };
         let Some(close) = close else {
             self.out.push('<');
             return at + 1;
