@@ -619,7 +619,7 @@ mod tests {
     fn the_content_decides_the_root() {
         let shard = small();
         assert_eq!(Shard::decode(&shard.encode(), &Limits::default()), Ok(shard.clone()));
-        let expect = "8abe0fa87dac8fc7016c31e077701205da28b2ba22d02a3f78681d73e7e9103f";
+        let expect = "095787fb1608a275763cc31997d3dc3bf2c4ce5b956d61511d5410638fd647ee";
         assert_eq!(shard.root().to_string(), expect);
         let mut copied = small();
         copied.header.miner = Hotkey::from_bytes([8; 32]);
