@@ -8,6 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::{
+    buffer::Buffer,
     compute::Compute,
     config::RopeScaling,
     gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
@@ -85,20 +86,16 @@ impl Rotary {
 
     /// `to` gets one head's numbers at a position, turned forwards or back.
     #[inline(always)]
-    fn turn(&self, to: &mut [f32], head: &[f32], position: usize, sign: f32) {
+    fn turn<L: Lanes>(&self, to: &mut [f32], head: &[f32], position: usize, sign: f32) {
         let table = position * self.half..(position + 1) * self.half;
         let (cosines, sines) = (&self.cosines[table.clone()], &self.sines[table]);
         let ((to_low, to_high), (low, high)) = (to.split_at_mut(self.half), head.split_at(self.half));
-        for (((to, cosine), sine), (x, y)) in
-            to_low.iter_mut().zip(cosines).zip(sines).zip(low.iter().zip(high))
-        {
-            *to = x * cosine - y * (sine * sign);
-        }
-        for (((to, cosine), sine), (x, y)) in
-            to_high.iter_mut().zip(cosines).zip(sines).zip(low.iter().zip(high))
-        {
-            *to = y * cosine + x * (sine * sign);
-        }
+        over_vectors!([to_low], [low, high, cosines, sines], [sign], L, {
+            low.mul(cosines).sub(high.mul(sines.mul(sign)))
+        });
+        over_vectors!([to_high], [low, high, cosines, sines], [sign], L, {
+            high.mul(cosines).add(low.mul(sines.mul(sign)))
+        });
     }
 }
 
@@ -116,20 +113,20 @@ fn copy(to: &mut [f32], head: &[f32]) {
 #[derive(Default)]
 pub(crate) struct Heads {
     /// For each sequence [heads, length, head_dim].
-    pub(crate) queries: Vec<f32>,
+    pub(crate) queries: Buffer,
     /// For each sequence [kv_heads, length, head_dim].
-    pub(crate) keys: Vec<f32>,
+    pub(crate) keys: Buffer,
     /// As the keys.
-    pub(crate) values: Vec<f32>,
+    pub(crate) values: Buffer,
 }
 
 impl Heads {
     /// Makes room for the batch.
     pub(crate) fn resize(&mut self, shape: Shape<'_>) {
         let tokens: usize = shape.lengths.iter().sum();
-        self.queries.resize(tokens * shape.query_width(), 0.0);
-        self.keys.resize(tokens * shape.kv_width(), 0.0);
-        self.values.resize(tokens * shape.kv_width(), 0.0);
+        self.queries.make_room(tokens * shape.query_width());
+        self.keys.make_room(tokens * shape.kv_width());
+        self.values.make_room(tokens * shape.kv_width());
     }
 }
 
@@ -152,7 +149,7 @@ impl Kernel for Gather<'_> {
         for (position, (to, row)) in self.to.chunks_exact_mut(self.head_dim).zip(rows).enumerate() {
             let head = &row[self.column..self.column + self.head_dim];
             match self.rotary {
-                Some((rotary, past)) => rotary.turn(to, head, past + position, 1.0),
+                Some((rotary, past)) => rotary.turn::<L>(to, head, past + position, 1.0),
                 None => copy(to, head),
             }
         }
@@ -226,7 +223,7 @@ impl Kernel for Scatter<'_> {
                     let to = columns.next().expect("the parts fill the row");
                     let head = &head[position * self.head_dim..][..self.head_dim];
                     match rotary {
-                        Some(rotary) => rotary.turn(to, head, position, -1.0),
+                        Some(rotary) => rotary.turn::<L>(to, head, position, -1.0),
                         None => copy(to, head),
                     }
                 }
@@ -317,18 +314,18 @@ struct Room {
     values: Packed,
     right: Packed,
     scores: Scores,
-    slopes: Vec<f32>,
+    slopes: Buffer,
 }
 
 /// The scores of a block of queries: [queries, stride].
 struct Scores {
-    data: Vec<f32>,
+    data: Buffer,
     strips: Box<Strips>,
 }
 
 impl Default for Scores {
     fn default() -> Self {
-        Self { data: Vec::new(), strips: strips() }
+        Self { data: Buffer::default(), strips: strips() }
     }
 }
 
@@ -365,7 +362,7 @@ impl Kernel for Forward<'_> {
         let Room { keys_turned: keys, values, scores, .. } = &mut room;
         keys.fill(Matrix::rows(self.keys, dim).transposed(), dim, length);
         values.fill(Matrix::rows(self.values, dim), length, dim);
-        scores.data.resize(block_len(length, length), 0.0);
+        scores.data.make_room(block_len(length, length));
         let heads = self.out.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(length)) {
             attend::<L>((out, queries, stats), 0, (keys, values), scale, scores);
@@ -503,7 +500,7 @@ impl Kernel for Behind<'_> {
         let kept = (&self.kept.0, self.kept.1.packed());
         let scale = score_scale(dim);
         let mut scores = Scores::default();
-        scores.data.resize(block_len(tokens, self.past + tokens), 0.0);
+        scores.data.make_room(block_len(tokens, self.past + tokens));
         let heads = self.out.chunks_exact_mut(tokens * dim).zip(self.queries.chunks_exact(tokens * dim));
         for ((out, queries), stats) in heads.zip(self.stats.chunks_exact_mut(tokens)) {
             attend::<L>((out, queries, stats), self.past, kept, scale, &mut scores);
@@ -569,8 +566,8 @@ impl Kernel for Backward<'_> {
         self.d_keys.fill(0.0);
         self.d_values.fill(0.0);
         let Scores { data: weights, strips } = scores;
-        weights.resize(block_len(length, length), 0.0);
-        slopes.resize(block_len(length, length), 0.0);
+        weights.make_room(block_len(length, length));
+        slopes.make_room(block_len(length, length));
         let heads =
             self.d_queries.chunks_exact_mut(length * dim).zip(self.queries.chunks_exact(length * dim));
         let outs = self.d_out.chunks_exact(length * dim).zip(self.stats.chunks_exact(length));

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     attention::{self, Heads, Past, Rotary, Shape},
+    buffer::Buffer,
     compute::Compute,
     config::Config,
     gemm::{self, K_BLOCK, Matrix, Onto, Packed},
@@ -223,34 +224,34 @@ impl Decoder {
 #[derive(Default)]
 struct Room {
     /// [tokens, dim]
-    stream: Vec<f32>,
-    normed: Vec<f32>,
+    stream: Buffer,
+    normed: Buffer,
     /// Queries, keys and values before the norms of heads, where there are such.
-    projected: Vec<f32>,
-    qkv: Vec<f32>,
+    projected: Buffer,
+    qkv: Buffer,
     heads: Heads,
     stats: Vec<(f32, f32)>,
-    by_head: Vec<f32>,
-    attended: Vec<f32>,
+    by_head: Buffer,
+    attended: Buffer,
     /// [tokens, 2 · ffn_dim]
-    gate_up: Vec<f32>,
+    gate_up: Buffer,
     /// [tokens, ffn_dim]
-    inner: Vec<f32>,
+    inner: Buffer,
 }
 
 impl Room {
     fn resize(&mut self, shape: Shape<'_>, dim: usize, ffn_dim: usize) {
         let tokens: usize = shape.lengths.iter().sum();
-        self.stream.resize(tokens * dim, 0.0);
-        self.normed.resize(tokens * dim, 0.0);
-        self.projected.resize(tokens * shape.width(), 0.0);
-        self.qkv.resize(tokens * shape.width(), 0.0);
+        self.stream.make_room(tokens * dim);
+        self.normed.make_room(tokens * dim);
+        self.projected.make_room(tokens * shape.width());
+        self.qkv.make_room(tokens * shape.width());
         self.heads.resize(shape);
         self.stats.resize(tokens * shape.heads, (0.0, 0.0));
-        self.by_head.resize(tokens * shape.query_width(), 0.0);
-        self.attended.resize(tokens * shape.query_width(), 0.0);
-        self.gate_up.resize(tokens * 2 * ffn_dim, 0.0);
-        self.inner.resize(tokens * ffn_dim, 0.0);
+        self.by_head.make_room(tokens * shape.query_width());
+        self.attended.make_room(tokens * shape.query_width());
+        self.gate_up.make_room(tokens * 2 * ffn_dim);
+        self.inner.make_room(tokens * ffn_dim);
     }
 }
 

@@ -4,9 +4,13 @@
 //! a chain of fused multiply-adds in order of k; the sums of the blocks are added to the element in order. Vectors
 //! run across j and threads across i, so that neither tile size, SIMD width nor the number of threads can be seen.
 
+mod packed;
+
+pub(crate) use packed::{Growing, Packed};
+
 use crate::{
     compute::Compute,
-    lanes::{Kernel, Lanes, Vector, WIDE, Wide},
+    lanes::{Kernel, Lanes, Line, WIDE, Wide, tile},
 };
 
 /// How many products are chained before their sum is added to the element: part of the contract.
@@ -55,159 +59,6 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// One row of a panel. It does not lie across two lines of a cache, which would be read twice.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line([f32; TILE_COLUMNS]);
-
-/// Zeros.
-const EMPTY: Line = Line([0.0; TILE_COLUMNS]);
-
-/// The right side of a product, laid out as the tiles read it: blocks of k; in each, panels of
-/// [`TILE_COLUMNS`] columns, padded with zeros; in each, the rows of the block.
-#[derive(Default)]
-pub(crate) struct Packed {
-    /// More may stand behind what counts, of a larger matrix before.
-    data: Vec<Line>,
-    k: usize,
-    columns: usize,
-}
-
-impl Packed {
-    /// Lays out a matrix of `k` rows and `columns` columns, reusing the space of what was there.
-    #[inline(always)]
-    pub(crate) fn fill(&mut self, from: Matrix<'_>, k: usize, columns: usize) {
-        let panels = columns.div_ceil(TILE_COLUMNS);
-        let data = self.room(k, columns);
-        for (index, block) in data.chunks_mut((K_BLOCK * panels).max(1)).enumerate() {
-            pack_block(block, from.rows_below(index * K_BLOCK), columns);
-        }
-    }
-
-    /// Place for a matrix of another size, with whatever stands there.
-    fn room(&mut self, k: usize, columns: usize) -> &mut [Line] {
-        let lines = k * columns.div_ceil(TILE_COLUMNS);
-        if self.data.len() < lines {
-            self.data.resize(lines, EMPTY);
-        }
-        (self.k, self.columns) = (k, columns);
-        &mut self.data[..lines]
-    }
-
-    /// As [`Packed::fill`], the blocks shared out among the threads.
-    pub(crate) fn fill_with(&mut self, compute: &Compute, from: Matrix<'_>, k: usize, columns: usize) {
-        let panels = columns.div_ceil(TILE_COLUMNS);
-        let blocks = self.room(k, columns).chunks_mut((K_BLOCK * panels).max(1)).enumerate();
-        compute.each(
-            blocks
-                .map(|(index, block)| PackBlock { block, from: from.rows_below(index * K_BLOCK), columns })
-                .collect(),
-        );
-    }
-}
-
-/// A right side that grows by columns, of at most [`K_BLOCK`] rows: what was there stays where it is.
-impl Packed {
-    /// No columns yet, of `k` rows.
-    pub(crate) fn without_columns(k: usize) -> Self {
-        debug_assert!(k <= K_BLOCK, "a second block would have to move");
-        Self { data: Vec::new(), k, columns: 0 }
-    }
-
-    /// Adds a column of `k` numbers.
-    pub(crate) fn push_column(&mut self, numbers: &[f32]) {
-        let (panel, place) = (self.columns / TILE_COLUMNS, self.columns % TILE_COLUMNS);
-        if place == 0 {
-            self.data.resize(self.data.len() + self.k, EMPTY);
-        }
-        for (row, number) in self.data[panel * self.k..].iter_mut().zip(numbers) {
-            row.0[place] = *number;
-        }
-        self.columns += 1;
-    }
-}
-
-/// A right side that grows by rows. Its blocks are laid out at their full depth from the first row on, so that nothing
-/// moves; rows that are not there yet are zero.
-pub(crate) struct Growing {
-    packed: Packed,
-    rows: usize,
-}
-
-impl Growing {
-    /// No rows yet, of so many columns.
-    pub(crate) fn new(columns: usize) -> Self {
-        Self { packed: Packed { data: Vec::new(), k: 0, columns }, rows: 0 }
-    }
-
-    /// Adds a row of as many numbers as there are columns.
-    pub(crate) fn push(&mut self, numbers: &[f32]) {
-        let panels = self.packed.columns.div_ceil(TILE_COLUMNS);
-        let (block, k) = (self.rows / K_BLOCK, self.rows % K_BLOCK);
-        if k == 0 {
-            self.packed.k += K_BLOCK;
-            self.packed.data.resize(self.packed.k * panels, EMPTY);
-        }
-        let block = &mut self.packed.data[block * K_BLOCK * panels..];
-        for (panel, numbers) in block.chunks_exact_mut(K_BLOCK).zip(numbers.chunks(TILE_COLUMNS)) {
-            panel[k].0[..numbers.len()].copy_from_slice(numbers);
-        }
-        self.rows += 1;
-    }
-
-    /// The rows so far, as the first of what is packed.
-    pub(crate) fn packed(&self) -> &Packed {
-        &self.packed
-    }
-}
-
-struct PackBlock<'a> {
-    block: &'a mut [Line],
-    from: Matrix<'a>,
-    columns: usize,
-}
-
-impl Kernel for PackBlock<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        pack_block(self.block, self.from, self.columns);
-    }
-}
-
-#[inline(always)]
-fn pack_block(block: &mut [Line], from: Matrix<'_>, columns: usize) {
-    let depth = block.len() / columns.div_ceil(TILE_COLUMNS).max(1);
-    for (rows, first) in block.chunks_exact_mut(depth.max(1)).zip((0..).step_by(TILE_COLUMNS)) {
-        let valid = TILE_COLUMNS.min(columns - first);
-        if from.column_stride == 1 {
-            for (k, row) in rows.iter_mut().enumerate() {
-                let line = &from.data[k * from.row_stride + first..];
-                // A copy of known length is two moves, any other a call.
-                match line.first_chunk::<TILE_COLUMNS>() {
-                    Some(line) if valid == TILE_COLUMNS => row.0 = *line,
-                    _ => {
-                        row.0[..valid].copy_from_slice(&line[..valid]);
-                        row.0[valid..].fill(0.0);
-                    }
-                }
-            }
-        } else {
-            // Column by column: those lie contiguous in a transposed matrix.
-            for column in 0..TILE_COLUMNS {
-                if column < valid {
-                    let line = &from.data[(first + column) * from.column_stride..];
-                    for (k, row) in rows.iter_mut().enumerate() {
-                        row.0[column] = line[k * from.row_stride];
-                    }
-                } else {
-                    rows.iter_mut().for_each(|row| row.0[column] = 0.0);
-                }
-            }
-        }
-    }
-}
-
 /// What happens to the numbers that stand where the product goes.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Onto<'a> {
@@ -217,6 +68,17 @@ pub(crate) enum Onto<'a> {
     Sum,
     /// They are overwritten by these, which lie as they do, and every block's sum is added.
     Rows(&'a [f32]),
+}
+
+impl Onto<'_> {
+    /// The same for what lies from there on.
+    #[inline(always)]
+    fn from(self, place: usize) -> Self {
+        match self {
+            Onto::Rows(from) => Onto::Rows(&from[place..]),
+            other => other,
+        }
+    }
 }
 
 /// A product on one thread: rows of `to`, `stride` apart, get `left` times the packed matrix.
@@ -247,17 +109,17 @@ impl Kernel for Product<'_> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let mut strips = [[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
-        self.compute::<L>(&mut strips);
+        self.compute::<L>(&mut [0.0; (ROWS + SHORT) * K_BLOCK]);
     }
 }
 
-/// Space for packed rows of the left side.
-pub(crate) type Strips = [[f32; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS];
+/// Space for packed rows of the left side: of those of a tile, column after column. Where there are fewer rows than the
+/// last tile has, it has zeros.
+pub(crate) type Strips = [f32; (ROWS + SHORT) * K_BLOCK];
 
 /// Empty space for packed rows.
 pub(crate) fn strips() -> Box<Strips> {
-    Box::new([[0.0; TILE_ROWS * K_BLOCK]; ROWS / TILE_ROWS])
+    Box::new([0.0; (ROWS + SHORT) * K_BLOCK])
 }
 
 impl Product<'_> {
@@ -280,55 +142,34 @@ impl Product<'_> {
             // How deep the block was packed, which is more where only the first part of it counts.
             let packed_depth = K_BLOCK.min(self.right.k - first_k);
             let block = &self.right.data[first_k * panels + first_panel * packed_depth..];
-            let add = self.onto != Onto::Nothing || first_k > 0;
+            let onto = if first_k > 0 { Onto::Sum } else { self.onto };
             if self.rows == 1 {
-                let left = &mut strips[0][..depth];
+                let left = &mut strips[..depth];
                 left.iter_mut().enumerate().for_each(|(k, to)| *to = self.left.at(0, first_k + k));
+                let add = onto != Onto::Nothing;
                 row::<L::Wide>(&mut self.to[..self.columns], left, block, packed_depth, add);
                 continue;
             }
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
-                if let (Onto::Rows(from), 0) = (self.onto, first_k) {
-                    // Close to where they are added to, that they are still in the cache then.
-                    let places = (first_row..first_row + rows).map(|row| row * self.stride);
-                    for place in places {
-                        self.to[place..][..self.columns].copy_from_slice(&from[place..][..self.columns]);
-                    }
-                }
-                let lies = Lies::of(self.left, depth);
-                match rows {
-                    ROWS if lies == Lies::Apart => {
-                        pack_columns::<{ ROWS }>(strips, self.left, first_row, first_k, depth);
-                    }
-                    SHARED_ROWS if lies == Lies::Apart => {
-                        pack_columns::<{ SHARED_ROWS }>(strips, self.left, first_row, first_k, depth);
-                    }
-                    _ => {
-                        // Of those that are read where they lie, what is too few for a tile.
-                        let mut first = if lies == Lies::Apart { 0 } else { whole_tiles::<L::Wide>(rows) };
-                        while first < rows {
-                            let (strip, few) = (&mut strips[first / TILE_ROWS], TILE_ROWS.min(rows - first));
-                            pack_strip(strip, self.left, first_row + first, few, first_k, depth);
-                            first += TILE_ROWS;
-                        }
-                    }
-                }
+                let read = Read { left: self.left, lies: Lies::of(self.left, depth), first_row, first_k, depth };
+                read.pack::<L::Wide>(strips, rows);
                 let mut first_column = 0;
                 while first_column < self.columns {
                     let panel = |number: usize| {
                         &block[(first_column / TILE_COLUMNS + number) * packed_depth..][..depth]
                     };
                     let left_over = self.columns - first_column;
-                    let to = &mut self.to[first_row * self.stride + first_column..];
-                    let place = Place { to, stride: self.stride, rows, columns: left_over, add };
-                    let read = Read { strips, left: self.left, lies, first_row, first_k, depth };
+                    let at = first_row * self.stride + first_column;
+                    let onto = onto.from(at);
+                    let place =
+                        Place { to: &mut self.to[at..], stride: self.stride, rows, columns: left_over, onto };
                     // Whole tiles beside each other where registers hold them.
                     if L::Wide::IS_ONE && left_over >= 2 * TILE_COLUMNS {
-                        tiles::<L::Wide, 2>(place, read, [panel(0), panel(1)]);
+                        tiles::<L::Wide, 2>(place, &read, strips, [panel(0), panel(1)]);
                         first_column += 2 * TILE_COLUMNS;
                     } else {
-                        tiles::<L::Wide, 1>(place, read, [panel(0)]);
+                        tiles::<L::Wide, 1>(place, &read, strips, [panel(0)]);
                         first_column += TILE_COLUMNS;
                     }
                 }
@@ -345,15 +186,12 @@ struct Place<'a> {
     /// Rows and columns that there are; a tile may be larger.
     rows: usize,
     columns: usize,
-    /// Whether to add to what stands there.
-    add: bool,
+    /// What the sums are added to.
+    onto: Onto<'a>,
 }
 
 /// Where the left side of tiles comes from.
 struct Read<'a> {
-    /// Packed rows.
-    strips: &'a Strips,
-    /// What else is read where it lies.
     left: Matrix<'a>,
     lies: Lies,
     first_row: usize,
@@ -385,8 +223,8 @@ impl Lies {
     }
 }
 
-/// How many of the rows left the next tile has that is read where it lies: as many as registers hold the sums of, but so
-/// that few rows are left over in the end. Fewer than [`SHORT`] are no tile.
+/// How many of the rows left the next tile has: as many as registers hold the sums of, but so that few rows are left over in
+/// the end. The last tile may have more than there are.
 #[inline(always)]
 fn height<W: Wide>(left: usize) -> usize {
     let tall = if W::IS_ONE { TALL } else { TILE_ROWS };
@@ -399,176 +237,98 @@ fn height<W: Wide>(left: usize) -> usize {
     }
 }
 
-/// How many of the rows are in tiles that are read where they lie.
-#[inline(always)]
-fn whole_tiles<W: Wide>(rows: usize) -> usize {
-    let mut first = 0;
-    while rows - first >= SHORT {
-        first += height::<W>(rows - first);
+impl Read<'_> {
+    /// Packs those of the rows that are not read where they lie.
+    #[inline(always)]
+    fn pack<W: Wide>(&self, strips: &mut Strips, rows: usize) {
+        if self.lies == Lies::Apart && self.left.row_stride == 1 {
+            // What lies together is read together, since the next numbers are on another page of memory.
+            match (rows, W::IS_ONE) {
+                (ROWS, true) => return self.pack_columns::<{ ROWS }, { TALL }>(strips),
+                (ROWS, false) => return self.pack_columns::<{ ROWS }, { TILE_ROWS }>(strips),
+                (SHARED_ROWS, true) => return self.pack_columns::<{ SHARED_ROWS }, { TALL }>(strips),
+                (SHARED_ROWS, false) => return self.pack_columns::<{ SHARED_ROWS }, { TILE_ROWS }>(strips),
+                _ => {}
+            }
+        }
+        let mut first = 0;
+        while first < rows {
+            let left = rows - first;
+            let height = height::<W>(left);
+            if self.lies == Lies::Apart || left < SHORT {
+                let strip = &mut strips[first * K_BLOCK..][..height * self.depth];
+                for (k, column) in strip.chunks_exact_mut(height).enumerate() {
+                    for (i, to) in column.iter_mut().enumerate() {
+                        let at = (self.first_row + first + i, self.first_k + k);
+                        *to = if i < left { self.left.at(at.0, at.1) } else { 0.0 };
+                    }
+                }
+            }
+            first += height;
+        }
     }
-    first
+
+    /// Packs `N` rows of a transposed left side for tiles of `H`.
+    #[inline(always)]
+    fn pack_columns<const N: usize, const H: usize>(&self, strips: &mut Strips) {
+        for k in 0..self.depth {
+            let start = (self.first_k + k) * self.left.column_stride + self.first_row;
+            let column = self.left.data[start..start + N].as_chunks::<H>().0;
+            for (strip, part) in strips.chunks_exact_mut(H * K_BLOCK).zip(column) {
+                strip.as_chunks_mut::<H>().0[k] = *part;
+            }
+        }
+    }
 }
 
 /// The tiles of all rows with `P` panels beside each other.
 #[inline(always)]
-fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: Read<'_>, panels: [&[Line]; P]) {
-    let Place { to, stride, rows, columns, add } = place;
+fn tiles<W: Wide, const P: usize>(
+    place: Place<'_>,
+    read: &Read<'_>,
+    strips: &Strips,
+    panels: [&[Line]; P],
+) {
+    let Place { to, stride, rows, columns, onto } = place;
     let mut first = 0;
     while first < rows {
-        let to = &mut to[first * stride..];
         let left = rows - first;
+        let height = height::<W>(left);
+        let row = read.first_row + first;
+        let (numbers, apart, by_columns) = match read.lies {
+            Lies::Rows if left >= SHORT => {
+                let apart = read.left.row_stride;
+                (&read.left.data[row * apart + read.first_k..], apart, false)
+            }
+            Lies::Columns if left >= SHORT => {
+                let apart = read.left.column_stride;
+                (&read.left.data[read.first_k * apart + row..], apart, true)
+            }
+            _ => (&strips[first * K_BLOCK..], height, true),
+        };
+        let at = first * stride;
         // Each has its own writing, that the sums stay in registers.
         macro_rules! write {
-            ($tile:ident, $rows:ident) => {
-                write_tile(to, stride, ($rows, columns), $tile::<W, P, $rows>(&read, first, panels), add)
+            ($rows:ident, $by_columns:literal) => {
+                write_tile(
+                    (&mut to[at..], onto.from(at)),
+                    stride,
+                    ($rows.min(left), columns),
+                    tile::<W, P, $rows, $by_columns>(numbers, apart, panels),
+                )
             };
         }
-        first += if read.lies == Lies::Apart || left < SHORT {
-            if W::IS_ONE && left >= TALL {
-                write!(tile, TALL);
-                TALL
-            } else {
-                let sums = tile::<W, P, TILE_ROWS>(&read, first, panels);
-                write_tile(to, stride, (TILE_ROWS.min(left), columns), sums, add);
-                TILE_ROWS
-            }
-        } else {
-            let height = height::<W>(left);
-            match (height, read.lies) {
-                (TALL, Lies::Rows) if W::IS_ONE => write!(tile_of_rows, TALL),
-                (TALL, _) if W::IS_ONE => write!(tile_of_columns, TALL),
-                (EIGHT, Lies::Rows) if W::IS_ONE => write!(tile_of_rows, EIGHT),
-                (EIGHT, _) if W::IS_ONE => write!(tile_of_columns, EIGHT),
-                (TILE_ROWS, Lies::Rows) if !W::IS_ONE => write!(tile_of_rows, TILE_ROWS),
-                (TILE_ROWS, _) if !W::IS_ONE => write!(tile_of_columns, TILE_ROWS),
-                (_, Lies::Rows) => write!(tile_of_rows, SHORT),
-                _ => write!(tile_of_columns, SHORT),
-            }
-            height
-        };
-    }
-}
-
-/// As [`pack_strip`] for the strips of `N` rows of a transposed left side: what lies together is read together, since the next
-/// numbers are on another page of memory.
-#[inline(always)]
-fn pack_columns<const N: usize>(
-    strips: &mut Strips,
-    left: Matrix<'_>,
-    first: usize,
-    first_k: usize,
-    depth: usize,
-) {
-    for k in 0..depth {
-        let start = (first_k + k) * left.column_stride + first;
-        let line = left.data[start..start + N].as_chunks::<TILE_ROWS>().0;
-        for (strip, part) in strips.iter_mut().zip(line) {
-            strip.as_chunks_mut::<TILE_ROWS>().0[k] = *part;
+        match (height, by_columns) {
+            (TALL, false) if W::IS_ONE => write!(TALL, false),
+            (TALL, true) if W::IS_ONE => write!(TALL, true),
+            (EIGHT, false) if W::IS_ONE => write!(EIGHT, false),
+            (EIGHT, true) if W::IS_ONE => write!(EIGHT, true),
+            (TILE_ROWS, false) if !W::IS_ONE => write!(TILE_ROWS, false),
+            (TILE_ROWS, true) if !W::IS_ONE => write!(TILE_ROWS, true),
+            (_, false) => write!(SHORT, false),
+            (_, true) => write!(SHORT, true),
         }
-    }
-}
-
-/// Copies up to six rows of the left side, interleaved; rows that are not there are zero.
-#[inline(always)]
-fn pack_strip(
-    strip: &mut [f32; TILE_ROWS * K_BLOCK],
-    left: Matrix<'_>,
-    first: usize,
-    rows: usize,
-    first_k: usize,
-    depth: usize,
-) {
-    let groups = &mut strip.as_chunks_mut::<TILE_ROWS>().0[..depth];
-    if left.row_stride == 1 && rows == TILE_ROWS {
-        for (k, group) in groups.iter_mut().enumerate() {
-            let start = (first_k + k) * left.column_stride + first;
-            group.copy_from_slice(&left.data[start..start + TILE_ROWS]);
-        }
-    } else {
-        for (k, group) in groups.iter_mut().enumerate() {
-            for (i, to) in group.iter_mut().enumerate() {
-                *to = if i < rows { left.at(first + i, first_k + k) } else { 0.0 };
-            }
-        }
-    }
-}
-
-/// The sums of one block for the `R` packed rows from `first` on, six or twelve, and `P` panels, one or two.
-#[inline(always)]
-fn tile<W: Wide, const P: usize, const R: usize>(
-    read: &Read<'_>,
-    first: usize,
-    panels: [&[Line]; P],
-) -> [[W; P]; R] {
-    let strip = |number: usize| {
-        read.strips[first / TILE_ROWS + number][..read.depth * TILE_ROWS].as_chunks::<TILE_ROWS>().0
-    };
-    let (upper, lower) = (strip(0), strip(R / TILE_ROWS - 1));
-    let mut sums = [[W::splat(0.0); P]; R];
-    let rows = panels[0].iter().zip(panels[P - 1]);
-    for ((upper, lower), (low, high)) in upper.iter().zip(lower).zip(rows) {
-        let right = [W::load(&low.0), W::load(&high.0)];
-        let (above, below) = sums.split_at_mut(TILE_ROWS);
-        for (sums, left) in above.iter_mut().zip(upper) {
-            add_product(sums, *left, right);
-        }
-        for (sums, left) in below.iter_mut().zip(lower) {
-            add_product(sums, *left, right);
-        }
-    }
-    sums
-}
-
-/// As [`tile`], the rows read where they lie.
-#[inline(always)]
-fn tile_of_rows<W: Wide, const P: usize, const R: usize>(
-    read: &Read<'_>,
-    first: usize,
-    panels: [&[Line]; P],
-) -> [[W; P]; R] {
-    let (depth, left) = (panels[0].len(), read.left);
-    // Loops, since a closure would be compiled for any machine.
-    let mut rows = [&left.data[..0]; R];
-    for (i, row) in rows.iter_mut().enumerate() {
-        *row = &left.data[(read.first_row + first + i) * left.row_stride + read.first_k..][..depth];
-    }
-    let mut sums = [[W::splat(0.0); P]; R];
-    for (k, (low, high)) in panels[0].iter().zip(panels[P - 1]).enumerate() {
-        let right = [W::load(&low.0), W::load(&high.0)];
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            add_product(sums, row[k], right);
-        }
-    }
-    sums
-}
-
-/// As [`tile`], the columns read where they lie.
-#[inline(always)]
-fn tile_of_columns<W: Wide, const P: usize, const R: usize>(
-    read: &Read<'_>,
-    first: usize,
-    panels: [&[Line]; P],
-) -> [[W; P]; R] {
-    let left = read.left;
-    let mut at = read.first_k * left.column_stride + read.first_row + first;
-    let mut sums = [[W::splat(0.0); P]; R];
-    for (low, high) in panels[0].iter().zip(panels[P - 1]) {
-        let column = left.data[at..].first_chunk::<R>().expect("the rows are whole");
-        at += left.column_stride;
-        let right = [W::load(&low.0), W::load(&high.0)];
-        for (sums, left) in sums.iter_mut().zip(column) {
-            add_product(sums, *left, right);
-        }
-    }
-    sums
-}
-
-/// One product more on each sum of a tile's row; of one panel, the second vector is not used.
-#[inline(always)]
-fn add_product<W: Vector, const P: usize>(sums: &mut [W; P], left: f32, right: [W; 2]) {
-    let left = W::splat(left);
-    for (sum, right) in sums.iter_mut().zip(right) {
-        *sum = left.fma(right, *sum);
+        first += height;
     }
 }
 
@@ -622,17 +382,27 @@ fn dot<W: Wide, const P: usize>(left: &[f32], panels: &[Line], packed_depth: usi
 /// Writes or adds the first rows and columns of tiles beside each other to rows `stride` apart.
 #[inline(always)]
 fn write_tile<W: Wide, const P: usize, const R: usize>(
-    to: &mut [f32],
+    (to, onto): (&mut [f32], Onto<'_>),
     stride: usize,
     (rows, columns): (usize, usize),
     sums: [[W; P]; R],
-    add: bool,
 ) {
     if rows == R && columns >= P * TILE_COLUMNS {
-        for (i, sums) in sums.into_iter().enumerate() {
-            let row = &mut to[i * stride..][..P * TILE_COLUMNS];
-            for (to, sum) in row.as_chunks_mut::<TILE_COLUMNS>().0.iter_mut().zip(sums) {
-                write(to, sum, add);
+        for (i, mut sums) in sums.into_iter().enumerate() {
+            let place = i * stride..i * stride + P * TILE_COLUMNS;
+            let row = to[place.clone()].as_chunks_mut::<TILE_COLUMNS>().0;
+            let from = match onto {
+                Onto::Nothing => None,
+                Onto::Sum => Some(&*row),
+                Onto::Rows(from) => Some(from[place].as_chunks::<TILE_COLUMNS>().0),
+            };
+            if let Some(from) = from {
+                for (sum, from) in sums.iter_mut().zip(from) {
+                    *sum = W::load(from).add(*sum);
+                }
+            }
+            for (to, sum) in row.iter_mut().zip(sums) {
+                sum.store(to);
             }
         }
     } else {
@@ -642,22 +412,26 @@ fn write_tile<W: Wide, const P: usize, const R: usize>(
         }
         let columns = columns.min(P * TILE_COLUMNS);
         let numbers = numbers.as_flattened().as_flattened();
-        write_part(to, stride, (rows, columns), (numbers, P * TILE_COLUMNS), add);
+        write_part((to, onto), stride, (rows, columns), (numbers, P * TILE_COLUMNS));
     }
 }
 
 /// As [`write_tile`], where only a part of it counts; `sums` has the rows of a tile.
 #[inline(never)]
 fn write_part(
-    to: &mut [f32],
+    (to, onto): (&mut [f32], Onto<'_>),
     stride: usize,
     (rows, columns): (usize, usize),
     (sums, width): (&[f32], usize),
-    add: bool,
 ) {
-    for (to, sums) in to.chunks_mut(stride).zip(sums.chunks_exact(width)).take(rows) {
-        for (to, sum) in to[..columns].iter_mut().zip(sums) {
-            *to = if add { *to + sum } else { *sum };
+    for (i, sums) in sums.chunks_exact(width).take(rows).enumerate() {
+        let place = i * stride..i * stride + columns;
+        for ((to, sum), at) in to[place.clone()].iter_mut().zip(sums).zip(place) {
+            *to = match onto {
+                Onto::Nothing => *sum,
+                Onto::Sum => *to + sum,
+                Onto::Rows(from) => from[at] + sum,
+            };
         }
     }
 }
@@ -698,15 +472,11 @@ pub(crate) fn multiply(
     onto: Onto<'_>,
 ) {
     let rows = to.len() / stride;
-    let onto_from = |place: usize| match onto {
-        Onto::Rows(from) => Onto::Rows(&from[place..]),
-        other => other,
-    };
     if rows == 1 {
         let share = compute.share(columns, 2 * TILE_COLUMNS);
         let tasks = to[..columns].chunks_mut(share).enumerate().map(|(index, to)| {
             let (first_column, columns) = (index * share, to.len());
-            let onto = onto_from(first_column);
+            let onto = onto.from(first_column);
             Product { to, stride: columns, rows: 1, first_column, columns, k: right.k, left, right, onto }
         });
         return compute.each(tasks.collect());
@@ -715,7 +485,7 @@ pub(crate) fn multiply(
     let tasks = to.chunks_mut(share * stride).enumerate().map(|(index, to)| {
         let rows = to.len() / stride;
         let left = left.rows_below(index * share);
-        let onto = onto_from(index * share * stride);
+        let onto = onto.from(index * share * stride);
         Product { to, stride, rows, first_column: 0, columns, k: right.k, left, right, onto }
     });
     compute.each(tasks.collect());

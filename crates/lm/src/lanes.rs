@@ -7,7 +7,11 @@
 
 #![expect(unsafe_code, reason = "vector instructions; a scalar reference stands beside each of them")]
 
+mod tile;
+
 use std::fmt;
+
+pub(crate) use tile::{Line, tile};
 
 /// How many numbers a vector has: part of the contract on reductions, on every machine.
 pub(crate) const LANES: usize = 8;

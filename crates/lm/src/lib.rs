@@ -25,6 +25,7 @@ mod attention;
 mod bert;
 mod bpe;
 mod bpe_trainer;
+mod buffer;
 mod checkpoint;
 mod compute;
 mod config;

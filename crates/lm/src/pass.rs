@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     attention::{self, Heads, Rotary, Shape, Spare},
+    buffer::Buffer,
     compute::Compute,
     config::Config,
     gemm::{self, K_BLOCK, Matrix, Onto, Packed},
@@ -147,18 +148,18 @@ impl Model {
 #[derive(Default)]
 struct LayerActivations {
     /// The layer's input: [tokens, dim].
-    input: Vec<f32>,
+    input: Buffer,
     heads: Heads,
     /// Maximum and inverse sum of each row of attention.
     stats: Vec<(f32, f32)>,
     /// Queries, keys and values before the norms of heads, where there are such: as [`Workspace::qkv`].
-    projected: Vec<f32>,
+    projected: Buffer,
     /// The attention's result: [tokens, query_dim].
-    attended: Vec<f32>,
+    attended: Buffer,
     /// Between attention and feed-forward: [tokens, dim].
-    middle: Vec<f32>,
+    middle: Buffer,
     /// [tokens, 2 · ffn_dim]
-    gate_up: Vec<f32>,
+    gate_up: Buffer,
 }
 
 /// Buffers of a pass, kept from one to the next.
@@ -167,19 +168,19 @@ pub(crate) struct Workspace {
     layers: Vec<LayerActivations>,
     rotary: Option<Rotary>,
     /// The residual stream, or its gradient: [tokens, dim].
-    stream: Vec<f32>,
+    stream: Buffer,
     /// A normalised input of a product: [tokens, dim].
-    normed: Vec<f32>,
+    normed: Buffer,
     /// Its gradient, or at other times that of the attention's result: [tokens, dim or query_dim].
-    d_normed: Vec<f32>,
+    d_normed: Buffer,
     /// Queries, keys and values, or their gradient, token by token.
-    qkv: Vec<f32>,
+    qkv: Buffer,
     /// The attention's result or its gradient, head by head.
-    by_head: Vec<f32>,
+    by_head: Buffer,
     d_heads: Heads,
     /// The feed-forward part's inner result or its gradient: [tokens, ffn_dim].
-    inner: Vec<f32>,
-    logits: Vec<f32>,
+    inner: Buffer,
+    logits: Buffer,
     /// One per token, in nats.
     pub(crate) losses: Vec<f64>,
     spare: Spare,
@@ -283,14 +284,14 @@ impl Workspace {
         let (tokens, dim, query_dim) = (batch.tokens(), config.dim, config.query_dim());
         self.layers.resize_with(kept_layers, LayerActivations::default);
         for layer in &mut self.layers {
-            layer.input.resize(tokens * dim, 0.0);
+            layer.input.make_room(tokens * dim);
             layer.heads.resize(scene.shape);
             layer.stats.resize(tokens * config.heads, (0.0, 0.0));
             let projected = if config.has_head_norms() { tokens * scene.shape.width() } else { 0 };
-            layer.projected.resize(projected, 0.0);
-            layer.attended.resize(tokens * query_dim, 0.0);
-            layer.middle.resize(tokens * dim, 0.0);
-            layer.gate_up.resize(tokens * 2 * config.ffn_dim, 0.0);
+            layer.projected.make_room(projected);
+            layer.attended.make_room(tokens * query_dim);
+            layer.middle.make_room(tokens * dim);
+            layer.gate_up.make_room(tokens * 2 * config.ffn_dim);
         }
         let longest = batch.lengths.iter().copied().max().unwrap_or(0);
         let enough = |rotary: &Rotary| rotary.positions() >= longest;
@@ -298,13 +299,13 @@ impl Workspace {
             let (head_dim, theta) = (config.head_dim(), config.rope_theta);
             self.rotary = Some(Rotary::new(longest, head_dim, theta, config.rope_scaling));
         }
-        self.stream.resize(tokens * dim, 0.0);
-        self.normed.resize(tokens * dim, 0.0);
-        self.d_normed.resize(tokens * dim.max(query_dim), 0.0);
-        self.by_head.resize(tokens * query_dim, 0.0);
-        self.qkv.resize(tokens * scene.shape.width(), 0.0);
-        self.inner.resize(tokens * config.ffn_dim, 0.0);
-        self.logits.resize(tokens.min(LOGIT_ROWS) * config.vocab.next_multiple_of(LANES), 0.0);
+        self.stream.make_room(tokens * dim);
+        self.normed.make_room(tokens * dim);
+        self.d_normed.make_room(tokens * dim.max(query_dim));
+        self.by_head.make_room(tokens * query_dim);
+        self.qkv.make_room(tokens * scene.shape.width());
+        self.inner.make_room(tokens * config.ffn_dim);
+        self.logits.make_room(tokens.min(LOGIT_ROWS) * config.vocab.next_multiple_of(LANES));
         self.losses.resize(tokens, 0.0);
         let embeddings = scene.of(&scene.model.layout.embeddings);
         for (row, token) in self.stream.chunks_exact_mut(dim).zip(&batch.inputs) {
