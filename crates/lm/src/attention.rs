@@ -5,7 +5,10 @@
 //! behind its last query, so that the upper triangle is skipped. The probabilities are not kept for the backward pass:
 //! each row's maximum and inverse sum give them again.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::{
     buffer::Buffer,
@@ -111,23 +114,43 @@ fn copy(to: &mut [f32], head: &[f32]) {
 
 /// Queries, keys and values, or their gradients, head by head.
 #[derive(Default)]
-pub(crate) struct Heads {
+pub(crate) struct Heads<Numbers = Buffer> {
     /// For each sequence [heads, length, head_dim].
-    pub(crate) queries: Buffer,
+    pub(crate) queries: Numbers,
     /// For each sequence [kv_heads, length, head_dim].
-    pub(crate) keys: Buffer,
+    pub(crate) keys: Numbers,
     /// As the keys.
-    pub(crate) values: Buffer,
+    pub(crate) values: Numbers,
 }
 
 impl Heads {
-    /// Makes room for the batch.
-    pub(crate) fn resize(&mut self, shape: Shape<'_>) {
-        let tokens: usize = shape.lengths.iter().sum();
+    /// Makes room for so many tokens.
+    pub(crate) fn make_room(&mut self, shape: Shape<'_>, tokens: usize) {
         self.queries.make_room(tokens * shape.query_width());
         self.keys.make_room(tokens * shape.kv_width());
         self.values.make_room(tokens * shape.kv_width());
     }
+
+    /// Those of some tokens, of whole sequences.
+    pub(crate) fn of(&self, shape: Shape<'_>, tokens: &Range<usize>) -> Heads<&[f32]> {
+        let (wide, narrow) = (within(tokens, shape.query_width()), within(tokens, shape.kv_width()));
+        Heads { queries: &self.queries[wide], keys: &self.keys[narrow.clone()], values: &self.values[narrow] }
+    }
+
+    /// Those of some tokens, of whole sequences, to be written.
+    pub(crate) fn of_mut(&mut self, shape: Shape<'_>, tokens: &Range<usize>) -> Heads<&mut [f32]> {
+        let (wide, narrow) = (within(tokens, shape.query_width()), within(tokens, shape.kv_width()));
+        Heads {
+            queries: &mut self.queries[wide],
+            keys: &mut self.keys[narrow.clone()],
+            values: &mut self.values[narrow],
+        }
+    }
+}
+
+/// Where the numbers of some rows stand.
+pub(crate) fn within(rows: &Range<usize>, width: usize) -> Range<usize> {
+    rows.start * width..rows.end * width
 }
 
 /// One head of one sequence, to be filled from columns of token-major rows.
@@ -182,18 +205,18 @@ fn gather_tasks<'a>(
 /// row stands at position `past`.
 pub(crate) fn split_heads(
     compute: &Compute,
-    to: &mut Heads,
+    to: Heads<&mut [f32]>,
     rows: &[f32],
     shape: Shape<'_>,
     (rotary, past): (&Rotary, usize),
 ) {
     let turned = Some((rotary, past));
     let (width, query_width, kv_width) = (shape.width(), shape.query_width(), shape.kv_width());
-    let mut tasks = gather_tasks(&mut to.queries, rows, shape, (shape.heads, width, 0), turned);
+    let mut tasks = gather_tasks(to.queries, rows, shape, (shape.heads, width, 0), turned);
     let columns = (shape.kv_heads, width, query_width);
-    tasks.extend(gather_tasks(&mut to.keys, rows, shape, columns, turned));
+    tasks.extend(gather_tasks(to.keys, rows, shape, columns, turned));
     let columns = (shape.kv_heads, width, query_width + kv_width);
-    tasks.extend(gather_tasks(&mut to.values, rows, shape, columns, None));
+    tasks.extend(gather_tasks(to.values, rows, shape, columns, None));
     compute.each(tasks);
 }
 
@@ -236,14 +259,14 @@ impl Kernel for Scatter<'_> {
 pub(crate) fn join_heads(
     compute: &Compute,
     rows: &mut [f32],
-    from: &Heads,
+    from: Heads<&[f32]>,
     shape: Shape<'_>,
     rotary: &Rotary,
 ) {
     let parts = [
-        (&from.queries[..], shape.heads, Some(rotary)),
-        (&from.keys[..], shape.kv_heads, Some(rotary)),
-        (&from.values[..], shape.kv_heads, None),
+        (from.queries, shape.heads, Some(rotary)),
+        (from.keys, shape.kv_heads, Some(rotary)),
+        (from.values, shape.kv_heads, None),
     ];
     join(compute, rows, &parts, shape);
 }
@@ -421,13 +444,13 @@ pub(crate) fn forward(
     compute: &Compute,
     out: &mut [f32],
     stats: &mut [(f32, f32)],
-    heads: &Heads,
+    heads: Heads<&[f32]>,
     shape: Shape<'_>,
     spare: &Spare,
 ) {
     let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
     let (mut out, mut stats) = (out, stats);
-    let (mut queries, mut keys, mut values) = (&heads.queries[..], &heads.keys[..], &heads.values[..]);
+    let Heads { mut queries, mut keys, mut values } = heads;
     let mut tasks = Vec::with_capacity(shape.lengths.len() * shape.kv_heads);
     for &length in shape.lengths {
         for _ in 0..shape.kv_heads {
@@ -514,7 +537,7 @@ pub(crate) fn forward_behind(
     compute: &Compute,
     out: &mut [f32],
     stats: &mut [(f32, f32)],
-    heads: &Heads,
+    heads: Heads<&[f32]>,
     past: &mut Past,
     shape: Shape<'_>,
 ) {
@@ -622,17 +645,16 @@ fn softmax_backward<L: Lanes>(weights: &mut [f32], slopes: &mut [f32], stats: (f
 /// Gradients of queries, keys and values, given that of the result head by head.
 pub(crate) fn backward(
     compute: &Compute,
-    to: &mut Heads,
+    to: Heads<&mut [f32]>,
     d_out: &[f32],
     stats: &[(f32, f32)],
-    heads: &Heads,
+    heads: Heads<&[f32]>,
     shape: Shape<'_>,
     spare: &Spare,
 ) {
     let (group, head_dim) = (shape.heads / shape.kv_heads, shape.head_dim);
-    let (mut d_queries, mut d_keys, mut d_values) =
-        (&mut to.queries[..], &mut to.keys[..], &mut to.values[..]);
-    let (mut queries, mut keys, mut values) = (&heads.queries[..], &heads.keys[..], &heads.values[..]);
+    let Heads { queries: mut d_queries, keys: mut d_keys, values: mut d_values } = to;
+    let Heads { mut queries, mut keys, mut values } = heads;
     let (mut d_out, mut stats) = (d_out, stats);
     let mut tasks = Vec::with_capacity(shape.lengths.len() * shape.kv_heads);
     for &length in shape.lengths {

@@ -204,8 +204,9 @@ impl Decoder {
             if let Some(gains) = &layer.head_norms {
                 head_norm::forward(compute, qkv, projected, gains, shape, self.epsilon);
             }
-            attention::split_heads(compute, heads, qkv, shape, positions);
-            attention::forward_behind(compute, by_head, stats, heads, past, shape);
+            let all = 0..tokens.len();
+            attention::split_heads(compute, heads.of_mut(shape, &all), qkv, shape, positions);
+            attention::forward_behind(compute, by_head, stats, heads.of(shape, &all), past, shape);
             attention::join_rows(compute, attended, by_head, shape);
             product(compute, stream, attended, &layer.output, Onto::Sum, (shape.query_width(), dim));
             if let Some(bias) = &layer.output_bias {
@@ -246,7 +247,7 @@ impl Room {
         self.normed.make_room(tokens * dim);
         self.projected.make_room(tokens * shape.width());
         self.qkv.make_room(tokens * shape.width());
-        self.heads.resize(shape);
+        self.heads.make_room(shape, tokens);
         self.stats.resize(tokens * shape.heads, (0.0, 0.0));
         self.by_head.make_room(tokens * shape.query_width());
         self.attended.make_room(tokens * shape.query_width());

@@ -3,10 +3,12 @@
 //! Sequences of a batch lie one after the other, without padding, and no row of a result depends on another
 //! sequence. Where a doc comment gives a shape, `tokens` counts those of the whole batch.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::{
-    attention::{self, Heads, Rotary, Shape, Spare},
+    attention::{self, Heads, Rotary, Shape, Spare, within},
     buffer::Buffer,
     compute::Compute,
     config::Config,
@@ -21,8 +23,10 @@ use crate::{
 /// Tokens whose logits exist at a time. Equal to a block of k, so that the gradient of the output matrix has the
 /// bits of one product over the whole batch.
 const LOGIT_ROWS: usize = K_BLOCK;
-/// Tokens per thread that go through several steps together, so that each finds in the cache what the last one left.
+/// Tokens per thread that go through several steps together, so that each finds in the cache what the last one left. Whole
+/// blocks of k and of rows: gradients summed over tokens have the bits of sums over the whole batch.
 const CHUNK: usize = 256;
+const _: () = assert!(CHUNK.is_multiple_of(K_BLOCK) && CHUNK.is_multiple_of(rows::ROW_BLOCK));
 
 /// Sequences don't suit a model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -144,10 +148,10 @@ impl Model {
     }
 }
 
-/// What the backward pass needs of a layer.
+/// What the backward pass needs of a layer; without one, of a group of its tokens.
 #[derive(Default)]
 struct LayerActivations {
-    /// The layer's input: [tokens, dim].
+    /// The layer's input: [tokens of the batch, dim].
     input: Buffer,
     heads: Heads,
     /// Maximum and inverse sum of each row of attention.
@@ -162,14 +166,23 @@ struct LayerActivations {
     gate_up: Buffer,
 }
 
-/// Buffers of a pass, kept from one to the next.
+/// A layer's matrices as right sides of products.
+#[derive(Default)]
+struct Weights {
+    qkv: Packed,
+    output: Packed,
+    gate_up: Packed,
+    down: Packed,
+}
+
+/// Buffers of a pass, kept from one to the next. Those without the whole batch's tokens have a group's.
 #[derive(Default)]
 pub(crate) struct Workspace {
     layers: Vec<LayerActivations>,
     rotary: Option<Rotary>,
     /// The residual stream, or its gradient: [tokens, dim].
     stream: Buffer,
-    /// A normalised input of a product: [tokens, dim].
+    /// A normalised input of a product: [tokens of the batch, dim].
     normed: Buffer,
     /// Its gradient, or at other times that of the attention's result: [tokens, dim or query_dim].
     d_normed: Buffer,
@@ -184,8 +197,9 @@ pub(crate) struct Workspace {
     /// One per token, in nats.
     pub(crate) losses: Vec<f64>,
     spare: Spare,
+    /// The layer's weights.
+    weights: Weights,
     packed: Packed,
-    down: Packed,
     head: Packed,
     head_turned: Packed,
     parts: Vec<f32>,
@@ -201,7 +215,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn of(&self, range: &std::ops::Range<usize>) -> &[f32] {
+    fn of(&self, range: &Range<usize>) -> &[f32] {
         &self.model.parameters[range.clone()]
     }
 }
@@ -243,9 +257,10 @@ impl Workspace {
 
     /// Takes the residual stream through all layers, keeping nothing of them.
     fn forward(&mut self, scene: Scene<'_>, batch: &Batch) {
-        self.prepare(scene, batch, 1);
+        let groups = groups(&batch.lengths, CHUNK * scene.compute.threads(), 1);
+        self.prepare(scene, batch, &groups, false);
         for layer in &scene.model.layout.layers {
-            self.forward_layer(scene, layer, 0);
+            self.forward_layer(scene, layer, 0, &groups, false);
         }
     }
 
@@ -261,13 +276,14 @@ impl Workspace {
             }
         }
         let layers = &model.layout.layers;
-        self.prepare(scene, batch, layers.len());
+        let groups = groups(&batch.lengths, CHUNK * scene.compute.threads(), CHUNK);
+        self.prepare(scene, batch, &groups, true);
         for (index, layer) in layers.iter().enumerate() {
-            self.forward_layer(scene, layer, index);
+            self.forward_layer(scene, layer, index, &groups, true);
         }
         self.output(scene, batch, Some(gradient));
         for (index, layer) in layers.iter().enumerate().rev() {
-            self.backward_layer(scene, layer, index, gradient);
+            self.backward_layer(scene, layer, index, &groups, gradient);
         }
         let dim = model.config().dim;
         let embeddings = &mut gradient[model.layout.embeddings.clone()];
@@ -279,19 +295,21 @@ impl Workspace {
     }
 
     /// Makes room, and starts the residual stream with the embeddings.
-    fn prepare(&mut self, scene: Scene<'_>, batch: &Batch, kept_layers: usize) {
+    fn prepare(&mut self, scene: Scene<'_>, batch: &Batch, groups: &[Group<'_>], keep: bool) {
         let config = scene.model.config();
         let (tokens, dim, query_dim) = (batch.tokens(), config.dim, config.query_dim());
-        self.layers.resize_with(kept_layers, LayerActivations::default);
+        let at_once = groups.iter().map(|group| group.tokens.len()).max().unwrap_or(0);
+        let kept = if keep { tokens } else { at_once };
+        self.layers.resize_with(if keep { config.layers } else { 1 }, LayerActivations::default);
         for layer in &mut self.layers {
             layer.input.make_room(tokens * dim);
-            layer.heads.resize(scene.shape);
-            layer.stats.resize(tokens * config.heads, (0.0, 0.0));
-            let projected = if config.has_head_norms() { tokens * scene.shape.width() } else { 0 };
+            layer.heads.make_room(scene.shape, kept);
+            layer.stats.resize(kept * config.heads, (0.0, 0.0));
+            let projected = if config.has_head_norms() { kept * scene.shape.width() } else { 0 };
             layer.projected.make_room(projected);
-            layer.attended.make_room(tokens * query_dim);
-            layer.middle.make_room(tokens * dim);
-            layer.gate_up.make_room(tokens * 2 * config.ffn_dim);
+            layer.attended.make_room(kept * query_dim);
+            layer.middle.make_room(kept * dim);
+            layer.gate_up.make_room(kept * 2 * config.ffn_dim);
         }
         let longest = batch.lengths.iter().copied().max().unwrap_or(0);
         let enough = |rotary: &Rotary| rotary.positions() >= longest;
@@ -302,9 +320,9 @@ impl Workspace {
         self.stream.make_room(tokens * dim);
         self.normed.make_room(tokens * dim);
         self.d_normed.make_room(tokens * dim.max(query_dim));
-        self.by_head.make_room(tokens * query_dim);
-        self.qkv.make_room(tokens * scene.shape.width());
-        self.inner.make_room(tokens * config.ffn_dim);
+        self.by_head.make_room(at_once * query_dim);
+        self.qkv.make_room(at_once * scene.shape.width());
+        self.inner.make_room(at_once.min(CHUNK * scene.compute.threads()) * config.ffn_dim);
         self.logits.make_room(tokens.min(LOGIT_ROWS) * config.vocab.next_multiple_of(LANES));
         self.losses.resize(tokens, 0.0);
         let embeddings = scene.of(&scene.model.layout.embeddings);
@@ -313,51 +331,69 @@ impl Workspace {
         }
     }
 
-    /// Takes the residual stream through one layer, leaving in the kept activations what its gradient needs.
-    fn forward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize) {
-        let Scene { compute, shape, epsilon, .. } = scene;
+    /// Takes the residual stream through one layer, group by group, leaving in the kept activations what its gradient needs.
+    fn forward_layer(
+        &mut self,
+        scene: Scene<'_>,
+        layout: &LayerLayout,
+        index: usize,
+        groups: &[Group<'_>],
+        keep: bool,
+    ) {
+        let Scene { compute, epsilon, .. } = scene;
         let config = scene.model.config();
         let (dim, query_dim, ffn_dim) = (config.dim, config.query_dim(), config.ffn_dim);
+        let width = scene.shape.width();
         let rotary = self.rotary.as_ref().expect("prepared before");
-        let (layer, packed) = (&mut self.layers[index], &mut self.packed);
-
-        let chunk = CHUNK * compute.threads();
-        let normed = &mut self.normed[..];
+        let (layer, weights) = (&mut self.layers[index], &mut self.weights);
         std::mem::swap(&mut layer.input, &mut self.stream);
-        packed.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, shape.width());
-        let qkv = if layout.head_norms.is_some() { &mut layer.projected } else { &mut self.qkv };
-        for (qkv, input) in qkv.chunks_mut(chunk * shape.width()).zip(layer.input.chunks(chunk * dim)) {
-            let normed = &mut normed[..input.len()];
+        weights.qkv.fill_with(compute, weight(scene.of(&layout.qkv), dim), dim, width);
+        weights.output.fill_with(compute, weight(scene.of(&layout.output), query_dim), query_dim, dim);
+        weights.gate_up.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
+        weights.down.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
+        for group in groups {
+            let shape = Shape { lengths: group.lengths, ..scene.shape };
+            let tokens = group.tokens.len();
+            // Where the group's part of what is kept stands.
+            let kept = if keep { group.tokens.clone() } else { 0..tokens };
+            let input = &layer.input[within(&group.tokens, dim)];
+            let normed = &mut self.normed[..tokens * dim];
+            let rows = &mut self.qkv[..tokens * width];
+            let to = match &layout.head_norms {
+                Some(_) => &mut layer.projected[within(&kept, width)],
+                None => &mut *rows,
+            };
             rows::norm(compute, normed, input, scene.of(&layout.attention_norm), epsilon);
-            product(compute, qkv, shape.width(), (normed, dim), packed, Onto::Nothing);
-        }
-        if let Some(bias) = &layout.qkv_bias {
-            rows::add_bias(compute, qkv, scene.of(bias));
-        }
-        if let Some(gains) = &layout.head_norms {
-            head_norm::forward(compute, &mut self.qkv, &layer.projected, scene.of(gains), shape, epsilon);
-        }
-        attention::split_heads(compute, &mut layer.heads, &self.qkv, shape, (rotary, 0));
-        let spare = &self.spare;
-        attention::forward(compute, &mut self.by_head, &mut layer.stats, &layer.heads, shape, spare);
-        attention::join_rows(compute, &mut layer.attended, &self.by_head, shape);
-        packed.fill_with(compute, weight(scene.of(&layout.output), query_dim), query_dim, dim);
-        let onto = Onto::Rows(&layer.input);
-        product(compute, &mut layer.middle, dim, (&layer.attended, query_dim), packed, onto);
-        if let Some(bias) = &layout.output_bias {
-            rows::add_bias(compute, &mut layer.middle, scene.of(bias));
-        }
+            product(compute, to, width, (normed, dim), &weights.qkv, Onto::Nothing);
+            if let Some(bias) = &layout.qkv_bias {
+                rows::add_bias(compute, to, scene.of(bias));
+            }
+            if let Some(gains) = &layout.head_norms {
+                let projected = &layer.projected[within(&kept, width)];
+                head_norm::forward(compute, rows, projected, scene.of(gains), shape, epsilon);
+            }
+            attention::split_heads(compute, layer.heads.of_mut(shape, &kept), rows, shape, (rotary, 0));
+            let by_head = &mut self.by_head[..tokens * query_dim];
+            let stats = &mut layer.stats[within(&kept, config.heads)];
+            attention::forward(compute, by_head, stats, layer.heads.of(shape, &kept), shape, &self.spare);
+            let attended = &mut layer.attended[within(&kept, query_dim)];
+            attention::join_rows(compute, attended, by_head, shape);
+            let middle = &mut layer.middle[within(&kept, dim)];
+            product(compute, middle, dim, (attended, query_dim), &weights.output, Onto::Rows(input));
+            if let Some(bias) = &layout.output_bias {
+                rows::add_bias(compute, middle, scene.of(bias));
+            }
 
-        let down = &mut self.down;
-        packed.fill_with(compute, weight(scene.of(&layout.gate_up), dim), dim, 2 * ffn_dim);
-        down.fill_with(compute, weight(scene.of(&layout.down), ffn_dim), ffn_dim, dim);
-        let to = self.stream.chunks_mut(chunk * dim).zip(layer.gate_up.chunks_mut(chunk * 2 * ffn_dim));
-        for ((stream, gate_up), middle) in to.zip(layer.middle.chunks(chunk * dim)) {
-            let (normed, inner) = (&mut normed[..middle.len()], &mut self.inner[..gate_up.len() / 2]);
-            rows::norm(compute, normed, middle, scene.of(&layout.ffn_norm), epsilon);
-            product(compute, gate_up, 2 * ffn_dim, (normed, dim), packed, Onto::Nothing);
-            rows::swiglu(compute, inner, gate_up, ffn_dim);
-            product(compute, stream, dim, (inner, ffn_dim), down, Onto::Rows(middle));
+            let chunk = CHUNK * compute.threads();
+            let stream = self.stream[within(&group.tokens, dim)].chunks_mut(chunk * dim);
+            let gate_up = layer.gate_up[within(&kept, 2 * ffn_dim)].chunks_mut(chunk * 2 * ffn_dim);
+            for ((stream, gate_up), middle) in stream.zip(gate_up).zip(middle.chunks(chunk * dim)) {
+                let (normed, inner) = (&mut normed[..middle.len()], &mut self.inner[..gate_up.len() / 2]);
+                rows::norm(compute, normed, middle, scene.of(&layout.ffn_norm), epsilon);
+                product(compute, gate_up, 2 * ffn_dim, (normed, dim), &weights.gate_up, Onto::Nothing);
+                rows::swiglu(compute, inner, gate_up, ffn_dim);
+                product(compute, stream, dim, (inner, ffn_dim), &weights.down, Onto::Rows(middle));
+            }
         }
     }
 
@@ -408,82 +444,114 @@ impl Workspace {
         }
     }
 
-    /// Takes the gradient of the residual stream back through one layer.
-    fn backward_layer(&mut self, scene: Scene<'_>, layout: &LayerLayout, index: usize, gradient: &mut [f32]) {
-        let Scene { compute, shape, epsilon, .. } = scene;
+    /// Takes the gradient of the residual stream back through one layer, group by group.
+    fn backward_layer(
+        &mut self,
+        scene: Scene<'_>,
+        layout: &LayerLayout,
+        index: usize,
+        groups: &[Group<'_>],
+        gradient: &mut [f32],
+    ) {
+        let Scene { compute, epsilon, .. } = scene;
         let config = scene.model.config();
         let (dim, ffn_dim) = (config.dim, config.ffn_dim);
-        let (query_dim, width) = (shape.query_width(), shape.width());
+        let (query_dim, width) = (scene.shape.query_width(), scene.shape.width());
         let rotary = self.rotary.as_ref().expect("prepared before");
-        let (layer, packed, parts) = (&mut self.layers[index], &mut self.packed, &mut self.parts);
-        let stream = &mut self.stream;
-        let (d_normed, d_attended) = (stream.len(), layer.attended.len());
+        let (layer, weights) = (&mut self.layers[index], &mut self.weights);
+        let (packed, parts) = (&mut self.packed, &mut self.parts);
+        weights.down.fill_with(compute, Matrix::rows(scene.of(&layout.down), ffn_dim), dim, ffn_dim);
+        weights.gate_up.fill_with(compute, Matrix::rows(scene.of(&layout.gate_up), dim), 2 * ffn_dim, dim);
+        weights.output.fill_with(compute, Matrix::rows(scene.of(&layout.output), query_dim), dim, query_dim);
+        weights.qkv.fill_with(compute, Matrix::rows(scene.of(&layout.qkv), dim), width, dim);
+        for group in groups {
+            let chunk = CHUNK * compute.threads();
+            for first in group.tokens.clone().step_by(chunk) {
+                let tokens = first..group.tokens.end.min(first + chunk);
+                // The first ones are written over what stands there.
+                let onto = if first == 0 { Onto::Nothing } else { Onto::Sum };
+                let stream = &mut self.stream[within(&tokens, dim)];
+                let gate_up = &mut layer.gate_up[within(&tokens, 2 * ffn_dim)];
+                let inner = &mut self.inner[..tokens.len() * ffn_dim];
+                product(compute, inner, ffn_dim, (stream, dim), &weights.down, Onto::Nothing);
+                rows::swiglu_backward(compute, gate_up, inner, ffn_dim);
+                let to = &mut gradient[layout.down.clone()];
+                outer(compute, to, (stream, dim), (inner, ffn_dim), packed, onto);
+                let middle = &layer.middle[within(&tokens, dim)];
+                let (normed, d_normed) =
+                    (&mut self.normed[..middle.len()], &mut self.d_normed[..middle.len()]);
+                let gain = scene.of(&layout.ffn_norm);
+                rows::norm(compute, normed, middle, gain, epsilon);
+                let d_gate_up = (&*gate_up, 2 * ffn_dim);
+                let to = &mut gradient[layout.gate_up.clone()];
+                outer(compute, to, d_gate_up, (normed, dim), packed, onto);
+                product(compute, d_normed, dim, d_gate_up, &weights.gate_up, Onto::Nothing);
+                let d_gain = &mut gradient[layout.ffn_norm.clone()];
+                rows::norm_backward(compute, stream, d_gain, d_normed, middle, gain, epsilon, parts);
+            }
 
-        let chunk = CHUNK * compute.threads();
-        packed.fill_with(compute, Matrix::rows(scene.of(&layout.down), ffn_dim), dim, ffn_dim);
-        let inner = self.inner.chunks_mut(chunk * ffn_dim).zip(layer.gate_up.chunks_mut(chunk * 2 * ffn_dim));
-        for ((inner, gate_up), stream) in inner.zip(stream.chunks(chunk * dim)) {
-            product(compute, inner, ffn_dim, (stream, dim), packed, Onto::Nothing);
-            rows::swiglu_backward(compute, gate_up, inner, ffn_dim);
+            let shape = Shape { lengths: group.lengths, ..scene.shape };
+            let tokens = &group.tokens;
+            let onto = if tokens.start == 0 { Onto::Nothing } else { Onto::Sum };
+            let stream = &mut self.stream[within(tokens, dim)];
+            if let Some(bias) = &layout.output_bias {
+                rows::column_sums(compute, &mut gradient[bias.clone()], stream, parts);
+            }
+            let attended = (&layer.attended[within(tokens, query_dim)], query_dim);
+            let to = &mut gradient[layout.output.clone()];
+            outer(compute, to, (stream, dim), attended, packed, onto);
+            let d_attended = &mut self.d_normed[..tokens.len() * query_dim];
+            product(compute, d_attended, query_dim, (stream, dim), &weights.output, Onto::Nothing);
+            let by_head = &mut self.by_head[..tokens.len() * query_dim];
+            attention::split_rows(compute, by_head, d_attended, shape);
+            let all = 0..tokens.len();
+            self.d_heads.make_room(shape, all.end);
+            let stats = &layer.stats[within(tokens, config.heads)];
+            let (to, heads) = (self.d_heads.of_mut(shape, &all), layer.heads.of(shape, tokens));
+            attention::backward(compute, to, by_head, stats, heads, shape, &self.spare);
+            let d_qkv = &mut self.qkv[..tokens.len() * width];
+            attention::join_heads(compute, d_qkv, self.d_heads.of(shape, &all), shape, rotary);
+            if let Some(range) = &layout.head_norms {
+                let (gains, d_gains) = (scene.of(range), &mut gradient[range.clone()]);
+                let projected = &layer.projected[within(tokens, width)];
+                head_norm::backward(compute, d_qkv, d_gains, projected, gains, shape, epsilon, parts);
+            }
+            if let Some(bias) = &layout.qkv_bias {
+                rows::column_sums(compute, &mut gradient[bias.clone()], d_qkv, parts);
+            }
+            let gain = scene.of(&layout.attention_norm);
+            let input = &layer.input[within(tokens, dim)];
+            let (normed, d_normed) = (&mut self.normed[..input.len()], &mut self.d_normed[..input.len()]);
+            rows::norm(compute, normed, input, gain, epsilon);
+            let d_qkv = (&*d_qkv, width);
+            outer(compute, &mut gradient[layout.qkv.clone()], d_qkv, (normed, dim), packed, onto);
+            product(compute, d_normed, dim, d_qkv, &weights.qkv, Onto::Nothing);
+            let d_gain = &mut gradient[layout.attention_norm.clone()];
+            rows::norm_backward(compute, stream, d_gain, d_normed, input, gain, epsilon, parts);
         }
-        outer(compute, &mut gradient[layout.down.clone()], (stream, dim), (&self.inner, ffn_dim), packed);
-        let gain = scene.of(&layout.ffn_norm);
-        rows::norm(compute, &mut self.normed, &layer.middle, gain, epsilon);
-        let d_gate_up = (&layer.gate_up[..], 2 * ffn_dim);
-        outer(compute, &mut gradient[layout.gate_up.clone()], d_gate_up, (&self.normed, dim), packed);
-        packed.fill_with(compute, Matrix::rows(scene.of(&layout.gate_up), dim), 2 * ffn_dim, dim);
-        product(compute, &mut self.d_normed[..d_normed], dim, d_gate_up, packed, Onto::Nothing);
-        let d_gain = &mut gradient[layout.ffn_norm.clone()];
-        rows::norm_backward(
-            compute,
-            stream,
-            d_gain,
-            &self.d_normed[..d_normed],
-            &layer.middle,
-            gain,
-            epsilon,
-            parts,
-        );
-
-        if let Some(bias) = &layout.output_bias {
-            rows::column_sums(compute, &mut gradient[bias.clone()], stream, parts);
-        }
-        let attended = (&layer.attended[..], query_dim);
-        outer(compute, &mut gradient[layout.output.clone()], (stream, dim), attended, packed);
-        packed.fill_with(compute, Matrix::rows(scene.of(&layout.output), query_dim), dim, query_dim);
-        let d_attended = &mut self.d_normed[..d_attended];
-        product(compute, d_attended, query_dim, (stream, dim), packed, Onto::Nothing);
-        attention::split_rows(compute, &mut self.by_head, d_attended, shape);
-        self.d_heads.resize(shape);
-        let (to, d_out, spare) = (&mut self.d_heads, &self.by_head, &self.spare);
-        attention::backward(compute, to, d_out, &layer.stats, &layer.heads, shape, spare);
-        attention::join_heads(compute, &mut self.qkv, &self.d_heads, shape, rotary);
-        if let Some(range) = &layout.head_norms {
-            let (gains, d_gains) = (scene.of(range), &mut gradient[range.clone()]);
-            let (d_qkv, projected) = (&mut self.qkv, &layer.projected);
-            head_norm::backward(compute, d_qkv, d_gains, projected, gains, shape, epsilon, parts);
-        }
-        if let Some(bias) = &layout.qkv_bias {
-            rows::column_sums(compute, &mut gradient[bias.clone()], &self.qkv, parts);
-        }
-        let gain = scene.of(&layout.attention_norm);
-        rows::norm(compute, &mut self.normed, &layer.input, gain, epsilon);
-        let d_qkv = (&self.qkv[..], width);
-        outer(compute, &mut gradient[layout.qkv.clone()], d_qkv, (&self.normed, dim), packed);
-        packed.fill_with(compute, Matrix::rows(scene.of(&layout.qkv), dim), width, dim);
-        product(compute, &mut self.d_normed[..d_normed], dim, d_qkv, packed, Onto::Nothing);
-        let d_gain = &mut gradient[layout.attention_norm.clone()];
-        rows::norm_backward(
-            compute,
-            stream,
-            d_gain,
-            &self.d_normed[..d_normed],
-            &layer.input,
-            gain,
-            epsilon,
-            parts,
-        );
     }
+}
+
+/// Whole sequences that go through a layer together.
+struct Group<'a> {
+    tokens: Range<usize>,
+    lengths: &'a [usize],
+}
+
+/// Groups of at least so many tokens, and of a multiple of `unit`, where the sequences' lengths allow for it; the last one
+/// has what is left.
+fn groups(lengths: &[usize], least: usize, unit: usize) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    let (mut first, mut start, mut end) = (0, 0, 0);
+    for (index, length) in lengths.iter().enumerate() {
+        end += length;
+        let is_last = index + 1 == lengths.len();
+        if is_last || (end - start >= least && end.is_multiple_of(unit)) {
+            groups.push(Group { tokens: start..end, lengths: &lengths[first..=index] });
+            (first, start) = (index + 1, end);
+        }
+    }
+    groups
 }
 
 fn scene<'a>(model: &'a Model, compute: &'a Compute, batch: &'a Batch) -> Scene<'a> {
@@ -521,8 +589,9 @@ fn outer(
     (d_output, outputs): (&[f32], usize),
     (input, inputs): (&[f32], usize),
     packed: &mut Packed,
+    onto: Onto<'_>,
 ) {
     packed.fill_with(compute, Matrix::rows(input, inputs), input.len() / inputs, inputs);
     let left = Matrix::rows(d_output, outputs).transposed();
-    gemm::multiply(compute, to, inputs, inputs, left, packed, Onto::Nothing);
+    gemm::multiply(compute, to, inputs, inputs, left, packed, onto);
 }
