@@ -15,7 +15,7 @@ use crate::{
     compute::Compute,
     config::RopeScaling,
     gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
-    lanes::{Kernel, LANES, Lanes, Vector as _},
+    lanes::{Kernel, LANES, Lanes, Vector as _, WIDE, Wide as _},
     math,
     rows::{over_vectors, powers, sum_of_products},
 };
@@ -413,30 +413,70 @@ fn attend<L: Lanes>(
         let queries = Matrix::rows(&queries[first * dim..], dim);
         let (data, strips) = (&mut scores.data[..], &mut *scores.strips);
         product::<L>((data, stride), (rows, seen, dim), queries, keys, Onto::Nothing, strips);
-        for (i, row) in data.chunks_exact_mut(stride).take(rows).enumerate() {
-            row[past + first + i + 1..].fill(f32::NEG_INFINITY);
-            stats[first + i] = softmax::<L>(row, scale);
-        }
+        let (data, stats) = (&mut data[..rows * stride], &mut stats[first..first + rows]);
+        softmax::<L>((&mut *data, stride), Seen { first: past + first + 1, more: 1 }, scale, stats);
         let out = &mut out[first * dim..];
         let left = Matrix::rows(data, stride);
         product::<L>((out, dim), (rows, dim, seen), left, values, Onto::Nothing, strips);
     }
 }
 
-/// Scores become probabilities, those at −∞ zero; returns the maximum of the scaled scores and the inverse sum.
-#[inline(always)]
-pub(crate) fn softmax<L: Lanes>(row: &mut [f32], scale: f32) -> (f32, f32) {
-    let factor = L::splat(scale);
-    let mut largest = L::splat(f32::NEG_INFINITY);
-    for x in row.as_chunks_mut::<LANES>().0 {
-        let scaled = L::load(x).mul(factor);
-        scaled.store(x);
-        largest = largest.max(scaled);
+/// How many keys the queries of a block see.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// The first query.
+    pub(crate) first: usize,
+    /// Each next one more than the one before.
+    pub(crate) more: usize,
+}
+
+impl Seen {
+    /// How many the query sees, and how many there are in as few whole vectors.
+    #[inline(always)]
+    fn by(self, query: usize) -> (usize, usize) {
+        let seen = self.first + query * self.more;
+        (seen, seen.next_multiple_of(LANES))
     }
-    let largest = largest.largest();
-    let inverse = 1.0 / powers::<L>(row, largest);
-    over_vectors!([row], [], [inverse], L, { row.mul(inverse) });
-    (largest, inverse)
+}
+
+/// Scores [queries, stride] become probabilities, those of keys not seen zero; each query's statistics are the maximum of
+/// the scaled scores and the inverse sum.
+///
+/// Each step goes over all rows before the next one begins: a row's own steps wait for each other.
+#[inline(always)]
+pub(crate) fn softmax<L: Lanes>(
+    (scores, stride): (&mut [f32], usize),
+    seen: Seen,
+    scale: f32,
+    stats: &mut [(f32, f32)],
+) {
+    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(&mut *stats).enumerate() {
+        let (seen, vectors) = seen.by(query);
+        for x in row[seen..vectors].iter_mut() {
+            *x = f32::NEG_INFINITY;
+        }
+        for x in row[vectors..].as_chunks_mut::<LANES>().0 {
+            *x = [0.0; LANES];
+        }
+        let (wide, rest) = row[..vectors].as_chunks::<WIDE>();
+        let mut largest = L::Wide::splat(f32::NEG_INFINITY);
+        for x in wide {
+            largest = largest.max(L::Wide::load(x).mul(L::Wide::splat(scale)));
+        }
+        let [low, high] = largest.halves();
+        let mut largest = low.max(high);
+        for x in rest.as_chunks::<LANES>().0 {
+            largest = largest.max(L::load(x).mul(L::splat(scale)));
+        }
+        stats.0 = largest.largest();
+    }
+    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(&mut *stats).enumerate() {
+        stats.1 = 1.0 / powers::<L>(&mut row[..seen.by(query).1], scale, stats.0);
+    }
+    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(stats).enumerate() {
+        let (row, inverse) = (&mut row[..seen.by(query).1], stats.1);
+        over_vectors!([row], [], [inverse], L, { row.mul(inverse) });
+    }
 }
 
 /// `out` gets the attention's result head by head, `stats` [heads, length] per sequence what the backward pass needs.
@@ -606,12 +646,9 @@ impl Kernel for Backward<'_> {
                 product::<L>((weights, stride), size, left, keys_turned, Onto::Nothing, strips);
                 let left = Matrix::rows(d_out, dim);
                 product::<L>((slopes, stride), size, left, values_turned, Onto::Nothing, strips);
-                let both = weights.chunks_exact_mut(stride).zip(slopes.chunks_exact_mut(stride));
-                for (i, (weights, slopes)) in both.take(rows).enumerate() {
-                    weights[first + i + 1..].fill(f32::NEG_INFINITY);
-                    slopes[first + i + 1..].fill(0.0);
-                    softmax_backward::<L>(weights, slopes, stats[first + i], scale);
-                }
+                let both = (&mut weights[..rows * stride], &mut slopes[..rows * stride]);
+                let seen_by = Seen { first: first + 1, more: 1 };
+                softmax_backward::<L>(both, stride, seen_by, &stats[first..first + rows], scale);
                 let (weights_left, slopes_left) =
                     (Matrix::rows(weights, stride), Matrix::rows(slopes, stride));
                 let to = (&mut d_queries[first * dim..], dim);
@@ -629,17 +666,47 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// Scores become probabilities again, and their gradients those of the unscaled scores:
-/// p · (dp − Σ p·dp) · scale.
+/// Scores [queries, stride] become probabilities again, and their gradients those of the unscaled scores:
+/// p · (dp − Σ p·dp) · scale. Both are zero for keys not seen.
 #[inline(always)]
-fn softmax_backward<L: Lanes>(weights: &mut [f32], slopes: &mut [f32], stats: (f32, f32), scale: f32) {
-    let (largest, inverse) = stats;
-    over_vectors!([weights], [], [largest, inverse, scale], L, {
-        math::exp(weights.mul(scale).sub(largest)).mul(inverse)
-    });
-    let mean = sum_of_products::<L>(weights, slopes);
-    let weights = &*weights;
-    over_vectors!([slopes], [weights], [mean, scale], L, { weights.mul(slopes.sub(mean)).mul(scale) });
+fn softmax_backward<L: Lanes>(
+    (scores, slopes): (&mut [f32], &mut [f32]),
+    stride: usize,
+    seen: Seen,
+    stats: &[(f32, f32)],
+    scale: f32,
+) {
+    let mut means = [0.0; QUERY_BLOCK];
+    for (query, (row, (largest, inverse))) in scores.chunks_exact_mut(stride).zip(stats).enumerate() {
+        let (seen, vectors) = seen.by(query);
+        for x in row[seen..vectors].iter_mut() {
+            *x = f32::NEG_INFINITY;
+        }
+        for x in row[vectors..].as_chunks_mut::<LANES>().0 {
+            *x = [0.0; LANES];
+        }
+        let (row, largest, inverse) = (&mut row[..vectors], *largest, *inverse);
+        over_vectors!([row], [], [largest, inverse, scale], L, {
+            math::exp(row.mul(scale).sub(largest)).mul(inverse)
+        });
+    }
+    let rows = scores.chunks_exact(stride).zip(slopes.chunks_exact_mut(stride));
+    for (query, ((scores, slopes), mean)) in rows.zip(&mut means).enumerate() {
+        let (seen, vectors) = seen.by(query);
+        for x in slopes[seen..vectors].iter_mut() {
+            *x = 0.0;
+        }
+        for x in slopes[vectors..].as_chunks_mut::<LANES>().0 {
+            *x = [0.0; LANES];
+        }
+        *mean = sum_of_products::<L>(&scores[..vectors], &slopes[..vectors]);
+    }
+    let rows = scores.chunks_exact(stride).zip(slopes.chunks_exact_mut(stride));
+    for (query, ((scores, slopes), mean)) in rows.zip(means).enumerate() {
+        let vectors = seen.by(query).1;
+        let (scores, slopes) = (&scores[..vectors], &mut slopes[..vectors]);
+        over_vectors!([slopes], [scores], [mean, scale], L, { scores.mul(slopes.sub(mean)).mul(scale) });
+    }
 }
 
 /// Gradients of queries, keys and values, given that of the result head by head.

@@ -18,6 +18,9 @@ pub(crate) const LANES: usize = 8;
 /// How many numbers a [`Wide`] vector has. Nothing is reduced over one, so it is no part of the contract.
 pub(crate) const WIDE: usize = 2 * LANES;
 
+/// 1.5 · 2^23: adding it to a small f32 and taking it away again rounds to a whole number.
+pub(crate) const ROUNDER: f32 = 12_582_912.0;
+
 /// Which instructions compute; never which bits come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instructions {
@@ -134,6 +137,19 @@ pub(crate) trait Vector: Copy {
     fn max(self, other: Self) -> Self;
     /// 2 to the power of a whole number from −126 to 127; any value for other input.
     fn power_of_two(self) -> Self;
+    /// `self · 2^k`, rounded once, for `self` from 0.5 to 2 and whole `k` from −252 to 254.
+    #[inline(always)]
+    fn scaled(self, k: Self) -> Self {
+        scaled_in_two(self, k)
+    }
+}
+
+/// [`Vector::scaled`] in two factors, since 2^128 and 2^−150 are no f32: the first leaves all bits as they are.
+#[inline(always)]
+fn scaled_in_two<V: Vector>(x: V, k: V) -> V {
+    let rounder = V::splat(ROUNDER);
+    let half = k.fma(V::splat(0.5), rounder).sub(rounder);
+    x.mul(half.power_of_two()).mul(k.sub(half).power_of_two())
 }
 
 /// Sixteen f32, where the lanes have nothing to do with each other.
@@ -209,6 +225,10 @@ impl<L: Lanes> Vector for Pair<L> {
     #[inline(always)]
     fn power_of_two(self) -> Self {
         Self(self.0.power_of_two(), self.1.power_of_two())
+    }
+    #[inline(always)]
+    fn scaled(self, k: Self) -> Self {
+        self.zip(k, L::scaled)
     }
 }
 
@@ -339,15 +359,15 @@ mod avx {
     use std::arch::x86_64::{
         __m256, __m512, _mm256_add_epi32, _mm256_add_ps, _mm256_castpd_ps, _mm256_castsi256_ps,
         _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-        _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
+        _mm256_mul_ps, _mm256_scalef_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
         _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_pd,
         _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtps_epi32, _mm512_div_ps,
         _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-        _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps,
+        _mm512_mul_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps,
         _mm512_storeu_ps, _mm512_sub_ps,
     };
 
-    use super::{Kernel, LANES, Lanes, Pair, Vector, WIDE, Wide};
+    use super::{Kernel, LANES, Lanes, Pair, Vector, WIDE, Wide, scaled_in_two};
 
     /// One AVX register, on a machine with or without those of twice the width. Values exist only inside of the two
     /// functions below, hence on machines that have such registers.
@@ -446,6 +466,10 @@ mod avx {
                 _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
             })
         }
+        #[inline(always)]
+        fn scaled(self, k: Self) -> Self {
+            Self(unsafe { _mm512_scalef_ps(self.0, k.0) })
+        }
     }
 
     impl<const BESIDE_ZMM: bool> Vector for Ymm<BESIDE_ZMM> {
@@ -500,6 +524,10 @@ mod avx {
                 let biased = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
             })
+        }
+        #[inline(always)]
+        fn scaled(self, k: Self) -> Self {
+            if BESIDE_ZMM { Self(unsafe { _mm256_scalef_ps(self.0, k.0) }) } else { scaled_in_two(self, k) }
         }
     }
 }
@@ -613,6 +641,7 @@ mod tests {
         fn run<L: Lanes>(self) -> Vec<u32> {
             let [a, b, c] = self.0.map(|lanes| L::load(&lanes));
             let k = L::load(&self.0[0].map(|x| (x.to_bits() % 254) as f32 - 126.0));
+            let (one, power) = (L::load(&self.0[1].map(near_one)), L::load(&self.0[2].map(power)));
             let vectors = [
                 a.add(b),
                 a.sub(b),
@@ -623,6 +652,7 @@ mod tests {
                 a.min(b),
                 a.max(b),
                 k.power_of_two(),
+                one.scaled(power),
                 L::splat(self.0[1][3]),
                 L::load_part(&self.0[2][..5], -1.0),
             ];
@@ -641,6 +671,7 @@ mod tests {
         fn run<L: Lanes>(self) -> Vec<u32> {
             let [a, b, c] = self.0.map(|lanes| L::Wide::load(&lanes));
             let k = L::Wide::load(&self.0[0].map(|x| (x.to_bits() % 254) as f32 - 126.0));
+            let (one, power) = (L::Wide::load(&self.0[1].map(near_one)), L::Wide::load(&self.0[2].map(power)));
             let vectors = [
                 a.add(b),
                 a.sub(b),
@@ -651,6 +682,7 @@ mod tests {
                 a.min(b),
                 a.max(b),
                 k.power_of_two(),
+                one.scaled(power),
                 L::Wide::splat(self.0[1][3]),
             ];
             let mut out = Vec::new();
@@ -665,6 +697,16 @@ mod tests {
             }
             out
         }
+    }
+
+    /// The same mantissa, from 1 to 2.
+    fn near_one(x: f32) -> f32 {
+        f32::from_bits((x.to_bits() & 0x7f_ffff) | 0x3f80_0000)
+    }
+
+    /// A whole number for [`Vector::scaled`], more often than not one with a result that can be told from 0 and ∞.
+    fn power(x: f32) -> f32 {
+        (x.to_bits() % 300) as f32 - 160.0
     }
 
     fn as_bits(x: f32) -> u32 {

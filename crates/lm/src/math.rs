@@ -5,7 +5,7 @@
 
 use std::f64::consts::{LN_2, PI, SQRT_2};
 
-use crate::lanes::Vector;
+use crate::lanes::{ROUNDER, Vector};
 
 /// Terms of the series of artanh on |s| ≤ 0.172: the first one left out is below 2^-58 of the result.
 const LN_TERMS: u32 = 11;
@@ -71,8 +71,6 @@ pub(crate) fn sin_cos(x: f64) -> (f64, f64) {
     }
 }
 
-/// 1.5 · 2^23: adding it to a small f32 and taking it away again rounds to a whole number.
-const ROUNDER: f32 = 12_582_912.0;
 /// `ln 2` split so that `k` times the first part is exact for |k| ≤ 2^13.
 const LN2_HI: f32 = 0.693_359_4;
 const LN2_LO: f32 = -2.121_944_4e-4;
@@ -95,9 +93,7 @@ pub(crate) fn exp<L: Vector>(x: L) -> L {
     for coefficient in &EXP_TAYLOR[1..] {
         sum = sum.fma(r, L::splat(*coefficient));
     }
-    // 2^k in two factors: 2^128 and 2^-150 are no f32.
-    let half = k.fma(L::splat(0.5), rounder).sub(rounder);
-    sum.mul(half.power_of_two()).mul(k.sub(half).power_of_two())
+    sum.scaled(k)
 }
 
 /// The logistic function 1/(1 + e^−x) in each lane.

@@ -276,21 +276,21 @@ pub(crate) fn swiglu_backward(compute: &Compute, gate_up: &mut [f32], d_to: &mut
     compute.each(tasks.map(|(d_to, gate_up)| SwiGluBackward { gate_up, d_to, width }).collect());
 }
 
-/// Each number becomes `e` to the power of its distance from `largest`; returns the sum, in 8 lanes and the fixed tree.
-/// The row has whole vectors.
+/// Each number, times `scale`, becomes `e` to the power of its distance from `largest`; returns the sum, in 8 lanes and the
+/// fixed tree. The row has whole vectors.
 #[inline(always)]
-pub(crate) fn powers<L: Lanes>(row: &mut [f32], largest: f32) -> f32 {
-    let shift = L::Wide::splat(largest);
+pub(crate) fn powers<L: Lanes>(row: &mut [f32], scale: f32, largest: f32) -> f32 {
+    let (factor, shift) = (L::Wide::splat(scale), L::Wide::splat(largest));
     let mut sum = L::splat(0.0);
     let (wide, rest) = row.as_chunks_mut::<WIDE>();
     for x in wide {
-        let power = math::exp(L::Wide::load(x).sub(shift));
+        let power = math::exp(L::Wide::load(x).mul(factor).sub(shift));
         power.store(x);
         let [low, high] = power.halves();
         sum = sum.add(low).add(high);
     }
     for x in rest.as_chunks_mut::<LANES>().0 {
-        let power = math::exp(L::load(x).sub(L::splat(largest)));
+        let power = math::exp(L::load(x).mul(L::splat(scale)).sub(L::splat(largest)));
         power.store(x);
         sum = sum.add(power);
     }
@@ -321,7 +321,7 @@ impl Kernel for CrossEntropy<'_> {
             }
             let largest = largest.largest();
             let of_target = row[target];
-            let sum = powers::<L>(row, largest);
+            let sum = powers::<L>(row, 1.0, largest);
             *loss = math::ln(f64::from(sum)) + (f64::from(largest) - f64::from(of_target));
             if let Some(scale) = self.scale {
                 let factor = scale / sum;

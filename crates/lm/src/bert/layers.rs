@@ -4,7 +4,7 @@
 
 use super::config::Config;
 use crate::{
-    attention::softmax,
+    attention::{Seen, softmax},
     compute::Compute,
     gemm::{self, Matrix, Onto, Packed, Product, strips},
     lanes::{Kernel, LANES, Lanes, Vector as _},
@@ -216,6 +216,7 @@ impl Kernel for Attend<'_> {
         let scale = 1.0 / (dim as f32).sqrt();
         let (mut keys, mut values) = (Packed::default(), Packed::default());
         let (mut scores, mut strips) = (vec![0.0; QUERY_BLOCK * stride], strips());
+        let mut stats = [(0.0, 0.0); QUERY_BLOCK];
         for column in (0..hidden).step_by(dim) {
             keys.fill(Matrix::rows(&self.rows[hidden + column..], width).transposed(), dim, length);
             values.fill(Matrix::rows(&self.rows[2 * hidden + column..], width), length, dim);
@@ -226,10 +227,8 @@ impl Kernel for Attend<'_> {
                 let product =
                     Product { to, stride, rows, first_column: 0, columns: length, k: dim, left, right, onto };
                 product.compute::<L>(&mut strips);
-                for row in scores.chunks_exact_mut(stride).take(rows) {
-                    row[length..].fill(f32::NEG_INFINITY);
-                    softmax::<L>(row, scale);
-                }
+                let block = (&mut scores[..rows * stride], stride);
+                softmax::<L>(block, Seen { first: length, more: 0 }, scale, &mut stats[..rows]);
                 let (left, to) = (Matrix::rows(&scores, stride), &mut self.out[start * hidden + column..]);
                 let (right, stride) = (&values, hidden);
                 let product =
