@@ -5,6 +5,9 @@
 //! behind its last query, so that the upper triangle is skipped. The probabilities are not kept for the backward pass:
 //! each row's maximum and inverse sum give them again.
 
+mod rotary;
+mod softmax;
+
 use std::{
     ops::Range,
     sync::{Mutex, PoisonError},
@@ -13,12 +16,13 @@ use std::{
 use crate::{
     buffer::Buffer,
     compute::Compute,
-    config::RopeScaling,
     gemm::{Growing, Matrix, Onto, Packed, Product, Strips, strips},
-    lanes::{Kernel, LANES, Lanes, Vector as _, WIDE, Wide as _},
-    math,
-    rows::{over_vectors, powers, sum_of_products},
+    lanes::{Kernel, LANES, Lanes},
 };
+
+pub(crate) use rotary::Rotary;
+use softmax::softmax_backward;
+pub(crate) use softmax::{Seen, softmax};
 
 /// Queries per block: gradients of keys and values are summed block by block, in order. Part of the contract.
 const QUERY_BLOCK: usize = 32;
@@ -50,55 +54,6 @@ impl Shape<'_> {
     /// Numbers per token in queries, keys and values together.
     pub(crate) fn width(&self) -> usize {
         self.query_width() + 2 * self.kv_width()
-    }
-}
-
-/// Cosines and sines of the rotary positions. Source: Su et al., "RoFormer", 2021; halves paired as in Llama.
-pub(crate) struct Rotary {
-    /// [position, head_dim / 2]
-    cosines: Vec<f32>,
-    /// As the cosines.
-    sines: Vec<f32>,
-    half: usize,
-}
-
-impl Rotary {
-    /// The table for so many positions: angle = position · theta^(−2i / head_dim), slowed down where a scaling is given,
-    /// computed in f64.
-    pub(crate) fn new(positions: usize, head_dim: usize, theta: f64, scaling: Option<RopeScaling>) -> Self {
-        let half = head_dim / 2;
-        let log_theta = math::ln(theta);
-        let rate = |i: usize| {
-            let rate = primitives::math::exp(-log_theta * (2 * i) as f64 / head_dim as f64);
-            scaling.map_or(rate, |scaling| scaling.slow_down(rate))
-        };
-        let rates: Vec<f64> = (0..half).map(rate).collect();
-        let angle = |position: usize, rate: f64| {
-            let (sine, cosine) = math::sin_cos(position as f64 * rate);
-            (math::round_to_f32(cosine), math::round_to_f32(sine))
-        };
-        let (cosines, sines) =
-            (0..positions).flat_map(|p| rates.iter().map(move |rate| angle(p, *rate))).unzip();
-        Self { cosines, sines, half }
-    }
-
-    /// How many positions the table has.
-    pub(crate) fn positions(&self) -> usize {
-        self.cosines.len() / self.half
-    }
-
-    /// `to` gets one head's numbers at a position, turned forwards or back.
-    #[inline(always)]
-    fn turn<L: Lanes>(&self, to: &mut [f32], head: &[f32], position: usize, sign: f32) {
-        let table = position * self.half..(position + 1) * self.half;
-        let (cosines, sines) = (&self.cosines[table.clone()], &self.sines[table]);
-        let ((to_low, to_high), (low, high)) = (to.split_at_mut(self.half), head.split_at(self.half));
-        over_vectors!([to_low], [low, high, cosines, sines], [sign], L, {
-            low.mul(cosines).sub(high.mul(sines.mul(sign)))
-        });
-        over_vectors!([to_high], [low, high, cosines, sines], [sign], L, {
-            high.mul(cosines).add(low.mul(sines.mul(sign)))
-        });
     }
 }
 
@@ -421,64 +376,6 @@ fn attend<L: Lanes>(
     }
 }
 
-/// How many keys the queries of a block see.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    /// The first query.
-    pub(crate) first: usize,
-    /// Each next one more than the one before.
-    pub(crate) more: usize,
-}
-
-impl Seen {
-    /// How many the query sees, and how many there are in as few whole vectors.
-    #[inline(always)]
-    fn by(self, query: usize) -> (usize, usize) {
-        let seen = self.first + query * self.more;
-        (seen, seen.next_multiple_of(LANES))
-    }
-}
-
-/// Scores [queries, stride] become probabilities, those of keys not seen zero; each query's statistics are the maximum of
-/// the scaled scores and the inverse sum.
-///
-/// Each step goes over all rows before the next one begins: a row's own steps wait for each other.
-#[inline(always)]
-pub(crate) fn softmax<L: Lanes>(
-    (scores, stride): (&mut [f32], usize),
-    seen: Seen,
-    scale: f32,
-    stats: &mut [(f32, f32)],
-) {
-    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(&mut *stats).enumerate() {
-        let (seen, vectors) = seen.by(query);
-        for x in row[seen..vectors].iter_mut() {
-            *x = f32::NEG_INFINITY;
-        }
-        for x in row[vectors..].as_chunks_mut::<LANES>().0 {
-            *x = [0.0; LANES];
-        }
-        let (wide, rest) = row[..vectors].as_chunks::<WIDE>();
-        let mut largest = L::Wide::splat(f32::NEG_INFINITY);
-        for x in wide {
-            largest = largest.max(L::Wide::load(x).mul(L::Wide::splat(scale)));
-        }
-        let [low, high] = largest.halves();
-        let mut largest = low.max(high);
-        for x in rest.as_chunks::<LANES>().0 {
-            largest = largest.max(L::load(x).mul(L::splat(scale)));
-        }
-        stats.0 = largest.largest();
-    }
-    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(&mut *stats).enumerate() {
-        stats.1 = 1.0 / powers::<L>(&mut row[..seen.by(query).1], scale, stats.0);
-    }
-    for (query, (row, stats)) in scores.chunks_exact_mut(stride).zip(stats).enumerate() {
-        let (row, inverse) = (&mut row[..seen.by(query).1], stats.1);
-        over_vectors!([row], [], [inverse], L, { row.mul(inverse) });
-    }
-}
-
 /// `out` gets the attention's result head by head, `stats` [heads, length] per sequence what the backward pass needs.
 pub(crate) fn forward(
     compute: &Compute,
@@ -663,49 +560,6 @@ impl Kernel for Backward<'_> {
             }
         }
         self.spare.give(room);
-    }
-}
-
-/// Scores [queries, stride] become probabilities again, and their gradients those of the unscaled scores:
-/// p · (dp − Σ p·dp) · scale. Both are zero for keys not seen.
-#[inline(always)]
-fn softmax_backward<L: Lanes>(
-    (scores, slopes): (&mut [f32], &mut [f32]),
-    stride: usize,
-    seen: Seen,
-    stats: &[(f32, f32)],
-    scale: f32,
-) {
-    let mut means = [0.0; QUERY_BLOCK];
-    for (query, (row, (largest, inverse))) in scores.chunks_exact_mut(stride).zip(stats).enumerate() {
-        let (seen, vectors) = seen.by(query);
-        for x in row[seen..vectors].iter_mut() {
-            *x = f32::NEG_INFINITY;
-        }
-        for x in row[vectors..].as_chunks_mut::<LANES>().0 {
-            *x = [0.0; LANES];
-        }
-        let (row, largest, inverse) = (&mut row[..vectors], *largest, *inverse);
-        over_vectors!([row], [], [largest, inverse, scale], L, {
-            math::exp(row.mul(scale).sub(largest)).mul(inverse)
-        });
-    }
-    let rows = scores.chunks_exact(stride).zip(slopes.chunks_exact_mut(stride));
-    for (query, ((scores, slopes), mean)) in rows.zip(&mut means).enumerate() {
-        let (seen, vectors) = seen.by(query);
-        for x in slopes[seen..vectors].iter_mut() {
-            *x = 0.0;
-        }
-        for x in slopes[vectors..].as_chunks_mut::<LANES>().0 {
-            *x = [0.0; LANES];
-        }
-        *mean = sum_of_products::<L>(&scores[..vectors], &slopes[..vectors]);
-    }
-    let rows = scores.chunks_exact(stride).zip(slopes.chunks_exact_mut(stride));
-    for (query, ((scores, slopes), mean)) in rows.zip(means).enumerate() {
-        let vectors = seen.by(query).1;
-        let (scores, slopes) = (&scores[..vectors], &mut slopes[..vectors]);
-        over_vectors!([slopes], [scores], [mean, scale], L, { scores.mul(slopes.sub(mean)).mul(scale) });
     }
 }
 

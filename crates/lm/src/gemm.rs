@@ -152,7 +152,8 @@ impl Product<'_> {
             }
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
-                let read = Read { left: self.left, lies: Lies::of(self.left, depth), first_row, first_k, depth };
+                let read =
+                    Read { left: self.left, lies: Lies::of(self.left, depth), first_row, first_k, depth };
                 read.pack::<L::Wide>(strips, rows);
                 let mut first_column = 0;
                 while first_column < self.columns {
@@ -283,12 +284,7 @@ impl Read<'_> {
 
 /// The tiles of all rows with `P` panels beside each other.
 #[inline(always)]
-fn tiles<W: Wide, const P: usize>(
-    place: Place<'_>,
-    read: &Read<'_>,
-    strips: &Strips,
-    panels: [&[Line]; P],
-) {
+fn tiles<W: Wide, const P: usize>(place: Place<'_>, read: &Read<'_>, strips: &Strips, panels: [&[Line]; P]) {
     let Place { to, stride, rows, columns, onto } = place;
     let mut first = 0;
     while first < rows {

@@ -2,8 +2,8 @@
 //!
 //! A kernel is written once, over [`Lanes`]; [`Instructions::run`] compiles it for each of the machine's choices. All
 //! give the same bits, since every operation here is rounded once and correctly by IEEE 754, and nothing is reordered.
-//! This is the only module of the crate with unsafe code: the vector loads and stores, and the steps into functions
-//! that may use AVX2 and AVX-512.
+//! This is the only module of the crate with unsafe code: the vector loads and stores, the steps into functions that may
+//! use AVX2 and AVX-512, and the reads of the innermost loop of products, in [`tile`].
 
 #![expect(unsafe_code, reason = "vector instructions; a scalar reference stands beside each of them")]
 
@@ -359,12 +359,12 @@ mod avx {
     use std::arch::x86_64::{
         __m256, __m512, _mm256_add_epi32, _mm256_add_ps, _mm256_castpd_ps, _mm256_castsi256_ps,
         _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-        _mm256_mul_ps, _mm256_scalef_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
-        _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_pd,
+        _mm256_mul_ps, _mm256_scalef_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32,
+        _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_pd,
         _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtps_epi32, _mm512_div_ps,
         _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-        _mm512_mul_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sqrt_ps,
-        _mm512_storeu_ps, _mm512_sub_ps,
+        _mm512_mul_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32,
+        _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     use super::{Kernel, LANES, Lanes, Pair, Vector, WIDE, Wide, scaled_in_two};
@@ -671,7 +671,8 @@ mod tests {
         fn run<L: Lanes>(self) -> Vec<u32> {
             let [a, b, c] = self.0.map(|lanes| L::Wide::load(&lanes));
             let k = L::Wide::load(&self.0[0].map(|x| (x.to_bits() % 254) as f32 - 126.0));
-            let (one, power) = (L::Wide::load(&self.0[1].map(near_one)), L::Wide::load(&self.0[2].map(power)));
+            let (one, power) =
+                (L::Wide::load(&self.0[1].map(near_one)), L::Wide::load(&self.0[2].map(power)));
             let vectors = [
                 a.add(b),
                 a.sub(b),

@@ -26,6 +26,8 @@ const LOGIT_ROWS: usize = K_BLOCK;
 /// Tokens per thread that go through several steps together, so that each finds in the cache what the last one left. Whole
 /// blocks of k and of rows: gradients summed over tokens have the bits of sums over the whole batch.
 const CHUNK: usize = 256;
+/// Tokens per thread that go through the feed-forward part together on the way forwards, where nothing is summed over them.
+const STEP: usize = 96;
 const _: () = assert!(CHUNK.is_multiple_of(K_BLOCK) && CHUNK.is_multiple_of(rows::ROW_BLOCK));
 
 /// Sequences don't suit a model.
@@ -384,10 +386,10 @@ impl Workspace {
                 rows::add_bias(compute, middle, scene.of(bias));
             }
 
-            let chunk = CHUNK * compute.threads();
-            let stream = self.stream[within(&group.tokens, dim)].chunks_mut(chunk * dim);
-            let gate_up = layer.gate_up[within(&kept, 2 * ffn_dim)].chunks_mut(chunk * 2 * ffn_dim);
-            for ((stream, gate_up), middle) in stream.zip(gate_up).zip(middle.chunks(chunk * dim)) {
+            let step = STEP * compute.threads();
+            let stream = self.stream[within(&group.tokens, dim)].chunks_mut(step * dim);
+            let gate_up = layer.gate_up[within(&kept, 2 * ffn_dim)].chunks_mut(step * 2 * ffn_dim);
+            for ((stream, gate_up), middle) in stream.zip(gate_up).zip(middle.chunks(step * dim)) {
                 let (normed, inner) = (&mut normed[..middle.len()], &mut self.inner[..gate_up.len() / 2]);
                 rows::norm(compute, normed, middle, scene.of(&layout.ffn_norm), epsilon);
                 product(compute, gate_up, 2 * ffn_dim, (normed, dim), &weights.gate_up, Onto::Nothing);

@@ -89,3 +89,72 @@ unsafe fn steps<W: Wide, const P: usize, const R: usize, const N: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lanes::{Instructions, Kernel, Lanes, Vector as _};
+
+    /// A tile of three rows and two panels, as bits: row after row.
+    struct Sums<'a> {
+        left: &'a [f32],
+        stride: usize,
+        right: [&'a [Line]; 2],
+        by_columns: bool,
+    }
+
+    impl Kernel for Sums<'_> {
+        type Output = Vec<u32>;
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Vec<u32> {
+            let sums = if self.by_columns {
+                tile::<L::Wide, 2, 3, true>(self.left, self.stride, self.right)
+            } else {
+                tile::<L::Wide, 2, 3, false>(self.left, self.stride, self.right)
+            };
+            let mut numbers = [[0.0; WIDE]; 6];
+            for (numbers, sum) in numbers.iter_mut().zip(sums.as_flattened()) {
+                sum.store(numbers);
+            }
+            numbers.as_flattened().iter().map(|x| x.to_bits()).collect()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tile_has_the_sums_of_its_rows_and_columns(
+            depth in 0usize..11, apart in 0usize..5, by_columns: bool, numbers in prop::collection::vec(-4.0f32..4.0, 600),
+        ) {
+            let stride = apart + if by_columns { 3 } else { depth };
+            let (row, column) = if by_columns { (1, stride) } else { (stride, 1) };
+            // No more than the tile reads.
+            let len = if depth == 0 { 0 } else { 2 * row + (depth - 1) * column + 1 };
+            let (left, rest) = numbers.split_at(len);
+            let lines: Vec<Line> = rest.as_chunks().0.iter().map(|line| Line(*line)).collect();
+            let right = [&lines[..depth], &lines[depth..2 * depth]];
+            let mut expected = Vec::new();
+            for (i, panel, j) in (0..3).flat_map(|i| (0..2 * WIDE).map(move |j| (i, j / WIDE, j % WIDE))) {
+                let sum = (0..depth).fold(0.0f32, |sum, k| left[i * row + k * column].mul_add(right[panel][k].0[j], sum));
+                expected.push(sum.to_bits());
+            }
+            for instructions in Instructions::available() {
+                prop_assert_eq!(&instructions.run(Sums { left, stride, right, by_columns }), &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tile_refuses_to_read_beyond_what_is_there() {
+        let (left, lines) = (vec![0.0; 3 * 9], vec![Line([0.0; WIDE]); 9]);
+        let tile = |left: &[f32], stride, right| {
+            let sums = Sums { left, stride, right, by_columns: false };
+            std::panic::catch_unwind(|| Instructions::best().run(sums)).is_ok()
+        };
+        assert!(tile(&left, 9, [&lines, &lines]));
+        assert!(!tile(&left[..26], 9, [&lines, &lines]), "the left side lacks a number");
+        assert!(!tile(&left, 9, [&lines, &lines[..8]]), "a panel lacks a line");
+        assert!(!tile(&left, usize::MAX, [&lines, &lines]), "the stride overflows");
+    }
+}
