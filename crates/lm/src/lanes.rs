@@ -228,7 +228,8 @@ impl<L: Lanes> Vector for Pair<L> {
     }
     #[inline(always)]
     fn scaled(self, k: Self) -> Self {
-        self.zip(k, L::scaled)
+        // Spelt out: a function handed on is compiled for any machine.
+        Self(self.0.scaled(k.0), self.1.scaled(k.1))
     }
 }
 
